@@ -1,0 +1,1 @@
+//! Answers the aggregation layer: routes, discovery, values, status, content negotiation.

@@ -1,0 +1,1 @@
+//! The text (or protobuf) of a target -> samples, or errors that name the line; our own parser.

@@ -1,0 +1,30 @@
+//! Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
+//!
+//! ```text
+//! curl ──POST /write-metrics──▶ write ─┐                        ┌─▶ api ──TLS──▶ kube-apiserver ─▶ HPA, kubectl
+//!                                      ├─▶ store (the one owner)┤
+//! pods ◀──GET /metrics── scrape ───────┘                        └─▶ admin ──▶ /metrics, probes, status page
+//! ```
+//!
+//! One way, no way back. A read of the API touches memory only: it waits for no scrape, no write and no call to
+//! Kubernetes. `ARCHITECTURE.md` has the invariants and the arrows between modules, and `tests/tidy.rs` keeps them.
+
+pub mod model;
+
+pub mod exposition;
+
+pub mod store;
+
+pub mod cluster;
+
+pub mod write;
+
+pub mod scrape;
+
+pub mod auth;
+
+pub mod api;
+
+pub mod serve;
+
+pub mod admin;

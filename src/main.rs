@@ -1,0 +1,2 @@
+//! Wires the adapter.
+fn main() {}

@@ -1,0 +1,16 @@
+//! The vocabulary that every other module speaks: quantities, selectors, labels, objects, samples.
+//! It imports nothing of ours and knows no HTTP, no Kubernetes client and no clock.
+
+mod labels;
+mod metric;
+mod object;
+mod quantity;
+mod sample;
+mod selector;
+
+pub use labels::{LabelError, LabelSource, Labels};
+pub use metric::{MetricName, MetricNameError};
+pub use object::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Scope, Uid};
+pub use quantity::{Format, Quantity, QuantityError};
+pub use sample::{MetricValue, Sample};
+pub use selector::{Operator, Requirement, Selector, SelectorError};

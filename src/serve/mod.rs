@@ -1,0 +1,1 @@
+//! Listeners: TLS with reload, handshake deadline, connection cap, drain.

@@ -1,0 +1,1 @@
+//! Push in: routes, request bodies, errors.
