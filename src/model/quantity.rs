@@ -40,6 +40,14 @@ impl Quantity {
     }
 }
 
+impl Quantity {
+    /// The sum, if it is in range.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        Some(Self { nanos: self.nanos.checked_add(other.nanos)?, format: self.format })
+    }
+}
+
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let _ = self.format;

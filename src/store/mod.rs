@@ -1,1 +1,143 @@
-//! The one owner of state: append, read, forget, sweep, stats. Spawns no task and reads no clock.
+//! The one owner of state. Whatever is written or scraped comes in by [`Store::append`], whatever the metrics API
+//! answers comes out of [`Store::read`].
+//!
+//! The store spawns no task, reads no clock (callers pass `now`), and knows no HTTP, no Kubernetes and no text format.
+//!
+//! **Whose value is it?** A value is bound to the UID of the object that the cluster had when it was written. It is
+//! served only while the cluster has that very object, so a value of a deleted pod is never served, whatever the order
+//! in which events and writes arrive. A value written while the object was unknown is unbound: it is served by name
+//! while the object is absent (as the upstream adapter does), and becomes the object's own when it appears, unless it
+//! was written before that object was created: an object starts clean.
+
+mod append;
+mod catalog;
+mod fold;
+mod limits;
+mod read;
+mod slot;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use dashmap::DashMap;
+use jiff::Timestamp;
+
+pub use append::{Removal, Write};
+pub use catalog::Catalog;
+pub use limits::{AppendError, Limits};
+pub use read::{Absence, Query};
+
+use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
+use catalog::Names;
+use limits::Usage;
+use slot::Slot;
+
+/// A cheap-clone handle on all values.
+///
+/// A read takes the read side of two short locks (a shard of the object map, the object's own series list); a write
+/// takes the write side of the same for the time of one assignment. No lock is held over a call out or an await.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    objects: DashMap<ObjectRef, Slot, foldhash::fast::RandomState>,
+    names: Names,
+    usage: Usage,
+    limits: Limits,
+}
+
+/// What the store holds now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Objects with at least one value.
+    pub objects: usize,
+    /// Series (metric name + label set of one object).
+    pub series: usize,
+    /// Estimated heap bytes of those series.
+    pub bytes: usize,
+}
+
+impl Store {
+    /// An empty store with these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let objects = DashMap::with_hasher(foldhash::fast::RandomState::default());
+        Self(Arc::new(Inner { objects, names: Names::default(), usage: Usage::default(), limits }))
+    }
+
+    /// Takes a live object's unbound values as its own, and drops what was written before it was created or for an
+    /// earlier object of its name.
+    pub fn adopt(&self, live: &LiveObject) {
+        self.prune(&live.object, |slot| slot.adopt(live));
+    }
+
+    /// Drops the values of one incarnation of an object, and unbound ones with it: they were written for it or for
+    /// an earlier one.
+    pub fn forget(&self, object: &ObjectRef, uid: &Uid) {
+        self.prune(object, |slot| {
+            slot.retain(|series| series.uid.as_ref().is_some_and(|bound| bound != uid))
+        });
+    }
+
+    /// Drops expired values, and values that no read will serve again because of what `presence` says of their
+    /// object. Cheap enough for every few seconds; correctness does not depend on it, memory does.
+    pub fn sweep(&self, now: Timestamp, presence: impl Fn(&ObjectRef) -> Presence) {
+        let objects: Vec<ObjectRef> = self.0.objects.iter().map(|slot| slot.key().clone()).collect();
+        for object in objects {
+            let presence = presence(&object);
+            self.prune(&object, |slot| slot.retain(|series| !series.is_dead(&presence, now)));
+        }
+    }
+
+    /// The metrics that exist, for discovery; the same `Arc` until one comes or goes.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.names.catalog()
+    }
+
+    /// The known metric of `resource` whose name is most like `metric`, for error texts.
+    #[must_use]
+    pub fn nearest_metric(&self, resource: &GroupResource, metric: &MetricName) -> Option<MetricName> {
+        self.catalog().nearest(resource, metric)
+    }
+
+    /// Objects of a resource that something was written for, sorted: what `*` lists where there is no cluster.
+    #[must_use]
+    pub fn written(&self, resource: &GroupResource, namespace: Option<&str>) -> Vec<ObjectRef> {
+        let wanted = |object: &ObjectRef| {
+            object.resource == *resource && (namespace.is_none() || object.namespace.as_deref() == namespace)
+        };
+        let mut objects: Vec<ObjectRef> =
+            self.0.objects.iter().map(|slot| slot.key().clone()).filter(wanted).collect();
+        objects.sort();
+        objects
+    }
+
+    /// What is held now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            objects: self.0.objects.len(),
+            series: self.0.usage.series.load(Ordering::Relaxed),
+            bytes: self.0.usage.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The limits it was made with.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Runs `change`, which gives back what it removed, on one object's slot; accounts for it and drops an empty slot.
+    fn prune(&self, object: &ObjectRef, change: impl FnOnce(&mut Slot) -> Vec<slot::Series>) -> usize {
+        let Some(mut slot) = self.0.objects.get_mut(object) else { return 0 };
+        let removed = change(&mut slot);
+        drop(slot);
+        for series in &removed {
+            self.0.names.remove(&object.resource, &series.metric);
+            self.0.usage.release(series.bytes());
+        }
+        self.0.objects.remove_if(object, |_, slot| slot.is_empty());
+        removed.len()
+    }
+}

@@ -1,0 +1,100 @@
+//! Values in.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{Labels, MetricName, ObjectRef, Sample, Uid};
+
+use super::{AppendError, Store, slot::Series};
+
+/// One value to store.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Write {
+    /// What it is about.
+    pub object: ObjectRef,
+    /// The UID of that object, if the cluster has it.
+    pub uid: Option<Uid>,
+    /// Which metric.
+    pub metric: MetricName,
+    /// The metric's own labels.
+    pub labels: Labels,
+    /// The number and its moment.
+    pub sample: Sample,
+    /// How long it may be served, counted from the write; `None` is until something replaces or removes it.
+    pub ttl: Option<SignedDuration>,
+}
+
+/// Which values to remove.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Removal {
+    /// Of which object.
+    pub object: ObjectRef,
+    /// Of which metric.
+    pub metric: MetricName,
+    /// Only this label set; `None` is every one.
+    pub labels: Option<Labels>,
+}
+
+impl Store {
+    /// Stores all of `batch`, or nothing. A series that exists is overwritten: the last write wins, whatever its
+    /// timestamp says. Within a batch the last of two writes to one series wins.
+    ///
+    /// # Errors
+    /// When the new series do not fit a limit; overwriting always fits.
+    pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
+        let new = self.count_new(&batch)?;
+        self.0.usage.reserve(new, self.0.limits.series)?;
+        let added = batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count();
+        self.0.usage.settle(new, added);
+        Ok(())
+    }
+
+    /// Removes written values; how many series that were.
+    pub fn remove(&self, removal: &Removal) -> usize {
+        let matches = |series: &Series| {
+            series.metric == removal.metric
+                && removal.labels.as_ref().is_none_or(|labels| series.labels == *labels)
+        };
+        self.prune(&removal.object, |slot| slot.retain(|series| !matches(series)))
+    }
+
+    fn count_new(&self, batch: &[Write]) -> Result<usize, AppendError> {
+        let mut new: HashMap<&ObjectRef, std::collections::HashSet<(&MetricName, &Labels)>> = HashMap::new();
+        for write in batch.iter().filter(|write| !self.has(write)) {
+            new.entry(&write.object).or_default().insert((&write.metric, &write.labels));
+        }
+        for (object, series) in &new {
+            self.check_object(object, series.len())?;
+        }
+        Ok(new.values().map(std::collections::HashSet::len).sum())
+    }
+
+    fn has(&self, write: &Write) -> bool {
+        self.0.objects.get(&write.object).is_some_and(|slot| slot.has(&write.metric, &write.labels))
+    }
+
+    fn check_object(&self, object: &ObjectRef, new: usize) -> Result<(), AppendError> {
+        let held = self.0.objects.get(object).map_or(0, |slot| slot.len());
+        let limit = self.0.limits.series_per_object;
+        if held + new <= limit {
+            return Ok(());
+        }
+        Err(AppendError::ObjectFull { object: object.to_string(), held, limit })
+    }
+
+    /// Whether the write made a new series.
+    fn put(&self, write: Write, now: Timestamp) -> bool {
+        let Write { object, uid, metric, labels, sample, ttl } = write;
+        let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
+        let series = Series { metric: metric.clone(), labels, sample, received: now, expires, uid };
+        self.0.usage.charge(series.bytes());
+        let resource = object.resource.clone();
+        let old = self.0.objects.entry(object).or_default().put(series);
+        match &old {
+            Some(old) => self.0.usage.refund(old.bytes()),
+            None => self.0.names.add(&resource, &metric),
+        }
+        old.is_none()
+    }
+}
