@@ -19,7 +19,7 @@ pub mod store;
 
 pub mod cluster;
 
-//pub mod write;
+pub mod write;
 
 pub mod scrape;
 
