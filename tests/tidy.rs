@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Who may import whom. A module that is not here is in nobody's picture yet: draw it in `ARCHITECTURE.md` first.
@@ -204,12 +204,12 @@ struct Tree(BTreeMap<String, String>);
 
 impl Tree {
     fn read(root: &Path) -> Self {
+        let ignored = ignored(root);
         let mut texts = BTreeMap::new();
         let mut folders = vec![root.to_path_buf()];
         while let Some(folder) = folders.pop() {
             let found = fs::read_dir(&folder).into_iter().flatten().flatten().map(|found| found.path());
-            let ours =
-                found.filter(|path| ![".git", ".cache", "target"].iter().any(|name| path.ends_with(name)));
+            let ours = found.filter(|path| !ignored.contains(path));
             let (inner, files): (Vec<_>, Vec<_>) = ours.partition(|path| path.is_dir());
             folders.extend(inner);
             texts.extend(files.iter().map(|path| {
@@ -242,6 +242,13 @@ impl Tree {
         let has_heading = |text: &String| heading.is_empty() || headings(text).contains(heading);
         self.has(&path) && self.0.get(&path).is_none_or(has_heading)
     }
+}
+
+/// What is no part of the repository: `.git`, and the rooted lines of `.gitignore`.
+fn ignored(root: &Path) -> BTreeSet<PathBuf> {
+    let lines = fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
+    let rooted = lines.lines().filter_map(|line| line.strip_prefix('/')).chain([".git"]);
+    rooted.map(|line| root.join(line)).collect()
 }
 
 fn lives_in(path: &str, homes: &[&str]) -> bool {
