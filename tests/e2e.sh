@@ -6,9 +6,11 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 plane=$(mktemp -d "${TMPDIR:-/tmp}/e2e.XXXXXX")
 finish() {
-  local outcome=$? log
+  local outcome=$? dir log
   trap - EXIT
-  find "$plane" -name owner-watch.pid -printf '%h\n' | while read -r dir; do "$tests/control-plane/control-plane.sh" stop "$dir"; done
+  for dir in "$plane" "$plane"/planes/*/; do
+    [ ! -d "$dir" ] || "$tests/control-plane/control-plane.sh" stop "$dir"
+  done
   if [ "$outcome" = 0 ]; then
     rm -rf "$plane"
   else

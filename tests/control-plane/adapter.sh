@@ -16,8 +16,9 @@ manifest=$here/../../deploy/k8s/deployment.yaml
 namespace=custom-metrics
 service=custom-metrics-apiserver
 
+# A cache of its own, because the shared one in ~/.kube is keyed by address and ports are used again.
 kubectl() {
-  "$assets/kubectl" --kubeconfig "$plane/admin.kubeconfig" "$@"
+  KUBECACHEDIR=$plane/kubectl.cache "$assets/kubectl" --kubeconfig "$plane/admin.kubeconfig" "$@"
 }
 
 install() {

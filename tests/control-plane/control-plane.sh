@@ -5,8 +5,8 @@
 #
 #   control-plane.sh start DIR            DIR then has admin.kubeconfig, the certificates and the logs
 #   control-plane.sh stop DIR             ends everything that runs for DIR, the adapters of adapter.sh included
-#   control-plane.sh stop-apiserver DIR   takes kube-apiserver away from a running control plane ...
-#   control-plane.sh start-apiserver DIR  ... and brings it back at the same address
+#   control-plane.sh stop-apiserver DIR   ends kube-apiserver as a crash would ...
+#   control-plane.sh start-apiserver DIR  ... and brings it back at the same address; returns once it is ready
 #
 # Several can run at once: etcd listens on a unix socket in DIR, kube-apiserver on a port that was free, the others
 # nowhere. A start that fails leaves nothing behind but DIR with its logs.
@@ -124,8 +124,9 @@ YAML
   kubectl wait --for=condition=Ready node --all --timeout=60s >/dev/null || { explain kwok "made no node ready"; return 1; }
 }
 
+# A cache of its own, because the shared one in ~/.kube is keyed by address and ports are used again.
 kubectl() {
-  "$assets/kubectl" --kubeconfig admin.kubeconfig "$@"
+  KUBECACHEDIR=$dir/kubectl.cache "$assets/kubectl" --kubeconfig admin.kubeconfig "$@"
 }
 
 explain() { # NAME WHAT
@@ -171,7 +172,7 @@ cd "$dir"
 case $verb in
   start) assets=$("$here/assets.sh") && start ;;
   stop) stop ;;
-  stop-apiserver) halt "$dir" apiserver ;;
+  stop-apiserver) crash "$dir" apiserver ;;
   start-apiserver) assets=$("$here/assets.sh") && start_apiserver ;;
   *) echo "unknown verb $verb" >&2; exit 2 ;;
 esac

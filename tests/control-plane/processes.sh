@@ -28,6 +28,11 @@ halt() { # DIR NAME: returns once the process is gone
   rm -f "$1/$2.pid"
 }
 
+crash() { # DIR NAME
+  kill -KILL "$(<"$1/$2.pid")"
+  within 15 gone "$1" "$2"
+}
+
 within() { # SECONDS COMMAND...: until the command succeeds
   local deadline=$((SECONDS + $1))
   shift
