@@ -42,6 +42,9 @@ start_cluster() {
   say "A Kubernetes control plane on this machine, with simulated kubelets"
   "$tests/control-plane/control-plane.sh" start "$plane"
   export KUBECONFIG=$plane/admin.kubeconfig KUBECACHEDIR=$plane/kubectl.cache
+  # A progress meter, which curl shows when its output is not a terminal, would hide the answer.
+  echo no-progress-meter >"$plane/.curlrc"
+  export CURL_HOME=$plane
   run "kubectl get nodes"
 }
 
@@ -60,18 +63,18 @@ write() { # VALUE
 }
 
 scales_to() { # REPLICAS
-  run "kubectl wait deployment/queue-worker --for=jsonpath='{.spec.replicas}'=$1 --timeout=60s"
-  run "kubectl get pods"
+  run "kubectl wait hpa/queue-worker --for=jsonpath='{.status.currentReplicas}'=$1 --timeout=60s"
+  run "kubectl get hpa,pods"
 }
 
 scale_up_and_back() {
   say "A Deployment, and an HPA that wants 100 queued jobs a replica"
   run "kubectl apply -f deploy/examples/hpa-object.yaml"
+  run "kubectl rollout status deployment/queue-worker --timeout=60s"
   say "300 jobs are waiting"
   write 300
   run "kubectl get --raw /apis/custom.metrics.k8s.io/v1beta2/namespaces/default/deployments.apps/queue-worker/queue_depth"
   scales_to 3
-  run "kubectl get hpa queue-worker"
   say "10 jobs are left"
   write 10
   scales_to 1

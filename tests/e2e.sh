@@ -31,4 +31,5 @@ cargo build --bin custom-metrics-adapter
 cargo test --test e2e --no-run
 OWNER_PID=$$ "$tests/control-plane/control-plane.sh" start "$plane"
 "$tests/control-plane/adapter.sh" install "$plane"
-cargo test --test e2e -- "$@"
+# They wait most of the time, for the HPA controller above all, so more threads than cores.
+cargo test --test e2e -- --test-threads 4 "$@"

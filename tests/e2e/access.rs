@@ -1,6 +1,6 @@
 //! Who may read: the front proxy's word, certificates, bearer tokens, and RBAC for each.
 
-use crate::harness::{API, Adapter, Answer, Caller, ControlPlane, Namespace, SOON, eventually};
+use crate::harness::{API, Adapter, Answer, Caller, ControlPlane, Namespace, SOON, Subject, eventually};
 
 #[test]
 fn a_user_behind_kube_apiserver_reads_what_rbac_allows_and_nothing_else() {
@@ -14,7 +14,7 @@ fn a_user_behind_kube_apiserver_reads_what_rbac_allows_and_nothing_else() {
     );
     assert!(refusal.contains(&expected), "{refusal}");
 
-    allow_secret(&namespace, "--user=alice");
+    namespace.allow_reading("secret", &Subject::User("alice"));
     let body = eventually("the decision's cache time passes", SOON, || plane.try_kubectl(&get));
     assert_eq!(Answer { status: 200, body }.values(), [("web".to_owned(), "42".to_owned())]);
     let others = adapter.read(&secret(&namespace), &front_proxy_for("bob"));
@@ -35,12 +35,12 @@ fn the_hpa_controllers_account_reads_every_metric() {
 fn a_bearer_token_is_who_it_says_and_reads_what_rbac_allows() {
     let (adapter, plane) = (Adapter::shared(), ControlPlane::shared());
     let namespace = with_a_secret_value(plane, "guards-tokens");
-    let token = token_of_a_new_account(&namespace, "reader");
+    let token = namespace.token_of_new_account("reader");
     let read = |token: &str| adapter.read(&secret(&namespace), &Caller::Token(token));
     assert_is_status(&read("not-a-token"), 401, "Unauthorized");
     assert_is_status(&read(&token), 403, "Forbidden");
 
-    allow_secret(&namespace, &format!("--serviceaccount={}:reader", namespace.name));
+    namespace.allow_reading("secret", &Subject::ServiceAccount("reader"));
     eventually("the decision's cache time passes", SOON, || {
         let answer = read(&token);
         if answer.status == 200 { Ok(()) } else { Err(answer.body) }
@@ -93,16 +93,6 @@ fn secret(namespace: &Namespace<'_>) -> String {
 
 fn front_proxy_for(user: &str) -> Caller<'_> {
     Caller::FrontProxy { user, groups: &["system:authenticated"] }
-}
-
-fn allow_secret(namespace: &Namespace<'_>, whom: &str) {
-    namespace.kubectl("create role reader --verb=get --resource=pods.custom.metrics.k8s.io/secret");
-    namespace.kubectl(&format!("create rolebinding reader --role=reader {whom}"));
-}
-
-fn token_of_a_new_account(namespace: &Namespace<'_>, account: &str) -> String {
-    namespace.kubectl(&format!("create serviceaccount {account}"));
-    namespace.kubectl(&format!("create token {account}"))
 }
 
 fn assert_is_status(answer: &Answer, code: u16, reason: &str) {

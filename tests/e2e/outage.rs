@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{API, Adapter, Caller, ControlPlane, Namespace, SOON, eventually_equals};
+use crate::harness::{API, Adapter, Caller, ControlPlane, Namespace, SOON, Subject, eventually_equals};
 
 #[test]
 fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
@@ -42,12 +42,7 @@ fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
     assert_eq!(adapter.read(&path, &Caller::Token(&unknown)).values(), after);
 }
 
-/// A token of a new account that may read the metrics of the namespace's pods.
 fn token_of_a_reader(namespace: &Namespace<'_>, account: &str) -> String {
-    namespace.kubectl(&format!("create serviceaccount {account}"));
-    namespace
-        .kubectl(&format!("create role {account} --verb=get --resource=pods.custom.metrics.k8s.io/load"));
-    let subject = format!("--serviceaccount={}:{account}", namespace.name);
-    namespace.kubectl(&format!("create rolebinding {account} --role={account} {subject}"));
-    namespace.kubectl(&format!("create token {account}"))
+    namespace.allow_reading("load", &Subject::ServiceAccount(account));
+    namespace.token_of_new_account(account)
 }

@@ -11,7 +11,7 @@ pub(crate) use adapter::{Adapter, Caller};
 pub(crate) use answer::Answer;
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use hpa::{Described, Hpa};
-pub(crate) use namespace::Namespace;
+pub(crate) use namespace::{Namespace, Subject};
 pub(crate) use wait::{SOON, eventually, eventually_equals};
 
 /// The group version that the HPA controller asks, because its APIService has the higher priority.

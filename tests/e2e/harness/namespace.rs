@@ -8,6 +8,12 @@ pub(crate) struct Namespace<'a> {
     pub(crate) name: String,
 }
 
+/// Whom a right is given to.
+pub(crate) enum Subject<'a> {
+    User(&'a str),
+    ServiceAccount(&'a str),
+}
+
 impl<'a> Namespace<'a> {
     pub(crate) fn create(plane: &'a ControlPlane, name: &str) -> Self {
         plane.kubectl(&format!("create namespace {name}"));
@@ -76,6 +82,29 @@ impl<'a> Namespace<'a> {
         let get = format!("get deployment {deployment} --output jsonpath={{.spec.replicas}}");
         let what = format!("{deployment} has {replicas} replicas");
         eventually_equals(&what, SOON, &replicas.to_string(), || self.kubectl(&get));
+    }
+
+    /// Lets `subject` (a user, or a service account of this namespace) read one metric of this namespace's pods.
+    pub(crate) fn allow_reading(&self, metric: &str, subject: &Subject<'_>) {
+        let (name, flag) = match subject {
+            Subject::User(name) => (name, format!("--user={name}")),
+            Subject::ServiceAccount(name) => (name, format!("--serviceaccount={}:{name}", self.name)),
+        };
+        self.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": { "name": name },
+            "rules": [{
+                "apiGroups": ["custom.metrics.k8s.io"], "resources": [format!("pods/{metric}")], "verbs": ["get"],
+            }],
+        }));
+        self.kubectl(&format!("create rolebinding {name} --role={name} {flag}"));
+    }
+
+    /// A token of a new service account of this namespace, which has no rights yet.
+    pub(crate) fn token_of_new_account(&self, account: &str) -> String {
+        self.kubectl(&format!("create serviceaccount {account}"));
+        self.kubectl(&format!("create token {account}"))
     }
 
     /// `/namespaces/NAMESPACE/pods/POD/METRIC`, the way both to write and to read a value of a pod.
