@@ -88,8 +88,7 @@ start_apiserver() {
 
 # Another process may bind the port between the look and the start, so a lost race is tried again with another port.
 start_apiserver_on_a_free_port() {
-  local attempt
-  for attempt in 1 2 3; do
+  for _ in 1 2 3; do
     free_port >port
     : >apiserver.log
     start_apiserver 2>start.err && return
