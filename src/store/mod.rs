@@ -15,6 +15,8 @@ mod fold;
 mod limits;
 mod read;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -1,1 +1,152 @@
-//! Push in: routes, request bodies, errors.
+//! Push in: `POST /write-metrics/…` puts a value into the store, `DELETE` takes it out, over plain HTTP.
+//!
+//! | request | object |
+//! |---|---|
+//! | `POST /write-metrics/namespaces/{namespace}/{resource}/{name}/{metric}` | one in a namespace |
+//! | `POST /write-metrics/{resource}/{name}/{metric}` | a cluster-scoped one |
+//! | `POST /write-metrics/namespaces/{name}/metrics/{metric}` | the namespace itself |
+//! | `POST /write-metrics` | a batch: one JSON object a line, all or nothing |
+//!
+//! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
+//! every error is JSON that says what to change.
+
+mod batch;
+mod body;
+mod error;
+mod path;
+mod target;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, RawQuery, Request, State, rejection::BytesRejection},
+    http::{Method, StatusCode, Uri},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+
+pub use error::WriteError;
+pub use path::WritePath;
+
+use crate::{
+    cluster::Cluster,
+    model::{Labels, Sample},
+    store::{Removal, Store, Write},
+};
+use body::{Query, Value};
+use target::Target;
+
+/// How writes are taken.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// The ttl of a write that names none; `None` keeps it until something replaces or removes it.
+    pub ttl: Option<SignedDuration>,
+    /// Requests under way at once; more are answered 429.
+    pub in_flight: usize,
+}
+
+#[derive(Clone)]
+struct Writes {
+    store: Store,
+    cluster: Cluster,
+    options: WriteOptions,
+    permits: Arc<Semaphore>,
+}
+
+/// The largest request body, in bytes.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The routes of the write port.
+pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
+    let permits = Arc::new(Semaphore::new(options.in_flight));
+    let writes = Writes { store, cluster, options, permits };
+    Router::new()
+        .route("/write-metrics", any(batch_request))
+        .route("/write-metrics/{*path}", any(one))
+        .fallback(|uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(writes.clone(), limit))
+        .with_state(writes)
+}
+
+async fn limit(State(writes): State<Writes>, request: Request, next: Next) -> Response {
+    match writes.permits.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => WriteError::TooManyRequests(writes.options.in_flight).into_response(),
+    }
+}
+
+async fn one(
+    State(writes): State<Writes>,
+    method: Method,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, WriteError> {
+    let path = WritePath::parse(uri.path())?;
+    let query = Query::parse(query.as_deref().unwrap_or_default())?;
+    match method {
+        Method::POST => writes.write(path, query, &body?).await,
+        Method::DELETE => writes.delete(path, query).await,
+        other => Err(WriteError::Method { method: other, allowed: "POST, DELETE" }),
+    }
+}
+
+async fn batch_request(
+    State(writes): State<Writes>,
+    method: Method,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, WriteError> {
+    if method != Method::POST {
+        return Err(WriteError::Method { method, allowed: "POST" });
+    }
+    let now = Timestamp::now();
+    let lines = batch::parse(&body?, now)?;
+    let batch = writes.resolve_lines(lines, now).await?;
+    writes.store.append(batch, now)?;
+    Ok(StatusCode::OK)
+}
+
+impl Writes {
+    async fn write(&self, path: WritePath, query: Query, body: &[u8]) -> Result<StatusCode, WriteError> {
+        let now = Timestamp::now();
+        let value = Value::parse(body, now)?.with_query(query)?;
+        let target = Target::resolve(&self.cluster, path).await?;
+        self.store.append(vec![self.stamped(target, value, now)], now)?;
+        Ok(StatusCode::OK)
+    }
+
+    async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
+        let Target { object, metric, .. } = Target::resolve(&self.cluster, path).await?;
+        let removal = Removal { object, metric, labels: query.labels };
+        match self.store.remove(&removal) {
+            0 => Err(WriteError::NothingStored(removal)),
+            _ => Ok(StatusCode::OK),
+        }
+    }
+
+    async fn resolve_lines(&self, lines: Vec<batch::Line>, now: Timestamp) -> Result<Vec<Write>, WriteError> {
+        let mut writes = Vec::with_capacity(lines.len());
+        let mut errors = Vec::new();
+        for line in lines {
+            match Target::resolve(&self.cluster, line.path).await {
+                Ok(target) => writes.push(self.stamped(target, line.value, now)),
+                Err(error) => errors.push((line.number, error)),
+            }
+        }
+        if errors.is_empty() { Ok(writes) } else { Err(WriteError::lines(errors)) }
+    }
+
+    fn stamped(&self, target: Target, value: Value, now: Timestamp) -> Write {
+        let Target { object, uid, metric } = target;
+        let timestamp = value.timestamp.unwrap_or(now);
+        let sample = Sample { value: value.quantity, timestamp, window_seconds: value.window_seconds };
+        let labels: Labels = value.labels.unwrap_or_default();
+        Write { object, uid, metric, labels, sample, ttl: value.ttl.or(self.options.ttl) }
+    }
+}

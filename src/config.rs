@@ -1,0 +1,312 @@
+//! Flags and their environment names; the sole home of clap. What is read once is validated once, into [`Config`].
+//!
+//! Names follow the Kubernetes extension API servers where those have the same flag (`--tls-cert-file`,
+//! `--authorization-webhook-cache-authorized-ttl`, …). `docs/configuration.md` lists them; a test keeps it equal.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+use jiff::SignedDuration;
+
+/// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "custom-metrics-adapter", version, max_term_width = 110)]
+pub struct Config {
+    /// Without a cluster: everything on loopback, a generated certificate, no delegated authorization.
+    #[arg(long, env = "CMA_STANDALONE")]
+    pub standalone: bool,
+
+    /// Listeners.
+    #[command(flatten)]
+    pub listen: Listen,
+
+    /// The serving certificate.
+    #[command(flatten)]
+    pub tls: Tls,
+
+    /// The way to kube-apiserver, and what it decides.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
+
+    /// What is kept, and for how long.
+    #[command(flatten)]
+    pub store: Values,
+
+    /// Bounds of what clients may ask at once.
+    #[command(flatten)]
+    pub requests: Requests,
+
+    /// The end.
+    #[command(flatten)]
+    pub shutdown: Shutdown,
+
+    /// Logs.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// Where the adapter listens. In standalone mode the defaults move to 127.0.0.1.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Listeners")]
+pub struct Listen {
+    /// TLS: the metrics APIs, for kube-apiserver's aggregation layer.
+    #[arg(long, env = "CMA_SECURE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:6443")]
+    pub secure_listen: SocketAddr,
+
+    /// Plain HTTP: /write-metrics.
+    #[arg(long, env = "CMA_WRITE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub write_listen: SocketAddr,
+
+    /// Plain HTTP: /metrics, probes and pages for operators.
+    #[arg(long, env = "CMA_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
+    pub admin_listen: SocketAddr,
+}
+
+/// The certificate of the secure port.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Serving certificate")]
+pub struct Tls {
+    /// Certificate chain in PEM; reloaded when the file changes. With --tls-private-key-file.
+    #[arg(long, env = "CMA_TLS_CERT_FILE", value_name = "FILE", requires = "tls_private_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// Its private key in PEM.
+    #[arg(long, env = "CMA_TLS_PRIVATE_KEY_FILE", value_name = "FILE", requires = "tls_cert_file")]
+    pub tls_private_key_file: Option<PathBuf>,
+
+    /// Where a pair is generated and kept when no certificate is given: apiserver.crt, apiserver.key, ca.crt.
+    #[arg(long, env = "CMA_CERT_DIR", value_name = "DIR", default_value = "apiserver.local.config/certificates")]
+    pub cert_dir: PathBuf,
+
+    /// The Service that kube-apiserver reaches the adapter by; its DNS names stand in a generated certificate.
+    #[arg(long, env = "CMA_SERVICE_NAME", value_name = "NAME", default_value = "custom-metrics-apiserver")]
+    pub service_name: String,
+
+    /// The namespace of that Service.
+    #[arg(long, env = "CMA_SERVICE_NAMESPACE", value_name = "NAME", default_value = "custom-metrics")]
+    pub service_namespace: String,
+}
+
+/// The cluster.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct Kubernetes {
+    /// A kubeconfig; without it $KUBECONFIG, ~/.kube/config or the pod's service account, as kubectl does.
+    #[arg(long, env = "CMA_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Paths that need no authorization; a trailing * is a prefix.
+    #[arg(
+        long,
+        env = "CMA_AUTHORIZATION_ALWAYS_ALLOW_PATHS",
+        value_name = "PATHS",
+        value_delimiter = ',',
+        default_value = "/healthz,/readyz,/livez"
+    )]
+    pub authorization_always_allow_paths: Vec<String>,
+
+    /// How long a TokenReview's answer is used again.
+    #[arg(
+        long,
+        env = "CMA_AUTHENTICATION_TOKEN_WEBHOOK_CACHE_TTL",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "10s"
+    )]
+    pub authentication_token_webhook_cache_ttl: SignedDuration,
+
+    /// How long a SubjectAccessReview that allowed is used again.
+    #[arg(
+        long,
+        env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_AUTHORIZED_TTL",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "10s"
+    )]
+    pub authorization_webhook_cache_authorized_ttl: SignedDuration,
+
+    /// How long a SubjectAccessReview that denied is used again.
+    #[arg(
+        long,
+        env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_UNAUTHORIZED_TTL",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "10s"
+    )]
+    pub authorization_webhook_cache_unauthorized_ttl: SignedDuration,
+}
+
+/// What the store keeps.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Values")]
+pub struct Values {
+    /// The ttl of writes that name none; 0s keeps them until they are replaced, deleted, or their object is.
+    #[arg(long, env = "CMA_WRITE_TTL", value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub write_ttl: SignedDuration,
+
+    /// Series (metric name and label set of one object) in all; a write past it is answered 507.
+    #[arg(long, env = "CMA_MAX_SERIES", value_name = "COUNT", default_value_t = 1_000_000)]
+    pub max_series: usize,
+
+    /// Series of one object.
+    #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", default_value_t = 10_000)]
+    pub max_series_per_object: usize,
+
+    /// Metrics that discovery lists; every client of the cluster's discovery downloads that list.
+    #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", default_value_t = 1_000)]
+    pub discovery_max_metrics: usize,
+}
+
+/// Bounds of requests and connections.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Requests")]
+pub struct Requests {
+    /// API requests under way at once; more are answered 429. Probes are exempt.
+    #[arg(long, env = "CMA_MAX_REQUESTS_INFLIGHT", value_name = "COUNT", default_value_t = 400)]
+    pub max_requests_inflight: usize,
+
+    /// Writes under way at once; more are answered 429.
+    #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", default_value_t = 200)]
+    pub max_writes_inflight: usize,
+
+    /// Connections open at once, each listener; more wait in the kernel's queue.
+    #[arg(long, env = "CMA_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4_096)]
+    pub max_connections: usize,
+
+    /// How long one request may take; after it the answer is 504.
+    #[arg(long, env = "CMA_REQUEST_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    pub request_timeout: SignedDuration,
+}
+
+/// How the adapter ends.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Shutdown")]
+pub struct Shutdown {
+    /// How long to go on serving, not ready, so that Endpoints are updated before the listeners close.
+    #[arg(long, env = "CMA_SHUTDOWN_DELAY", value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub shutdown_delay: SignedDuration,
+
+    /// How long requests under way may take to finish then.
+    #[arg(long, env = "CMA_SHUTDOWN_GRACE", value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    pub shutdown_grace: SignedDuration,
+}
+
+/// Logs.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
+pub struct Log {
+    /// How log lines look.
+    #[arg(long, env = "CMA_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or a tracing filter; RUST_LOG goes before it.
+    #[arg(long, env = "CMA_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// One readable line an event.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why a configuration that parses cannot be run.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No delegated authorization, so nobody else may reach it.
+    #[error("--standalone serves without authorization, so --{flag} must be a loopback address, not {address}")]
+    NotLoopback {
+        /// Which flag.
+        flag: &'static str,
+        /// What it said.
+        address: SocketAddr,
+    },
+}
+
+impl Config {
+    /// The configuration of this process: flags, then environment, then defaults. Ends the process with usage on
+    /// stderr and exit code 2 when a flag is wrong, as every command does.
+    ///
+    /// # Errors
+    /// When flags contradict each other.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::parse().validated()
+    }
+
+    /// The configuration that these arguments (without the program's name) give.
+    ///
+    /// # Errors
+    /// clap's own message, or a contradiction.
+    pub fn from_args<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone>(args: I) -> anyhow::Result<Self> {
+        let name = std::iter::once(std::ffi::OsString::from("custom-metrics-adapter"));
+        Ok(Self::try_parse_from(name.chain(args.into_iter().map(Into::into)))?.validated()?)
+    }
+
+    fn validated(mut self) -> Result<Self, ConfigError> {
+        if !self.standalone {
+            return Ok(self);
+        }
+        for (flag, address) in self.listen.each() {
+            if address.ip().is_unspecified() {
+                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            }
+            if !address.ip().is_loopback() {
+                return Err(ConfigError::NotLoopback { flag, address: *address });
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Listen {
+    fn each(&mut self) -> [(&'static str, &mut SocketAddr); 3] {
+        [
+            ("secure-listen", &mut self.secure_listen),
+            ("write-listen", &mut self.write_listen),
+            ("admin-listen", &mut self.admin_listen),
+        ]
+    }
+}
+
+/// `90s`, `5m`, `1h30m`, and `0` for none.
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    if text == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
+    let parsed: Result<SignedDuration, _> = text.parse();
+    parsed.ok().filter(|duration| !duration.is_negative()).ok_or_else(|| "write a duration such as 90s or 5m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standalone_listens_on_loopback_only() {
+        let config = Config::from_args(["--standalone"]).unwrap();
+        assert_eq!(config.listen.secure_listen.to_string(), "127.0.0.1:6443");
+        let refused = Config::from_args(["--standalone", "--write-listen=192.0.2.1:8080"]).unwrap_err();
+        assert!(refused.to_string().contains("loopback"), "{refused}");
+    }
+
+    #[test]
+    fn in_a_cluster_the_defaults_are_reachable() {
+        let config = Config::from_args::<_, &str>([]).unwrap();
+        assert_eq!(config.listen.write_listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.store.write_ttl, SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn a_certificate_without_key_is_refused() {
+        assert!(Config::from_args(["--tls-cert-file=a"]).is_err());
+    }
+
+    #[test]
+    fn a_negative_duration_is_refused() {
+        assert!(Config::from_args(["--write-ttl=-5s"]).is_err());
+        assert_eq!(Config::from_args(["--write-ttl=1h30m"]).unwrap().store.write_ttl, SignedDuration::from_mins(90));
+    }
+}
