@@ -88,9 +88,9 @@ fn unavailable(unavailable: &Unavailable) -> String {
         Unavailable::NotSynced { resource } => {
             format!("the list of {resource} is still being read from the cluster; ask again in a second")
         }
-        Unavailable::Forbidden { resource, .. } => format!(
-            "{resource} is forbidden: the adapter may not list them, and * needs the list: grant its service account \
-             the verbs list and watch on resource {:?} in API group {:?}, cluster-wide",
+        Unavailable::Forbidden { resource, message } => format!(
+            "{message}; * needs the list: grant the adapter's service account the verbs list and watch on resource \
+             {:?} in API group {:?} by a ClusterRole",
             resource.resource, resource.group,
         ),
     }

@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt::Write, sync::Arc};
 use axum::response::Response;
 use http::StatusCode;
 
+use crate::cluster;
+
 use super::{error::ApiError, reply::text, route::Probe};
 
 /// A named check and how it stands now.
@@ -30,6 +32,13 @@ pub enum CheckScope {
 /// Every check, as it stands when asked.
 #[derive(Clone)]
 pub struct Checks(Arc<dyn Fn() -> Vec<Check> + Send + Sync>);
+
+impl From<cluster::Check> for Check {
+    /// What the adapter has not seen of the cluster yet does not come by a restart.
+    fn from(check: cluster::Check) -> Self {
+        Self { name: check.name.into(), scope: CheckScope::Ready, failure: check.failure }
+    }
+}
 
 impl Checks {
     /// What `checks` says at each request, which it has to say from memory. The check `ping`, that something answers
