@@ -139,6 +139,16 @@ pub struct Kubernetes {
         default_value = "10s"
     )]
     pub authorization_webhook_cache_unauthorized_ttl: SignedDuration,
+
+    /// How much longer an "allowed" is used while kube-apiserver gives no answer; 0s is not at all.
+    #[arg(
+        long,
+        env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_OUTAGE_TTL",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "0s"
+    )]
+    pub authorization_webhook_cache_outage_ttl: SignedDuration,
 }
 
 /// What the store keeps.

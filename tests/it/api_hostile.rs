@@ -31,8 +31,17 @@ fn uri_path() -> impl Strategy<Value = String> {
 
 fn query() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
-        "labelSelector", "metricLabelSelector", "fieldSelector", "limit", "watch", "timeoutSeconds", "pretty", "continue",
-        "verbose", "exclude", "x",
+        "labelSelector",
+        "metricLabelSelector",
+        "fieldSelector",
+        "limit",
+        "watch",
+        "timeoutSeconds",
+        "pretty",
+        "continue",
+        "verbose",
+        "exclude",
+        "x",
     ]);
     let text = prop_oneof!["[ -~]{0,30}", "(a|b|env)(=|==|!=| in \\(|>|<|,|!){0,3}(1|prod|x\\))?"];
     let encode = |text: String| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -45,10 +54,17 @@ fn query() -> impl Strategy<Value = String> {
 
 fn header() -> impl Strategy<Value = (&'static str, String)> {
     let accepts = prop::sample::select(vec![
-        "application/vnd.kubernetes.protobuf, */*", "application/json", "application/yaml", "text/html", "*/*;q=0",
-        "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        "application/vnd.kubernetes.protobuf, */*",
+        "application/json",
+        "application/yaml",
+        "text/html",
+        "*/*;q=0",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
         "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", ";;;q=,,", "q=NaN;q=x",
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        ";;;q=,,",
+        "q=NaN;q=x",
     ]);
     prop_oneof![
         accepts.prop_map(|value| ("accept", value.to_owned())),
@@ -73,7 +89,8 @@ fn world() -> World {
 
 #[test]
 fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
-    let values = vec![value(&pod("web-0"), "qps", "42", "env=prod", AT), value(&pod("web-0"), "a b", "1", "", AT)];
+    let values =
+        vec![value(&pod("web-0"), "qps", "42", "env=prod", AT), value(&pod("web-0"), "a b", "1", "", AT)];
     let api = api(world(), store(values));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut answered = 0;
@@ -87,7 +104,11 @@ fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
         let answer = runtime.block_on(send(&api, request));
         prop_assert!(!answer.status.is_server_error(), "{method} {path}?{query}: {}", answer.status);
         if answer.header("content-type") == "application/json" && method != "HEAD" {
-            prop_assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(), "{:?}", answer.body);
+            prop_assert!(
+                serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
+                "{:?}",
+                answer.body
+            );
         }
         prop_assert!(answer.headers.contains_key("audit-id") && answer.headers.contains_key("cache-control"));
         answered += u32::from(answer.status.is_success());

@@ -8,7 +8,8 @@ use custom_metrics_adapter::{
     auth::Auth,
     cluster::{Cluster, Unavailable, UnknownResource},
     model::{
-        GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Quantity, ResourceType, Sample, Selector, Uid,
+        GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Quantity, ResourceType, Sample,
+        Selector, Uid,
     },
     store::{self, Store, Write},
 };
@@ -114,7 +115,11 @@ impl ClusterView for World {
 
 /// An object of the core group in a namespace.
 pub fn namespaced(resource: &str, name: &str) -> ObjectRef {
-    ObjectRef { resource: GroupResource::new("", resource), namespace: Some("default".into()), name: name.into() }
+    ObjectRef {
+        resource: GroupResource::new("", resource),
+        namespace: Some("default".into()),
+        name: name.into(),
+    }
 }
 
 /// A cluster-scoped object of the core group.
@@ -204,7 +209,8 @@ impl Answer {
         let list = self.json();
         assert_eq!(self.status, StatusCode::OK, "{list}");
         let item = |item: &serde_json::Value| {
-            let [name, value] = [&item["describedObject"]["name"], &item["value"]].map(|v| v.as_str().unwrap());
+            let [name, value] =
+                [&item["describedObject"]["name"], &item["value"]].map(|v| v.as_str().unwrap());
             format!("{name}={value}")
         };
         list["items"].as_array().unwrap().iter().map(item).collect()
