@@ -7,5 +7,7 @@ mod world;
 mod api_answers;
 mod api_hostile;
 mod auth;
+mod configuration;
 mod replay;
 mod serve;
+mod write;
