@@ -1,11 +1,12 @@
 //! Behaviour seen through public doors: real sockets, real handshakes, a scripted Kubernetes API.
 //! One binary, a module per behaviour.
-
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on says so by panicking, and its servers are its own"
 )]
 
 mod support;
@@ -14,6 +15,7 @@ mod world;
 mod api_answers;
 mod api_hostile;
 mod auth;
+mod cluster;
 mod configuration;
 mod replay;
 mod serve;
