@@ -43,7 +43,8 @@ async fn every_metric_of_an_object_is_one_list_with_and_without_a_slash() {
 #[tokio::test]
 async fn a_cluster_scoped_object_is_found_under_the_namespace_that_the_hpa_puts_before_it() {
     let api = api(cluster(), values());
-    for rest in ["nodes/node-1/load", "namespaces/default/nodes/node-1/load", "namespaces/other/nodes/*/load"] {
+    for rest in ["nodes/node-1/load", "namespaces/default/nodes/node-1/load", "namespaces/other/nodes/*/load"]
+    {
         let answer = get(&api, &path(rest)).await;
         assert_eq!(answer.values(), ["node-1=3"], "{rest}");
         assert_eq!(answer.json()["items"][0]["describedObject"].get("namespace"), None);
@@ -53,7 +54,11 @@ async fn a_cluster_scoped_object_is_found_under_the_namespace_that_the_hpa_puts_
 #[tokio::test]
 async fn a_namespace_has_metrics_of_its_own_but_not_under_another() {
     let api = api(cluster(), values());
-    for rest in ["namespaces/default/metrics/depth", "namespaces/*/metrics/depth", "namespaces/default/ns/default/depth"] {
+    for rest in [
+        "namespaces/default/metrics/depth",
+        "namespaces/*/metrics/depth",
+        "namespaces/default/ns/default/depth",
+    ] {
         assert_eq!(get(&api, &path(rest)).await.values(), ["default=77"], "{rest}");
     }
     for rest in ["namespaces/other/namespaces/default/depth", "namespaces/other/namespaces/*/depth"] {
@@ -74,7 +79,8 @@ async fn without_a_cluster_star_lists_what_was_written() {
     let api = api(World::standalone(), values());
     let star = get(&api, &path("namespaces/default/pods/*/qps")).await;
     assert_eq!(star.values(), ["gone=9", "web-0=42", "web-1=1500m"]);
-    let message = get(&api, &path("namespaces/default/pods/*/qps?labelSelector=app%3Dweb")).await.failure(404);
+    let message =
+        get(&api, &path("namespaces/default/pods/*/qps?labelSelector=app%3Dweb")).await.failure(404);
     assert!(message.contains("no object has labels"), "{message}");
 }
 
@@ -103,16 +109,24 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
             "qps for pods web-1 with selector env=dev: no series of this metric meets the selector; without \
              metricLabelSelector all its label sets are summed",
         ),
-        ("namespaces/default/pods/*/qps?labelSelector=app%3Dzzz",
-            "qps for pods: labelSelector app=zzz selects no pods in namespace \"default\""),
+        (
+            "namespaces/default/pods/*/qps?labelSelector=app%3Dzzz",
+            "qps for pods: labelSelector app=zzz selects no pods in namespace \"default\"",
+        ),
         ("namespaces/zzz/pods/*/qps", "qps for pods: the cluster has no pods in namespace \"zzz\""),
-        ("namespaces/default/pods/*/qqps",
-            "qqps for pods: of the 3 pods selected none has it; the nearest metric of pods is qps"),
-        ("namespaces/default/pods/*/qps?metricLabelSelector=env%3Ddev",
+        (
+            "namespaces/default/pods/*/qqps",
+            "qqps for pods: of the 3 pods selected none has it; the nearest metric of pods is qps",
+        ),
+        (
+            "namespaces/default/pods/*/qps?metricLabelSelector=env%3Ddev",
             "qps for pods with selector env=dev: of the 3 pods selected none has it; pods web-0: no series of this \
-             metric meets the selector; without metricLabelSelector all its label sets are summed"),
-        ("pods/web-0/qps",
-            "qps for pods web-0: pods have a namespace: ask for namespaces/NAMESPACE/pods/NAME/METRIC"),
+             metric meets the selector; without metricLabelSelector all its label sets are summed",
+        ),
+        (
+            "pods/web-0/qps",
+            "qps for pods web-0: pods have a namespace: ask for namespaces/NAMESPACE/pods/NAME/METRIC",
+        ),
     ] {
         assert_eq!(get(&api, &path(rest)).await.failure(404), format!("{prefix} {wanted}"));
     }
@@ -120,7 +134,8 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
 
 #[tokio::test]
 async fn an_unknown_resource_names_the_nearest() {
-    let message = get(&api(cluster(), values()), &path("namespaces/default/podz/web-0/qps")).await.failure(404);
+    let message =
+        get(&api(cluster(), values()), &path("namespaces/default/podz/web-0/qps")).await.failure(404);
     assert!(message.starts_with("no matches for /, Resource=podz: "), "{message}");
     assert!(message.ends_with("the nearest is pods"), "{message}");
 }
@@ -141,13 +156,19 @@ async fn a_selector_is_echoed_and_not_equal_becomes_not_in() {
     let star = path("namespaces/default/pods/*/qps");
     for (selector, echo) in [
         ("env!=dev", r#"{"matchExpressions":[{"key":"env","operator":"NotIn","values":["dev"]}]}"#),
-        ("env==prod,!x", r#"{"matchExpressions":[{"key":"x","operator":"DoesNotExist"}],"matchLabels":{"env":"prod"}}"#),
+        (
+            "env==prod,!x",
+            r#"{"matchExpressions":[{"key":"x","operator":"DoesNotExist"}],"matchLabels":{"env":"prod"}}"#,
+        ),
         ("", "null"),
     ] {
         let query: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
         let answer = get(&api, &format!("{star}?metricLabelSelector={query}")).await;
         let items = answer.json()["items"].as_array().unwrap().clone();
-        assert!(!items.is_empty() && items.iter().all(|item| item["metric"]["selector"].to_string() == echo), "{selector}");
+        assert!(
+            !items.is_empty() && items.iter().all(|item| item["metric"]["selector"].to_string() == echo),
+            "{selector}"
+        );
     }
 }
 
@@ -159,7 +180,8 @@ async fn a_long_list_is_compressed_when_asked_for() {
     let api = api(world, store(values));
     let uri = path("namespaces/default/pods/*/qps?labelSelector=app%3Dweb");
     let plain = get(&api, &uri).await;
-    let zipped = send(&api, Request::get(&uri).header("accept-encoding", "gzip").body("".into()).unwrap()).await;
+    let zipped =
+        send(&api, Request::get(&uri).header("accept-encoding", "gzip").body("".into()).unwrap()).await;
     assert_eq!(zipped.header("content-encoding"), "gzip");
     let mut unzipped = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*zipped.body), &mut unzipped).unwrap();
@@ -170,7 +192,9 @@ async fn a_long_list_is_compressed_when_asked_for() {
 async fn discovery_lists_the_metrics_that_exist_and_no_more_than_its_cap() {
     let api = api(cluster(), values());
     let names = |answer: serde_json::Value| -> Vec<String> {
-        let entry = |entry: &serde_json::Value| format!("{} {}", entry["name"].as_str().unwrap(), entry["namespaced"]);
+        let entry = |entry: &serde_json::Value| {
+            format!("{} {}", entry["name"].as_str().unwrap(), entry["namespaced"])
+        };
         answer["resources"].as_array().unwrap().iter().map(entry).collect()
     };
     let listed = get(&api, "/apis/custom.metrics.k8s.io/v1beta1").await.json();
@@ -198,7 +222,9 @@ async fn discovery_follows_the_store() {
 async fn aggregated_discovery_says_what_the_legacy_list_says() {
     let api = api(cluster(), values());
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    let ask = |etag: &str| Request::get("/apis").header("accept", accept).header("if-none-match", etag).body("".into());
+    let ask = |etag: &str| {
+        Request::get("/apis").header("accept", accept).header("if-none-match", etag).body("".into())
+    };
     let answer = send(&api, ask("").unwrap()).await;
     assert_eq!(answer.header("content-type"), accept);
     insta::assert_json_snapshot!(answer.json());
@@ -218,7 +244,8 @@ async fn kube_apiserver_gets_openapi_documents_that_it_need_not_log_about() {
         assert_eq!(send(&api, ask.unwrap()).await.status.as_u16(), 304);
     }
     let protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-    let answer = send(&api, Request::get("/openapi/v2").header("accept", protobuf).body("".into()).unwrap()).await;
+    let answer =
+        send(&api, Request::get("/openapi/v2").header("accept", protobuf).body("".into()).unwrap()).await;
     assert_eq!(answer.header("content-type"), protobuf);
     assert!(answer.body.starts_with(b"\x0a\x032.0\x12"), "{:?}", answer.body);
 }
