@@ -28,3 +28,13 @@ pub mod api;
 pub mod serve;
 
 pub mod admin;
+
+pub mod checks;
+
+pub mod config;
+
+pub mod telemetry;
+
+pub mod shutdown;
+
+pub mod app;

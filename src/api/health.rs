@@ -124,6 +124,21 @@ impl Checks {
     }
 }
 
+/// The three probes as routes of their own, for a port without authorization: children are left out there, because
+/// they give reasons.
+pub fn probes(checks: Checks) -> axum::Router {
+    let route = |probe: Probe| {
+        let checks = checks.clone();
+        axum::routing::get(move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
+            checks.answer_all(probe, query.as_deref().unwrap_or_default())
+        })
+    };
+    axum::Router::new()
+        .route("/healthz", route(Probe::Healthz))
+        .route("/livez", route(Probe::Livez))
+        .route("/readyz", route(Probe::Readyz))
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::HttpBody;

@@ -36,7 +36,7 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use jiff::Timestamp;
 
-pub use health::{Check, CheckScope, Checks};
+pub use health::{Check, CheckScope, Checks, probes};
 pub use view::ClusterView;
 
 use crate::{auth::Auth, store::Store};

@@ -1,6 +1,11 @@
-//! Tests through public doors, one binary with a module per behaviour.
+//! Behaviour seen through public doors: real sockets, real handshakes, a scripted Kubernetes API.
+//! One binary, a module per behaviour.
+
+mod support;
+mod world;
 
 mod api_answers;
 mod api_hostile;
+mod auth;
 mod replay;
-mod world;
+mod serve;
