@@ -193,7 +193,9 @@ fn remedy(absence: &Absence) -> &'static str {
         | Absence::NonMonotonic
         | Absence::NoObservations
         | Absence::NotANumber => "",
-        Absence::Stale { .. } | Absence::NotScraped { .. } => "; the adapter's /targets page shows its scrapes",
+        Absence::Stale { .. } | Absence::NotScraped { .. } => {
+            "; the adapter's /targets page shows its scrapes"
+        }
         Absence::NoSeries => "; without metricLabelSelector all its label sets are summed",
         Absence::ObjectGone => "; write it again for the object that is there now",
         Absence::Expired { .. } => "; write it again, more often than its ttl or with a longer one",

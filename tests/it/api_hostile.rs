@@ -141,7 +141,12 @@ fn reviewed(path: &MetricsPath, asked: &ResourceAttributes) -> ResourceAttribute
         wanted.namespace.clone_from(&name);
         if path.metric.is_some() {
             // namespaces/NAME/metrics/METRIC
-            wanted = ResourceAttributes { resource: "metrics".to_owned(), name: metric, subresource: String::new(), ..wanted };
+            wanted = ResourceAttributes {
+                resource: "metrics".to_owned(),
+                name: metric,
+                subresource: String::new(),
+                ..wanted
+            };
         }
     }
     wanted
