@@ -15,6 +15,7 @@ mod fold;
 mod limits;
 mod read;
 mod scraped;
+mod search;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use append::{Removal, Write};
 pub use catalog::Catalog;
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
+pub use search::{Found, Search, Source, Stored};
 pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
