@@ -120,6 +120,22 @@ mod tests {
         read(&HeaderMap::new(), StreamBody::new(stream::iter(chunks)), LIMITS).await
     }
 
+    /// Announces one byte too many, and must not be read.
+    struct Unread;
+
+    impl Body for Unread {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Chunk>> {
+            panic!("the body was read")
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(11)
+        }
+    }
+
     #[tokio::test]
     async fn a_body_within_the_cap_is_read_whole() {
         assert_eq!(read_chunks(vec![chunk("01234"), chunk("56789")]).await.unwrap(), "0123456789");
@@ -143,23 +159,7 @@ mod tests {
     async fn a_client_that_asks_first_is_refused_before_it_sends() {
         let mut headers = HeaderMap::new();
         headers.insert(header::EXPECT, "100-continue".parse().unwrap());
-        assert_eq!(read(&headers, Announced(11), LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
-    }
-
-    /// A body that must not be read.
-    struct Announced(u64);
-
-    impl Body for Announced {
-        type Data = Bytes;
-        type Error = &'static str;
-
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Chunk>> {
-            panic!("the body was read")
-        }
-
-        fn size_hint(&self) -> SizeHint {
-            SizeHint::with_exact(self.0)
-        }
+        assert_eq!(read(&headers, Unread, LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
     }
 
     #[tokio::test(start_paused = true)]
