@@ -79,7 +79,7 @@ impl App {
         let secure = Door::open(config.listen.secure_listen, api, options(&config, Some(tls))).await?;
         let routes = write::router(store.clone(), cluster.clone(), write_options(&config));
         let write = Door::open(config.listen.write_listen, routes, options(&config, None)).await?;
-        let pages = admin::router().merge(api::probes(checks));
+        let pages = admin::router().merge(api::probes(&checks));
         let admin = Door::open(config.listen.admin_listen, pages, options(&config, None)).await?;
         Ok(Self {
             config,
