@@ -49,7 +49,7 @@ use openapi::OpenApi;
 use query::ReadQuery;
 use reply::Content;
 use route::{MetricsPath, Objects, Route, Version};
-use values::{Described, LabelSelector, MetricValueList};
+use values::{Described, MetricValueList};
 
 /// What the API answers from.
 pub struct Sources {
@@ -190,7 +190,7 @@ impl Inner {
             version,
             described: Described::of(&found.resource),
             values: &found.values,
-            selector: LabelSelector::of(&query.metrics),
+            selector: values::echo(&query.metrics),
         };
         let format = asked.format(Offer::Values)?;
         Ok(Content::of(&list, format, asked.pretty)?.reply(StatusCode::OK, asked))

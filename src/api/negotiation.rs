@@ -92,9 +92,9 @@ impl Asked {
         self.best(Clause::groups_form).ok_or(NotAcceptable::Parameters)
     }
 
-    /// The format of an error: JSON when nothing that was asked for can be had.
-    pub(super) fn error_format(&self) -> Format {
-        self.best(|clause, format| clause.is_plain().then_some(format)).unwrap_or(Format::Json)
+    /// The format of an error, if anything that was asked for can be had.
+    pub(super) fn error_format(&self) -> Option<Format> {
+        self.best(|clause, format| clause.is_plain().then_some(format))
     }
 
     /// The first of `media_types` that is asked for by name.

@@ -72,10 +72,13 @@ pub(super) fn text(status: StatusCode, body: impl Into<Body>) -> Response {
     response
 }
 
-/// The answer to an error: a `Status` in a format that the client takes, or JSON.
+/// The answer to an error: a `Status` in a format that the client takes, or indented JSON, as upstream falls back to.
 pub(super) fn failure(error: &ApiError, asked: &Asked) -> Response {
     let status = Status::of(error);
-    let content = Content::of(&status, asked.error_format(), asked.pretty || indented(error));
+    let content = match asked.error_format() {
+        Some(format) => Content::of(&status, format, asked.pretty),
+        None => Content::of(&status, Format::Json, true),
+    };
     let content = content.unwrap_or_else(|_| Content::json(UNWRITABLE));
     let mut response = content.reply(status.code(), asked);
     let headers = response.headers_mut();
@@ -116,11 +119,6 @@ fn not_modified() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     response
-}
-
-/// Whether upstream indents this error whoever asks: its router writes it, not its serializer.
-fn indented(error: &ApiError) -> bool {
-    matches!(error, ApiError::NotAcceptable(_))
 }
 
 fn gzip(body: &[u8]) -> Option<Bytes> {

@@ -1,11 +1,11 @@
 //! `MetricValueList`, the answer to every read.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::model::{MetricValue, Operator, ResourceType, Selector};
+use crate::model::{EchoedSelector, MetricValue, ResourceType, Selector};
 
 use super::{
     encode::{Document, Empty, Message, list_meta},
@@ -19,7 +19,7 @@ pub(super) struct MetricValueList<'a> {
     pub(super) described: Described<'a>,
     pub(super) values: &'a [MetricValue],
     /// The metric selector of the request.
-    pub(super) selector: Option<LabelSelector>,
+    pub(super) selector: Option<EchoedSelector>,
 }
 
 /// Kind and version of the described objects.
@@ -27,24 +27,6 @@ pub(super) struct MetricValueList<'a> {
 pub(super) struct Described<'a> {
     kind: &'a str,
     api_version: String,
-}
-
-/// A `metav1.LabelSelector`, as answers echo it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LabelSelector {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    match_labels: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    match_expressions: Vec<Expression>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-struct Expression {
-    key: String,
-    operator: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    values: Vec<String>,
 }
 
 impl<'a> Described<'a> {
@@ -57,45 +39,10 @@ impl<'a> Described<'a> {
     }
 }
 
-impl LabelSelector {
-    /// The echo of `selector`: none for the empty one, and none for one with `>` or `<`, which a `LabelSelector`
-    /// has no operator for. `!=` becomes `NotIn`, which means the same.
-    pub(super) fn of(selector: &Selector) -> Option<Self> {
-        let mut echo = Self { match_labels: BTreeMap::new(), match_expressions: Vec::new() };
-        for requirement in selector.requirements() {
-            let operator = match requirement.operator {
-                Operator::Equals | Operator::DoubleEquals => {
-                    let value = requirement.values.first().cloned().unwrap_or_default();
-                    echo.match_labels.insert(requirement.key.clone(), value);
-                    continue;
-                }
-                Operator::In => "In",
-                Operator::NotIn | Operator::NotEquals => "NotIn",
-                Operator::Exists => "Exists",
-                Operator::DoesNotExist => "DoesNotExist",
-                Operator::GreaterThan | Operator::LessThan => return None,
-            };
-            let values = requirement.values.clone();
-            echo.match_expressions.push(Expression { key: requirement.key.clone(), operator, values });
-        }
-        (!selector.is_empty()).then_some(echo)
-    }
-
-    fn protobuf(&self, message: &mut Message) {
-        for (key, value) in &self.match_labels {
-            message.message(1, |label| {
-                label.string(1, key);
-                label.string(2, value);
-            });
-        }
-        for expression in &self.match_expressions {
-            message.message(2, |inner| {
-                inner.string(1, &expression.key);
-                inner.string(2, expression.operator);
-                inner.strings(3, expression.values.iter().map(String::as_str));
-            });
-        }
-    }
+/// What an answer says of the request's metric selector: nothing of the empty one, nor of one that has only what a
+/// `LabelSelector` cannot say.
+pub(super) fn echo(selector: &Selector) -> Option<EchoedSelector> {
+    Some(selector.echo()).filter(|echo| *echo != EchoedSelector::default())
 }
 
 impl Document for MetricValueList<'_> {
@@ -155,8 +102,25 @@ impl MetricValueList<'_> {
 
     fn selector_protobuf(&self, field: u8, message: &mut Message) {
         if let Some(selector) = &self.selector {
-            message.message(field, |inner| selector.protobuf(inner));
+            message.message(field, |inner| echo_protobuf(selector, inner));
         }
+    }
+}
+
+/// matchLabels 1 (a map), matchExpressions 2 {key 1, operator 2, values 3}.
+fn echo_protobuf(selector: &EchoedSelector, message: &mut Message) {
+    for (key, value) in &selector.match_labels {
+        message.message(1, |label| {
+            label.string(1, key);
+            label.string(2, value);
+        });
+    }
+    for expression in &selector.match_expressions {
+        message.message(2, |inner| {
+            inner.string(1, &expression.key);
+            inner.string(2, expression.operator.as_str());
+            inner.strings(3, expression.values.iter().map(String::as_str));
+        });
     }
 }
 
@@ -205,7 +169,7 @@ struct ItemV1Beta1<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<u32>,
     value: Text<'a, crate::model::Quantity>,
-    selector: Option<&'a LabelSelector>,
+    selector: Option<&'a EchoedSelector>,
 }
 
 #[derive(Serialize)]
@@ -222,7 +186,7 @@ struct ItemV1Beta2<'a> {
 #[derive(Serialize)]
 struct Identifier<'a> {
     name: &'a str,
-    selector: Option<&'a LabelSelector>,
+    selector: Option<&'a EchoedSelector>,
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use rustls::pki_types::CertificateDer;
 use rustls_pki_types::UnixTime;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{AttributeTypeAndValue, FromDer, X509Certificate};
 
 use super::{Trust, User};
 
@@ -117,8 +117,11 @@ impl Leaf {
         let subject = certificate.subject();
         let readable = |error| format!("the subject is not readable: {error}");
         // The last common name counts, as in Go's crypto/x509.
-        let common_name =
-            subject.iter_common_name().last().map_or(Ok(""), |name| name.as_str()).map_err(readable)?;
+        let common_name = subject
+            .iter_common_name()
+            .last()
+            .map_or(Ok(""), AttributeTypeAndValue::as_str)
+            .map_err(readable)?;
         let organizations = subject
             .iter_organization()
             .map(|organization| organization.as_str().map(str::to_owned))

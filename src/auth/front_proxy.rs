@@ -21,10 +21,10 @@ impl FrontProxy {
     fn extra(&self, headers: &HeaderMap) -> std::collections::BTreeMap<String, Vec<String>> {
         let mut extra = std::collections::BTreeMap::<String, Vec<String>>::new();
         for prefix in &self.extra_prefixes {
-            for (name, value) in headers {
-                if let Some(key) = name.as_str().strip_prefix(prefix.as_str()) {
-                    extra.entry(unescape(key)).or_default().push(text(value));
-                }
+            let keys =
+                headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix(prefix)?, value)));
+            for (key, value) in keys {
+                extra.entry(unescape(key)).or_default().push(text(value));
             }
         }
         extra

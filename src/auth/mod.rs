@@ -137,7 +137,7 @@ impl Auth {
         let allowed_paths = AllowedPaths::parse(&options.settings.always_allow_paths)?;
         let data = watch::load(&options.client, options.load_deadline).await?;
         let trust = Trust::parse(&data)?;
-        let delegated = Delegated::new(trust, reviews, options.settings, (allowed_paths, options.observer));
+        let delegated = Delegated::new(trust, reviews, &options.settings, (allowed_paths, options.observer));
         let delegated = Arc::new(delegated);
         let watched = watch::follow(options.client, Arc::clone(&delegated), data);
         let shutdown = options.shutdown;
@@ -152,7 +152,7 @@ impl Auth {
     pub fn with_reviews(
         trust: Trust,
         reviews: Arc<dyn Reviews>,
-        settings: AuthSettings,
+        settings: &AuthSettings,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, AuthError> {
         let allowed_paths = AllowedPaths::parse(&settings.always_allow_paths)?;
@@ -223,7 +223,7 @@ impl Delegated {
     fn new(
         trust: Trust,
         reviews: Arc<dyn Reviews>,
-        settings: AuthSettings,
+        settings: &AuthSettings,
         (allowed_paths, observer): (AllowedPaths, Arc<dyn Observer>),
     ) -> Self {
         let tokens =

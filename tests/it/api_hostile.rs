@@ -1,6 +1,9 @@
 //! Hostile requests to the metrics API.
 
-use custom_metrics_adapter::api::route::{Objects, Route};
+use custom_metrics_adapter::{
+    api::route::{MetricsPath, Objects, Route},
+    auth::{Attributes, ResourceAttributes},
+};
 use http::Request;
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -93,7 +96,7 @@ fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
         vec![value(&pod("web-0"), "qps", "42", "env=prod", AT), value(&pod("web-0"), "a b", "1", "", AT)];
     let api = api(world(), store(values));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut answered = 0;
+    let answered = std::cell::Cell::new(0);
     let requests = (method(), uri_path(), query(), prop::collection::vec(header(), 0..3));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(10_000));
     let outcome = runner.run(&requests, |(method, path, query, headers)| {
@@ -111,25 +114,59 @@ fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
             );
         }
         prop_assert!(answer.headers.contains_key("audit-id") && answer.headers.contains_key("cache-control"));
-        answered += u32::from(answer.status.is_success());
+        answered.set(answered.get() + u32::from(answer.status.is_success()));
         Ok(())
     });
     outcome.unwrap();
+    let answered = answered.get();
     assert!(answered > 100, "only {answered} requests were good ones: the test does not test much");
 }
 
+/// What a review has to be about for the values of `path` to be covered by it.
+fn reviewed(path: &MetricsPath, asked: &ResourceAttributes) -> ResourceAttributes {
+    let name = match &path.objects {
+        Objects::Named(name) => name.clone(),
+        Objects::All => "*".to_owned(),
+    };
+    let metric = path.metric.clone().unwrap_or_default();
+    let mut wanted = ResourceAttributes {
+        verb: "get".to_owned(),
+        namespace: path.namespace.clone().unwrap_or_default(),
+        resource: path.resource.clone(),
+        name: name.clone(),
+        subresource: metric.clone(),
+        ..asked.clone()
+    };
+    if path.namespace.is_none() && path.resource == "namespaces" {
+        wanted.namespace.clone_from(&name);
+        if path.metric.is_some() {
+            // namespaces/NAME/metrics/METRIC
+            wanted = ResourceAttributes {
+                resource: "metrics".to_owned(),
+                name: metric,
+                subresource: String::new(),
+                ..wanted
+            };
+        }
+    }
+    wanted
+}
+
 #[test]
-fn a_decoded_path_never_has_a_name_with_a_slash() {
+fn what_is_served_is_what_was_reviewed() {
+    let served = std::cell::Cell::new(0);
     TestRunner::new(ProptestConfig::with_cases(10_000))
         .run(&uri_path(), |path| {
-            let Route::Metrics(_, metrics) = Route::of(&path) else { return Ok(()) };
-            let name = match metrics.objects {
-                Objects::Named(name) => name,
-                Objects::All => String::new(),
+            let Ok(uri) = path.parse::<http::Uri>() else { return Ok(()) };
+            let Route::Metrics(version, metrics) = Route::of(uri.path()) else { return Ok(()) };
+            let Attributes::Resource(asked) = Attributes::of(&http::Method::GET, &uri) else {
+                return Err(TestCaseError::fail(format!("{path} is reviewed as a path")));
             };
-            let texts = [Some(metrics.resource), metrics.namespace, metrics.metric, Some(name)];
-            prop_assert!(texts.iter().flatten().all(|text| !text.contains('/')), "{path}");
+            prop_assert_eq!((&*asked.group, &*asked.version), ("custom.metrics.k8s.io", version.as_str()));
+            prop_assert_eq!(&asked, &reviewed(&metrics, &asked), "{}", path);
+            served.set(served.get() + 1);
             Ok(())
         })
         .unwrap();
+    assert!(served.get() > 1000, "only {} paths were good ones", served.get());
 }

@@ -139,12 +139,9 @@ async fn who(State(auth): State<Auth>, request: Request<Body>) -> Response<Body>
 async fn ask(client: &reqwest::Client, url: &str, headers: &[(&str, &str)]) -> (u16, Value) {
     let request =
         headers.iter().fold(client.get(url), |request, (name, value)| request.header(*name, *value));
-    let mut answer = within("an answer", request.send()).await.unwrap();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.unwrap() {
-        body.extend_from_slice(&chunk);
-    }
-    (answer.status().as_u16(), serde_json::from_slice(&body).unwrap())
+    let answer = within("an answer", request.send()).await.unwrap();
+    let code = answer.status().as_u16();
+    (code, serde_json::from_str(&client::text(answer).await).unwrap())
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 /// What a test's cluster has.
 #[derive(Clone, Default)]
-pub struct World {
+pub(crate) struct World {
     objects: Vec<Arc<LiveObject>>,
     forbidden: Vec<(GroupResource, String)>,
     unsynced: Vec<GroupResource>,
@@ -28,25 +28,25 @@ pub struct World {
 }
 
 /// An answer, read to its end.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl World {
     /// A cluster where the adapter may list everything, and that has nothing.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// No cluster.
-    pub fn standalone() -> Self {
+    pub(crate) fn standalone() -> Self {
         Self { standalone: true, ..Self::default() }
     }
 
     /// With this object, created long ago.
-    pub fn with(mut self, object: ObjectRef, labels: &str) -> Self {
+    pub(crate) fn with(mut self, object: ObjectRef, labels: &str) -> Self {
         let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
         self.objects.push(Arc::new(LiveObject {
             uid: Uid(format!("uid-{}", object.name).into()),
@@ -59,13 +59,13 @@ impl World {
     }
 
     /// Where the adapter may not list a resource.
-    pub fn forbidding(mut self, resource: GroupResource, message: &str) -> Self {
+    pub(crate) fn forbidding(mut self, resource: GroupResource, message: &str) -> Self {
         self.forbidden.push((resource, message.to_owned()));
         self
     }
 
     /// Where the list of a resource is not complete yet.
-    pub fn not_synced(mut self, resource: GroupResource) -> Self {
+    pub(crate) fn not_synced(mut self, resource: GroupResource) -> Self {
         self.unsynced.push(resource);
         self
     }
@@ -114,7 +114,7 @@ impl ClusterView for World {
 }
 
 /// An object of the core group in a namespace.
-pub fn namespaced(resource: &str, name: &str) -> ObjectRef {
+pub(crate) fn namespaced(resource: &str, name: &str) -> ObjectRef {
     ObjectRef {
         resource: GroupResource::new("", resource),
         namespace: Some("default".into()),
@@ -123,17 +123,17 @@ pub fn namespaced(resource: &str, name: &str) -> ObjectRef {
 }
 
 /// A cluster-scoped object of the core group.
-pub fn cluster_scoped(resource: &str, name: &str) -> ObjectRef {
+pub(crate) fn cluster_scoped(resource: &str, name: &str) -> ObjectRef {
     ObjectRef { resource: GroupResource::new("", resource), namespace: None, name: name.into() }
 }
 
 /// A pod in namespace `default`.
-pub fn pod(name: &str) -> ObjectRef {
+pub(crate) fn pod(name: &str) -> ObjectRef {
     namespaced("pods", name)
 }
 
 /// A value written at `at` (RFC 3339) with metric labels `a=1,b=2`.
-pub fn value(object: &ObjectRef, metric: &str, value: &str, labels: &str, at: &str) -> Write {
+pub(crate) fn value(object: &ObjectRef, metric: &str, value: &str, labels: &str, at: &str) -> Write {
     let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
     Write {
         object: object.clone(),
@@ -150,25 +150,25 @@ pub fn value(object: &ObjectRef, metric: &str, value: &str, labels: &str, at: &s
 }
 
 /// A store with these values.
-pub fn store(values: Vec<Write>) -> Store {
+pub(crate) fn store(values: Vec<Write>) -> Store {
     let store = Store::new(store::Limits::default());
     store.append(values, Timestamp::now()).unwrap();
     store
 }
 
 /// The API in front of `world` and `store`, open to everyone.
-pub fn api(world: World, store: Store) -> Router {
+pub(crate) fn api(world: World, store: Store) -> Router {
     api_with(world, store, Auth::disabled(), Limits::default())
 }
 
 /// The API with another gate or other limits.
-pub fn api_with(world: World, store: Store, auth: Auth, limits: Limits) -> Router {
+pub(crate) fn api_with(world: World, store: Store, auth: Auth, limits: Limits) -> Router {
     let sources = Sources { store, cluster: Arc::new(world), auth, checks: Checks::new(Vec::new) };
     Api::new(sources, limits).router()
 }
 
 /// The answer to `request`.
-pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
     let response = router.clone().oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -176,28 +176,28 @@ pub async fn send(router: &Router, request: Request<Body>) -> Answer {
 }
 
 /// The answer to GET.
-pub async fn get(router: &Router, uri: &str) -> Answer {
+pub(crate) async fn get(router: &Router, uri: &str) -> Answer {
     send(router, Request::get(uri).body(Body::empty()).unwrap()).await
 }
 
 /// What is below one version of the group.
-pub fn path(rest: &str) -> String {
+pub(crate) fn path(rest: &str) -> String {
     format!("/apis/custom.metrics.k8s.io/v1beta2/{rest}")
 }
 
 impl Answer {
     /// The body, which has to be text.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
     /// The body, which has to be JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
     }
 
     /// The message of a `Status` with this code.
-    pub fn failure(&self, code: u16) -> String {
+    pub(crate) fn failure(&self, code: u16) -> String {
         let status = self.json();
         assert_eq!(self.status.as_u16(), code, "{status}");
         assert_eq!((&status["kind"], &status["code"]), (&"Status".into(), &code.into()), "{status}");
@@ -205,7 +205,7 @@ impl Answer {
     }
 
     /// `NAME=VALUE` of each item.
-    pub fn values(&self) -> Vec<String> {
+    pub(crate) fn values(&self) -> Vec<String> {
         let list = self.json();
         assert_eq!(self.status, StatusCode::OK, "{list}");
         let item = |item: &serde_json::Value| {
@@ -217,7 +217,7 @@ impl Answer {
     }
 
     /// A header as text; empty if it is not there.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }

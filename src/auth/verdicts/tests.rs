@@ -30,6 +30,14 @@ fn fail(failure: ReviewFailure) -> BoxFuture<'static, Result<bool, ReviewError>>
     Box::pin(async move { Err(ReviewError { message: "down".into(), failure }) })
 }
 
+/// Allowed, once the gate lets it through.
+fn through(gate: Arc<Semaphore>) -> BoxFuture<'static, Result<bool, ReviewError>> {
+    Box::pin(async move {
+        gate.acquire().await.unwrap().forget();
+        Ok(true)
+    })
+}
+
 fn fresh(verdicts: &Verdicts<u32, bool>, question: u32) -> Option<bool> {
     verdicts.fresh(&Arc::new(question))
 }
@@ -84,16 +92,11 @@ async fn concurrent_questions_share_one_call() {
     let (calls, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let asks = (0..50).map(|_| {
         let (verdicts, calls, gate) = (Arc::clone(&verdicts), Arc::clone(&calls), Arc::clone(&gate));
-        async move {
-            let call = || -> BoxFuture<'static, Result<bool, ReviewError>> {
-                calls.fetch_add(1, Ordering::SeqCst);
-                Box::pin(async move {
-                    gate.acquire().await.unwrap().forget();
-                    Ok(true)
-                })
-            };
-            verdicts.ask(Arc::new(7), call).await
-        }
+        let call = move || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            through(gate)
+        };
+        async move { verdicts.ask(Arc::new(7), call).await }
     });
     let all = futures::future::join_all(asks);
     let open = async { gate.add_permits(1) };
@@ -107,12 +110,7 @@ async fn a_call_goes_on_when_the_request_that_started_it_goes_away() {
     let verdicts = verdicts(8);
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
-    let mut first = Box::pin(verdicts.ask(Arc::new(1), move || {
-        Box::pin(async move {
-            held.acquire().await.unwrap().forget();
-            Ok(true)
-        })
-    }));
+    let mut first = Box::pin(verdicts.ask(Arc::new(1), move || through(held)));
     assert!(first.as_mut().now_or_never().is_none());
     let mut second = Box::pin(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Refused)));
     assert!(second.as_mut().now_or_never().is_none());

@@ -19,7 +19,7 @@ async fn shows(world: &World, authority: &Authority) -> bool {
 }
 
 async fn port(world: &World, client: &reqwest::Client) -> String {
-    client.get(world.url("/port")).send().await.unwrap().text_with_charset("utf-8").await.unwrap()
+    client::text(client.get(world.url("/port")).send().await.unwrap()).await
 }
 
 #[tokio::test]

@@ -9,11 +9,10 @@ use tokio::{
 };
 
 use super::world::World;
-use crate::support::{client, eventually, within};
-
-async fn text(answer: reqwest::Response) -> String {
-    answer.text_with_charset("utf-8").await.unwrap()
-}
+use crate::support::{
+    client::{self, text},
+    eventually, within,
+};
 
 #[tokio::test]
 async fn requests_in_flight_are_answered_and_new_connections_are_refused() {
@@ -99,22 +98,7 @@ async fn under_load_every_request_that_is_sent_on_an_open_connection_is_answered
             }
         })
         .collect();
-    let load = futures::future::join_all(clients.iter().map(|client| async {
-        let mut answered = 0;
-        loop {
-            match client.get(&url).send().await {
-                Ok(answer) => {
-                    assert_eq!(answer.status(), 200);
-                    text(answer).await;
-                    answered += 1;
-                }
-                Err(error) => {
-                    assert!(error.is_connect(), "a request was lost: {error:?}");
-                    return answered;
-                }
-            }
-        }
-    }));
+    let load = futures::future::join_all(clients.iter().map(|client| answered_until_refused(client, &url)));
     let end = async {
         eventually("all are connected", async || world.counters.accepted.get() >= 8).await;
         world.shutdown.cancel();
@@ -123,4 +107,19 @@ async fn under_load_every_request_that_is_sent_on_an_open_connection_is_answered
     assert!(answered.iter().sum::<u32>() > 0);
     world.ended().await;
     assert_eq!(world.counters.open.get(), 0);
+}
+
+/// How many requests were answered before no connection could be made any more.
+async fn answered_until_refused(client: &reqwest::Client, url: &str) -> u32 {
+    let mut answered = 0;
+    loop {
+        let answer = match client.get(url).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return answered,
+            Err(error) => panic!("a request was lost: {error:?}"),
+        };
+        assert_eq!(answer.status(), 200);
+        text(answer).await;
+        answered += 1;
+    }
 }

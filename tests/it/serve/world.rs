@@ -1,8 +1,9 @@
 //! A listener with a router that tests can hold requests in.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use axum::{Router, extract::State, routing::get};
+use axum::{Router, body::Body, extract::State, routing::get};
+use bytes::Bytes;
 use custom_metrics_adapter::{
     auth::Auth,
     serve::{ConnectionCounters, Limits, Listener, Peer, ServeOptions, ServingCertificate, Tls},
@@ -33,7 +34,6 @@ pub(super) struct World {
 }
 
 /// Where requests to `/held` wait.
-#[derive(Default)]
 struct Gate {
     waiting: TaskTracker,
     open: Semaphore,
@@ -125,6 +125,7 @@ fn router(gate: Arc<Gate>) -> Router {
     Router::new()
         .route("/port", get(port))
         .route("/held", get(held))
+        .route("/large", get(large))
         .route("/panic", get(panicking))
         .with_state(gate)
 }
@@ -138,6 +139,12 @@ async fn held(State(gate): State<Arc<Gate>>) -> &'static str {
     let _waiting: TaskTrackerToken = gate.waiting.token();
     gate.open.acquire().await.unwrap().forget();
     "released"
+}
+
+/// More than the buffers of a socket hold.
+async fn large() -> Body {
+    let chunk = Bytes::from(vec![0; 1 << 20]);
+    Body::from_stream(futures::stream::iter((0..64).map(move |_| Ok::<_, Infallible>(chunk.clone()))))
 }
 
 async fn panicking() -> &'static str {

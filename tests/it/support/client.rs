@@ -51,3 +51,12 @@ pub(crate) async fn handshake(
     let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await
 }
+
+/// The whole body of an answer.
+pub(crate) async fn text(mut answer: reqwest::Response) -> String {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        body.extend_from_slice(&chunk);
+    }
+    String::from_utf8(body).unwrap()
+}

@@ -109,16 +109,17 @@ impl FakeKube {
         self.tasks.spawn(async move {
             while let Some(accepted) = stop.run_until_cancelled(socket.accept()).await {
                 let (stream, _) = accepted.unwrap();
-                let service = hyper_util::service::TowerToHyperService::new(router.clone());
-                let stop = stop.clone();
-                tasks.spawn(async move {
-                    let http = hyper::server::conn::http1::Builder::new();
-                    let connection = http.serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-                    let _ = stop.run_until_cancelled(connection).await;
-                });
+                tasks.spawn(connection(stream, router.clone(), stop.clone()));
             }
         });
     }
+}
+
+async fn connection(stream: tokio::net::TcpStream, router: Router, stop: CancellationToken) {
+    let service = hyper_util::service::TowerToHyperService::new(router);
+    let http = hyper::server::conn::http1::Builder::new();
+    let connection = http.serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+    let _ = stop.run_until_cancelled(connection).await;
 }
 
 async fn read(State(shared): State<Arc<Shared>>) -> Response {

@@ -45,7 +45,7 @@ impl Authority {
 
     /// A client's certificate with this common name and these organizations.
     pub(crate) fn client(&self, name: &str, organizations: &[&str]) -> Identity {
-        self.issue(client_params(name, organizations))
+        self.issue(&client_params(name, organizations))
     }
 
     /// One that has expired long ago.
@@ -53,7 +53,7 @@ impl Authority {
         let mut params = client_params(name, &[]);
         params.not_before = date_time_ymd(2001, 1, 1);
         params.not_after = date_time_ymd(2002, 1, 1);
-        self.issue(params)
+        self.issue(&params)
     }
 
     /// A server's certificate for these names.
@@ -61,7 +61,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.issue(params)
+        self.issue(&params)
     }
 
     /// A server's certificate that has expired long ago.
@@ -69,10 +69,10 @@ impl Authority {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.not_before = date_time_ymd(2001, 1, 1);
         params.not_after = date_time_ymd(2002, 1, 1);
-        self.issue(params)
+        self.issue(&params)
     }
 
-    fn issue(&self, params: CertificateParams) -> Identity {
+    fn issue(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
@@ -88,8 +88,11 @@ fn client_params(name: &str, organizations: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    for organization in organizations {
-        params.distinguished_name.push(DnType::OrganizationName, *organization);
+    // A name holds one value of each type; the second organization needs its type spelled in another way.
+    let types = [DnType::OrganizationName, DnType::CustomDnType(vec![2, 5, 4, 10])];
+    assert!(organizations.len() <= types.len());
+    for (kind, organization) in types.into_iter().zip(organizations) {
+        params.distinguished_name.push(kind, *organization);
     }
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
