@@ -224,7 +224,8 @@ fn limits(config: &Config) -> Limits {
 
 fn write_options(config: &Config) -> WriteOptions {
     let ttl = Some(config.store.write_ttl).filter(SignedDuration::is_positive);
-    WriteOptions { ttl, in_flight: config.requests.max_writes_inflight }
+    let deadline = std(config.requests.request_timeout);
+    WriteOptions { ttl, in_flight: config.requests.max_writes_inflight, deadline }
 }
 
 fn options(config: &Config, tls: Option<Tls>) -> ServeOptions {

@@ -11,8 +11,6 @@
 //!
 //! Certificates of clients are asked for and proved in the handshake; whose they are is for [`crate::auth`] to judge.
 
-pub mod body;
-
 mod activity;
 mod certificate;
 mod connection;

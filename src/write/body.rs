@@ -54,11 +54,7 @@ impl Value {
         match text.bytes().next() {
             None => Err(WriteError::Empty),
             Some(b'{') => Self::from_object(serde_json::from_str(text)?, now),
-            Some(b'"' | b'[') => Ok(Self::bare(Quantity::from_json_token(text)?)),
-            Some(_) if matches!(text, "null" | "true" | "false") => {
-                Ok(Self::bare(Quantity::from_json_token(text)?))
-            }
-            Some(_) => Ok(Self::bare(Quantity::parse(text)?)),
+            Some(_) => Ok(Self::bare(Quantity::from_json_token(text)?)),
         }
     }
 

@@ -22,7 +22,7 @@ struct Port {
 
 impl Port {
     fn new() -> Self {
-        Self::with(Limits::default(), WriteOptions { ttl: None, in_flight: 10 })
+        Self::with(Limits::default(), options(10))
     }
 
     fn with(limits: Limits, options: WriteOptions) -> Self {
@@ -64,6 +64,10 @@ impl Port {
 fn object(resource: &str, namespace: Option<&str>, name: &str) -> ObjectRef {
     let resource = Cluster::standalone().resolve(resource).unwrap().resource.clone();
     ObjectRef { resource, namespace: namespace.map(Into::into), name: name.into() }
+}
+
+fn options(in_flight: usize) -> WriteOptions {
+    WriteOptions { ttl: None, in_flight, deadline: std::time::Duration::from_secs(10) }
 }
 
 const POD: &str = "/write-metrics/namespaces/default/pods/web-0";
@@ -214,7 +218,7 @@ async fn a_refusal_says_what_to_change() {
 #[tokio::test]
 async fn a_full_store_is_507_and_takes_overwrites_still() {
     let limits = Limits { series: 1, ..Limits::default() };
-    let port = Port::with(limits, WriteOptions { ttl: None, in_flight: 1 });
+    let port = Port::with(limits, options(1));
     assert_eq!(port.post(&format!("{POD}/a"), "1").await.0, 200);
     assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(port.post(&format!("{POD}/a"), "2").await.0, 200);
@@ -222,7 +226,7 @@ async fn a_full_store_is_507_and_takes_overwrites_still() {
 
 #[tokio::test]
 async fn more_writes_than_may_be_under_way_are_429_with_a_time_to_retry() {
-    let port = Port::with(Limits::default(), WriteOptions { ttl: None, in_flight: 1 });
+    let port = Port::with(Limits::default(), options(1));
     let (sender, stuck) = futures::channel::mpsc::unbounded::<Result<&'static str, std::io::Error>>();
     let request = Request::post(format!("{POD}/a")).body(Body::from_stream(stuck)).unwrap();
     let mut first = Box::pin(port.router.clone().oneshot(request));
@@ -239,7 +243,7 @@ async fn more_writes_than_may_be_under_way_are_429_with_a_time_to_retry() {
 #[tokio::test]
 async fn the_default_ttl_counts_for_writes_that_name_none() {
     let ttl = Some(SignedDuration::from_nanos(1));
-    let port = Port::with(Limits::default(), WriteOptions { ttl, in_flight: 1 });
+    let port = Port::with(Limits::default(), WriteOptions { ttl, ..options(1) });
     port.post(&format!("{POD}/a"), "1").await;
     port.post(&format!("{POD}/b?ttl=1h"), "1").await;
     assert_eq!(port.value("pods", Some("default"), "web-0", "a"), None);
