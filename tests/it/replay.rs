@@ -298,7 +298,7 @@ fn recorded_values(late: bool) -> Store {
 fn auth() -> Auth {
     let data = BTreeMap::from([("requestheader-client-ca-file".to_owned(), front_proxy_ca())]);
     let trust = Trust::parse(&data).unwrap();
-    Auth::with_reviews(trust, Arc::new(Script), &AuthSettings::default(), Arc::new(())).unwrap()
+    Auth::with_reviews(trust, Arc::new(Script), AuthSettings::default(), Arc::new(())).unwrap()
 }
 
 fn front_proxy_ca() -> String {
