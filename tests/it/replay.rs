@@ -142,13 +142,15 @@ fn compact(json: &str) -> String {
         let (_, behind) = rest.split_at(token.len());
         rest = behind;
         match first {
-            '"' => {
-                compact += &serde_json::to_string(&serde_json::from_str::<String>(&token).unwrap()).unwrap()
-            }
+            '"' => compact += &serde_json::to_string(&text_of(&token)).unwrap(),
             _ => compact += token.trim(),
         }
     }
     compact
+}
+
+fn text_of(literal: &str) -> String {
+    serde_json::from_str(literal).unwrap()
 }
 
 /// The string literal that `json` begins with.
