@@ -26,6 +26,7 @@ mod content_type;
 pub mod decode;
 mod error;
 mod family;
+mod grammar;
 mod lines;
 mod metadata;
 mod protobuf;

@@ -42,7 +42,8 @@ const RULES: [Rule; 10] = [
         row.text() && row.metadata().any(is_glued) && row.ours.is_none()
     }),
     ("the name of a sample ends at a blank or brace: `a.5` is no `a` of 0.5", |row| {
-        let is_glued = |line: &str| split_name(line).is_some_and(|(_, text)| !text.starts_with([' ', '\t', '{']));
+        let is_glued =
+            |line: &str| split_name(line).is_some_and(|(_, text)| !text.starts_with([' ', '\t', '{']));
         row.text() && row.input.lines().any(is_glued) && row.ours.is_none()
     }),
     ("an OpenMetrics timestamp out of range does not wrap around", |row| {
@@ -52,14 +53,17 @@ const RULES: [Rule; 10] = [
         let has_newline = |told: &Told| told.raw.contains('\n');
         !row.text() && row.prometheus.iter().flatten().any(has_newline)
     }),
-    ("bounds are canonical by the family of the series, gauge histograms included, not by the last TYPE line", |row| {
-        let plain = |samples: &Option<Vec<Told>>| {
-            let strip = |told: &Told| Told { labels: BTreeMap::new(), ..told.clone() };
-            samples.as_ref().map(|samples| samples.iter().map(strip).collect::<Vec<_>>())
-        };
-        let bound = ["le=", "quantile="].iter().any(|bound| row.input.contains(bound));
-        bound && plain(&row.ours) == plain(&row.prometheus)
-    }),
+    (
+        "bounds are canonical by the family of the series, gauge histograms included, not by the last TYPE line",
+        |row| {
+            let plain = |samples: &Option<Vec<Told>>| {
+                let strip = |told: &Told| Told { labels: BTreeMap::new(), ..told.clone() };
+                samples.as_ref().map(|samples| samples.iter().map(strip).collect::<Vec<_>>())
+            };
+            let bound = ["le=", "quantile="].iter().any(|bound| row.input.contains(bound));
+            bound && plain(&row.ours) == plain(&row.prometheus)
+        },
+    ),
 ];
 
 /// Where Python differs from us though Prometheus does not, or by one of the rules above.
@@ -123,7 +127,8 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
     if let Some(inside) = text.strip_prefix('"') {
         return inside.split_once('"');
     }
-    let end = text.find(|char: char| !(char.is_ascii_alphanumeric() || "_:".contains(char))).unwrap_or(text.len());
+    let end =
+        text.find(|char: char| !(char.is_ascii_alphanumeric() || "_:".contains(char))).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
