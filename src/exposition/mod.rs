@@ -37,7 +37,7 @@ mod visit;
 pub use canonical::{canonical_float, canonical_le};
 pub use collect::{Parsed, ParsedSample, parse};
 pub use content_type::{ACCEPT_OPENMETRICS, ACCEPT_TEXT, Format, Negotiated};
-pub use error::{BadLine, ParseError, Reason, Rejected, Skipped};
+pub use error::{BadLine, ParseError, Reason, Refusal, Rejected, Skipped};
 pub use family::{Families, Kind, Membership, Role};
 pub use lines::{Dialect, Line, Lines, MetadataLine, Reading, SampleLine};
 pub use metadata::Metadata;
