@@ -1,5 +1,7 @@
 //! The exposition parser against what others make of the same bytes, and against itself.
 
+#![cfg(test)]
+
 mod agreement;
 mod bodies;
 mod corpus;
