@@ -35,7 +35,9 @@ fn of_the_page() -> BTreeSet<Row> {
 
 #[test]
 fn the_configuration_page_lists_exactly_the_flags_of_the_binary() {
-    assert_eq!(of_the_page(), of_the_binary());
+    let (page, binary) = (of_the_page(), of_the_binary());
+    let differing: Vec<&Row> = page.symmetric_difference(&binary).collect();
+    assert!(differing.is_empty(), "only on the page or only in the binary: {differing:#?}");
 }
 
 #[test]
