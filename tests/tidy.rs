@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The files that wire the parts together and so may import all of them.
-const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/lib.rs", "src/main.rs"];
+const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs", "src/main.rs"];
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
