@@ -164,7 +164,7 @@ pub struct Kubernetes {
 #[command(next_help_heading = "Values")]
 pub struct Values {
     /// The ttl of writes that name none; 0s keeps them until they are replaced, deleted, or their object is.
-    #[arg(long, env = "CMA_WRITE_TTL", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "CMA_WRITE_TTL", value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub write_ttl: SignedDuration,
 
     /// Series (metric name and label set of one object) in all; a write past it is answered 507.
