@@ -1,0 +1,140 @@
+//! A body as a list of samples.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::{
+    content_type::Format,
+    error::{ParseError, Rejected, Skipped},
+    family::{Families, Membership},
+    lines::{Dialect, Line, Lines, Reading, SampleLine},
+    metadata::Metadata,
+    series::Series,
+    visit::{self, Options, Summary, Visitor},
+};
+
+/// A body, parsed.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Parsed<'a> {
+    /// The samples in the order of the body, each series once: the first wins.
+    pub samples: Vec<ParsedSample<'a>>,
+    /// How many samples were dropped because their series had stood before.
+    pub duplicates: usize,
+    /// The bad lines of a text body.
+    pub rejected: Rejected,
+    /// The families of a protobuf body that hold native histograms only.
+    pub skipped: Skipped,
+}
+
+/// A sample with its labels parsed and its family known.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ParsedSample<'a> {
+    /// Name and labels; `le` and `quantile` [canonical](Series::canonicalise).
+    pub series: Series<'a>,
+    /// Value and timestamp.
+    pub reading: Reading,
+    /// The type of the family and the part in it.
+    pub membership: Membership,
+}
+
+/// Parses `body` into a list. Text and OpenMetrics are borrowed from, protobuf is not.
+///
+/// # Errors
+/// As [`read`](super::read).
+pub fn parse(body: &[u8], format: Format, options: Options) -> Result<Parsed<'_>, ParseError> {
+    match format {
+        Format::Text => {
+            visit::refuse_foreign(body)?;
+            parse_text(body, options)
+        }
+        Format::OpenMetrics => {
+            visit::refuse_foreign(body)?;
+            parse_openmetrics(body)
+        }
+        Format::Protobuf => {
+            let mut collector = Collector::default();
+            let summary = visit::read(body, format, options, &mut collector)?;
+            Ok(Parsed { skipped: summary.skipped, ..collector.parsed })
+        }
+    }
+}
+
+fn parse_text(body: &[u8], options: Options) -> Result<Parsed<'_>, ParseError> {
+    let mut lines = Lines::new(body, Dialect::Text);
+    let mut collector = Collector::default();
+    let mut summary = Summary::default();
+    while let Some(line) = lines.next_line() {
+        match line {
+            Ok(line) => summary.samples += collector.line(line),
+            Err(bad) if options.strict => return Err(ParseError::Line(bad)),
+            Err(bad) => summary.rejected.add(|| bad),
+        }
+    }
+    let rejected = summary.with_good_samples()?.rejected;
+    Ok(Parsed { rejected, ..collector.parsed })
+}
+
+fn parse_openmetrics(body: &[u8]) -> Result<Parsed<'_>, ParseError> {
+    let mut lines = Lines::new(body, Dialect::OpenMetrics);
+    let mut collector = Collector::default();
+    while let Some(line) = lines.next_line() {
+        collector.line(line.map_err(ParseError::Line)?);
+    }
+    if lines.ended() { Ok(collector.parsed) } else { Err(ParseError::MissingEof) }
+}
+
+#[derive(Default)]
+struct Collector<'a> {
+    parsed: Parsed<'a>,
+    families: Families,
+    seen: HashTable<usize>,
+    hash: RandomState,
+}
+
+impl<'a> Collector<'a> {
+    fn line(&mut self, line: Line<'a>) -> usize {
+        match line {
+            Line::Sample(sample) => {
+                self.add(sample.series.series(), sample.reading);
+                1
+            }
+            Line::Metadata(line) => {
+                self.declare(&line.metadata);
+                0
+            }
+        }
+    }
+
+    fn declare(&mut self, metadata: &Metadata<'_>) {
+        if let Metadata::Type { family, kind } = metadata {
+            self.families.declare(family, *kind);
+        }
+    }
+
+    fn add(&mut self, mut series: Series<'a>, reading: Reading) {
+        let membership = self.families.membership(&series.name);
+        series.canonicalise(membership);
+        let hash = self.hash.hash_one(&series);
+        let samples = &mut self.parsed.samples;
+        let same = |&at: &usize| samples.get(at).is_some_and(|sample| sample.series == series);
+        if self.seen.find(hash, same).is_some() {
+            self.parsed.duplicates += 1;
+            return;
+        }
+        let rehash = |&at: &usize| samples.get(at).map_or(0, |sample| self.hash.hash_one(&sample.series));
+        self.seen.insert_unique(hash, samples.len(), rehash);
+        samples.push(ParsedSample { series, reading, membership });
+    }
+}
+
+impl Visitor for Collector<'_> {
+    fn sample(&mut self, sample: &SampleLine<'_>) {
+        self.add(sample.series.series().into_owned(), sample.reading);
+    }
+
+    fn metadata(&mut self, _: Option<&[u8]>, metadata: &Metadata<'_>) {
+        self.declare(metadata);
+    }
+}

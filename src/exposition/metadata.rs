@@ -1,0 +1,134 @@
+//! Comment lines that mean something, and exemplars, which mean nothing to us.
+
+use std::borrow::Cow;
+
+use super::{
+    error::Reason,
+    family::Kind,
+    lines::Dialect,
+    series::{self, Parts, Quoted},
+    value,
+};
+
+/// What a comment line says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Metadata<'a> {
+    /// `# TYPE`: the type of what follows of a family.
+    Type {
+        /// The family.
+        family: Cow<'a, str>,
+        /// Its type.
+        kind: Kind,
+    },
+    /// `# HELP`: what a family is.
+    Help {
+        /// The family.
+        family: Cow<'a, str>,
+        /// The explanation, escapes resolved.
+        text: Cow<'a, str>,
+    },
+    /// OpenMetrics `# UNIT`: what a family is measured in.
+    Unit {
+        /// The family.
+        family: Cow<'a, str>,
+        /// Its unit.
+        unit: Cow<'a, str>,
+    },
+    /// OpenMetrics `# EOF`: the body is complete.
+    End,
+    /// A free comment, which only text has.
+    Comment,
+}
+
+/// Reads a whole line that starts with `#`.
+pub(super) fn read(line: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
+    match (dialect, keyword(line, dialect)) {
+        (_, Some((Keyword::Type, rest))) => family_type(rest, dialect),
+        (_, Some((Keyword::Help, rest))) => help(rest, dialect),
+        (Dialect::OpenMetrics, Some((Keyword::Unit, rest))) => unit(rest),
+        (Dialect::OpenMetrics, None) if line == b"# EOF" => Ok(Metadata::End),
+        (Dialect::OpenMetrics, _) => Err(Reason::Comment),
+        (Dialect::Text, _) => Ok(Metadata::Comment),
+    }
+}
+
+enum Keyword {
+    Type,
+    Help,
+    Unit,
+}
+
+/// The keyword of a comment, and what follows its blank. Without a blank on both sides it is none: `#HELP a`,
+/// `# HELP` and `# HELPING a` are free comments.
+fn keyword(line: &[u8], dialect: Dialect) -> Option<(Keyword, &[u8])> {
+    let after = line.strip_prefix(b"#").filter(|after| matches!(after, [b' ' | b'\t', ..]))?;
+    let text = match dialect {
+        Dialect::Text => dialect.skip_blanks(after),
+        Dialect::OpenMetrics => after.strip_prefix(b" ")?,
+    };
+    let (keyword, rest) = text.split_at_checked(4)?;
+    let keyword = match keyword {
+        b"TYPE" => Keyword::Type,
+        b"HELP" => Keyword::Help,
+        b"UNIT" => Keyword::Unit,
+        _ => return None,
+    };
+    match (dialect, rest) {
+        (Dialect::Text, [b' ' | b'\t', ..]) => Some((keyword, dialect.skip_blanks(rest))),
+        (Dialect::OpenMetrics, [b' ', rest @ ..]) => Some((keyword, rest)),
+        _ => None,
+    }
+}
+
+fn family_type(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
+    let (family, word) = family_and_text(rest, dialect)?;
+    let kind = match dialect {
+        Dialect::Text => Kind::from_text(word.trim_matches([' ', '\t'])),
+        Dialect::OpenMetrics => Kind::from_openmetrics(word),
+    };
+    Ok(Metadata::Type { family, kind: kind.ok_or(Reason::Type)? })
+}
+
+fn help(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
+    let (family, text) = family_and_text(rest, dialect)?;
+    let text = match text.contains('\\') {
+        true => Cow::Owned(series::unescape(text, dialect == Dialect::OpenMetrics)),
+        false => Cow::Borrowed(text),
+    };
+    Ok(Metadata::Help { family, text })
+}
+
+fn unit(rest: &[u8]) -> Result<Metadata<'_>, Reason> {
+    let (family, unit) = family_and_text(rest, Dialect::OpenMetrics)?;
+    let fits = family.strip_suffix(unit).is_some_and(|stem| unit.is_empty() || stem.ends_with('_'));
+    if fits { Ok(Metadata::Unit { family, unit: Cow::Borrowed(unit) }) } else { Err(Reason::Unit) }
+}
+
+/// Splits `family text`. The text may be empty, and in the text format its blank may be missing then.
+fn family_and_text(rest: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
+    let (family, rest) = series::family_name(rest, dialect)?;
+    let text = match (rest, dialect) {
+        ([b' ', text @ ..], _) | ([b'\t', text @ ..] | text @ [], Dialect::Text) => text,
+        _ => return Err(Reason::FamilyName),
+    };
+    Ok((family, std::str::from_utf8(text).map_err(|_| Reason::Utf8)?))
+}
+
+/// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`. An autoscaler has no use for it, but a
+/// malformed one means a broken body.
+pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
+    let rest = series::exemplar_labels(text, &mut Ignored).map_err(|_| Reason::Exemplar)?;
+    let rest = rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?;
+    let (_, rest) = value::read(rest).map_err(|_| Reason::Exemplar)?;
+    let Some(seconds) = rest.strip_prefix(b" ") else { return Ok(rest) };
+    let (_, rest) = value::read_seconds(seconds).map_err(|_| Reason::Exemplar)?;
+    Ok(rest)
+}
+
+struct Ignored;
+
+impl<'a> Parts<'a> for Ignored {
+    fn name(&mut self, _: Cow<'a, str>) {}
+
+    fn label(&mut self, _: Cow<'a, str>, _: Quoted<'a>) {}
+}
