@@ -1,1 +1,219 @@
 //! What we know of the cluster, from watches; a query answers from memory. The sole home of kube.
+//!
+//! [`Cluster`] is the handle. Pods are watched from the start; any other resource, built in or of a CRD, from the
+//! first time that somebody names one of its objects, and then for good: metadata only, one watch for the whole
+//! cluster. Nothing here waits for kube-apiserver but [`Cluster::resolve_fresh`]; while it is away, what was seen
+//! last goes on answering, and the watches come back by themselves.
+//!
+//! ```text
+//! kube-apiserver ─list, watch─▶ watch ─▶ sink ─┬─▶ index (presence, list)        ◀─ api, write
+//!                                              ├─▶ pods (what a scrape needs)    ◀─ scrape
+//!                                              └─▶ on_change (Gone: forget)      ─▶ store
+//! kube-apiserver ─discovery──▶ resources (the name that a user wrote ─▶ the resource)
+//! ```
+
+mod connected;
+mod health;
+mod index;
+mod options;
+mod pod;
+mod resources;
+mod sink;
+mod watch;
+mod wire;
+
+use std::sync::Arc;
+
+pub use health::WatchStatus;
+pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
+pub use pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
+pub use resources::{DiscoveryStatus, UnknownResource};
+
+use self::{connected::Connected, resources::Resources};
+use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector};
+
+/// What the adapter knows of its cluster. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Cluster(Arc<Mode>);
+
+enum Mode {
+    Standalone { resources: Resources, pod_changes: tokio::sync::watch::Sender<u64> },
+    Connected(Box<Connected>),
+}
+
+/// Something happened to an object.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It was created, or its labels have changed. Changes of anything else of it are not told.
+    Seen(Arc<LiveObject>),
+    /// It was deleted, or another took its name (`Seen` follows): whatever was known of this UID is void.
+    Gone(Arc<LiveObject>),
+}
+
+/// Why the objects of a resource cannot be listed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// There is no cluster.
+    #[error("there is no cluster in standalone mode")]
+    Standalone,
+    /// The watch has begun but its first list is not complete.
+    #[error("{resource} are not known yet: their watch is not in sync")]
+    NotSynced {
+        /// The resource.
+        resource: GroupResource,
+    },
+    /// kube-apiserver does not let us list or watch the resource.
+    #[error("the adapter may not list {resource}: {message}")]
+    Forbidden {
+        /// The resource.
+        resource: GroupResource,
+        /// kube-apiserver's words.
+        message: String,
+    },
+}
+
+/// A condition of readiness by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Check {
+    /// `discovery`, `pods-synced`.
+    pub name: &'static str,
+    /// Why it does not hold; `None` when it does.
+    pub failure: Option<String>,
+}
+
+impl Cluster {
+    /// No cluster: the usual resources are known by name, and of objects nothing.
+    #[must_use]
+    pub fn standalone() -> Self {
+        let (resources, pod_changes) = (Resources::builtin(), tokio::sync::watch::Sender::new(0));
+        Self(Arc::new(Mode::Standalone { resources, pod_changes }))
+    }
+
+    /// Starts to follow a cluster. Returns before it has answered: [`Cluster::checks`] tell when it has, and until
+    /// then the built-in resources are known by name. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When no client can be configured; never because the cluster does not answer.
+    pub async fn connect(options: ClusterOptions) -> Result<Self, ClusterError> {
+        Ok(Self(Arc::new(Mode::Connected(Box::new(Connected::new(options).await?)))))
+    }
+
+    /// The resource that a name means: plural, singular, kind in any case, short name, each also with its group
+    /// (`deployments.apps`) and with version and group (`deployments.v1.apps`). A name without a group means the
+    /// core group's resource, else that of the first group in discovery's order. From memory; a miss makes
+    /// discovery be asked again, with a limit, for the next time.
+    ///
+    /// # Errors
+    /// When no resource has that name, as far as is known.
+    pub fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
+        match &*self.0 {
+            Mode::Standalone { resources, .. } => standalone(resources, name),
+            Mode::Connected(connected) => connected.book.resolve(name),
+        }
+    }
+
+    /// As [`Cluster::resolve`], but a miss waits up to five seconds for discovery, so that a resource can be
+    /// written for as soon as its CRD is served. When discovery was asked too often lately it does not wait.
+    ///
+    /// # Errors
+    /// When no resource has that name.
+    pub async fn resolve_fresh(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
+        match &*self.0 {
+            Mode::Standalone { resources, .. } => standalone(resources, name),
+            Mode::Connected(connected) => connected.book.resolve_fresh(name).await,
+        }
+    }
+
+    /// Whether the cluster has `object`. `Unknown` in standalone mode, until the resource is synced (asking starts
+    /// its watch), when we may not list it, and when there is no such resource.
+    #[must_use]
+    pub fn presence(&self, object: &ObjectRef) -> Presence {
+        match &*self.0 {
+            Mode::Standalone { .. } => Presence::Unknown,
+            Mode::Connected(connected) => connected.presence(object),
+        }
+    }
+
+    /// The objects of `resource` in `namespace` (or in all) that `selector` matches, sorted by namespace and name.
+    ///
+    /// # Errors
+    /// When their watch does not have them; asking has started it.
+    pub fn list(
+        &self,
+        resource: &ResourceType,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Arc<LiveObject>>, Unavailable> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Err(Unavailable::Standalone),
+            Mode::Connected(connected) => connected.list(resource, namespace, selector),
+        }
+    }
+
+    /// Starts the watch of `resource`, if it has none.
+    pub fn watch(&self, resource: &ResourceType) {
+        if let Mode::Connected(connected) = &*self.0 {
+            connected.watch(resource);
+        }
+    }
+
+    /// All pods, in no order; none in standalone mode and until they are synced.
+    #[must_use]
+    pub fn pods(&self) -> Vec<Arc<Pod>> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Vec::new(),
+            Mode::Connected(connected) => connected.pod_details.all(),
+        }
+    }
+
+    /// A number that moves whenever [`Cluster::pods`] would answer something new. Several changes may be one move:
+    /// wait for it, then take all pods and compare.
+    #[must_use]
+    pub fn pod_changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        match &*self.0 {
+            Mode::Standalone { pod_changes, .. } => pod_changes.subscribe(),
+            Mode::Connected(connected) => connected.pod_details.changes(),
+        }
+    }
+
+    /// What has to hold for answers to be worth asking for; nothing in standalone mode. Once they hold they hold
+    /// for good, whether kube-apiserver is there or not, unless we lose the right to see pods.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Vec::new(),
+            Mode::Connected(connected) => connected.checks(),
+        }
+    }
+
+    /// How each watch is, pods first; none in standalone mode.
+    #[must_use]
+    pub fn watches(&self) -> Vec<WatchStatus> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Vec::new(),
+            Mode::Connected(connected) => connected.watches(),
+        }
+    }
+
+    /// How discovery is; `None` in standalone mode.
+    #[must_use]
+    pub fn discovery(&self) -> Option<DiscoveryStatus> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => Some(connected.book.status()),
+        }
+    }
+
+    /// The client of the cluster, for reviews of who may read; `None` in standalone mode. It does not retry.
+    #[must_use]
+    pub fn client(&self) -> Option<kube::Client> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => Some(connected.client.clone()),
+        }
+    }
+}
+
+fn standalone(resources: &Resources, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
+    resources.resolve(name).cloned().ok_or_else(|| resources.unknown(name))
+}

@@ -1,0 +1,123 @@
+//! How to reach a cluster, and how patiently.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use http::{HeaderValue, header::USER_AGENT};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Change;
+
+/// Called in the watch task for each [`Change`], at once and in order: it has to be quick and must not block.
+pub type OnChange = Arc<dyn Fn(&Change) + Send + Sync>;
+
+/// What [`Cluster::connect`](super::Cluster::connect) needs.
+#[derive(Clone)]
+pub struct ClusterOptions {
+    /// A kubeconfig file; without it `$KUBECONFIG`, `~/.kube/config`, then the service account of the pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// Annotations of pods that are kept start with one of these. Default: `prometheus.io/` and
+    /// `custom-metrics-adapter/`.
+    pub annotation_prefixes: Vec<String>,
+    /// Told of every object that comes, changes or goes.
+    pub on_change: OnChange,
+    /// Every watch is a task on this tracker …
+    pub tasks: TaskTracker,
+    /// … and ends with this token.
+    pub shutdown: CancellationToken,
+    /// How often to try again.
+    pub pacing: Pacing,
+}
+
+impl ClusterOptions {
+    /// The usual cluster and the default prefixes and paces, telling nobody of changes.
+    #[must_use]
+    pub fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self {
+            kubeconfig: None,
+            annotation_prefixes: vec!["prometheus.io/".into(), "custom-metrics-adapter/".into()],
+            on_change: Arc::new(|_| {}),
+            tasks,
+            shutdown,
+            pacing: Pacing::default(),
+        }
+    }
+}
+
+/// How often things are tried again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pacing {
+    /// The pause after a first failure; it doubles with each further one …
+    pub first_retry: Duration,
+    /// … up to this. Short, because kube-apiserver is back for so long before we are.
+    pub longest_retry: Duration,
+    /// The pause after kube-apiserver refused a resource (403) or did not know it (404).
+    pub refused_retry: Duration,
+    /// Unknown names cause one discovery in this time, after a few at once.
+    pub discovery_gap: Duration,
+    /// Discovery is renewed this often anyway.
+    pub discovery_interval: Duration,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self {
+            first_retry: Duration::from_millis(250),
+            longest_retry: Duration::from_secs(5),
+            refused_retry: Duration::from_secs(30),
+            discovery_gap: Duration::from_secs(5),
+            discovery_interval: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Why there is no way to a cluster. That it does not answer is not among the reasons: watches wait for it.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No kubeconfig and no service account.
+    #[error("found neither a kubeconfig nor a service account (--standalone works without a cluster)")]
+    NoConfiguration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The kubeconfig that was named cannot be used.
+    #[error("cannot use the kubeconfig {path}")]
+    Kubeconfig {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The configuration was read, but no client can be built from it (a certificate that is none, for instance).
+    #[error("cannot build a Kubernetes client")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A client for the cluster that `kubeconfig` or the environment names; does not connect yet.
+///
+/// kube uses the aws-lc-rs provider and makes it the default of the process, if there is none yet.
+pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<Client, ClusterError> {
+    let mut config = match kubeconfig {
+        Some(path) => named(path).await.map_err(|source| ClusterError::Kubeconfig {
+            path: path.display().to_string(),
+            source: source.into(),
+        })?,
+        None => Config::infer().await.map_err(|error| ClusterError::NoConfiguration(error.into()))?,
+    };
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    config.connect_timeout = Some(Duration::from_secs(5));
+    // Longer than any watch, which the server ends after a minute: what is silent for so long is dead.
+    config.read_timeout = Some(Duration::from_secs(75));
+    config.reset_reader_on_write = true;
+    config.write_timeout = Some(Duration::from_secs(15));
+    // kube's own retries go up to minutes and hide what is wrong; watches and reviews have their own.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| ClusterError::Client(error.into()))
+}
+
+async fn named(path: &PathBuf) -> Result<Config, KubeconfigError> {
+    let kubeconfig = Kubeconfig::read_from(path)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+}
+
+const AGENT: &str = concat!("custom-metrics-adapter/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,215 @@
+//! The current [`Resources`] and the one task that renews them.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout},
+};
+
+use super::{Resources, UnknownResource, discovery};
+use crate::{
+    cluster::{Pacing, watch::Backoff},
+    model::{GroupResource, ResourceType},
+};
+
+/// How the knowledge of resources stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiscoveryStatus {
+    /// How many resources are known.
+    pub resources: usize,
+    /// How long ago discovery last succeeded; `None` until it has, when only the built-in names are known.
+    pub age: Option<Duration>,
+    /// The groups that did not, or not wholly, answer then.
+    pub partial_groups: Vec<String>,
+    /// Why the last attempt failed, unless it succeeded.
+    pub last_error: Option<String>,
+}
+
+/// Resources by name, renewed by a timer and when somebody asks for an unknown one.
+///
+/// Misses cannot flood kube-apiserver: refreshes are single flight, and a bucket of [`REFRESHES_AT_ONCE`] that
+/// gains one each [`Pacing::discovery_gap`] pays for them. The few at once let somebody who has just created a
+/// CRD try again at once; a writer that repeats a wrong name for ever gets its answer without waiting.
+pub(in crate::cluster) struct Book {
+    resources: ArcSwap<Resources>,
+    asked: Mutex<Asked>,
+    wanted: Notify,
+    finished: watch::Sender<u64>,
+    report: Mutex<Report>,
+    pacing: Pacing,
+}
+
+struct Asked {
+    /// How many refreshes have begun.
+    begun: u64,
+    /// Whether one is asked for that has not begun.
+    pending: bool,
+    left: u32,
+    refilled: Instant,
+}
+
+#[derive(Default)]
+struct Report {
+    succeeded: Option<Instant>,
+    partial_groups: Vec<String>,
+    last_error: Option<String>,
+}
+
+impl Book {
+    /// Knows the built-in resources until [`Book::keep_fresh`] runs.
+    pub(in crate::cluster) fn new(pacing: Pacing) -> Self {
+        let asked = Asked { begun: 0, pending: false, left: REFRESHES_AT_ONCE, refilled: Instant::now() };
+        Self {
+            resources: ArcSwap::from_pointee(Resources::builtin()),
+            asked: Mutex::new(asked),
+            wanted: Notify::new(),
+            finished: watch::Sender::new(0),
+            report: Mutex::default(),
+            pacing,
+        }
+    }
+
+    /// From memory; a miss asks for a refresh and does not wait for it.
+    pub(in crate::cluster) fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
+        let known = self.known(name);
+        if known.is_err() {
+            self.refresh();
+        }
+        known
+    }
+
+    /// From memory; a miss waits for a refresh, if one is due, and at most [`LONGEST_WAIT`].
+    pub(in crate::cluster) async fn resolve_fresh(
+        &self,
+        name: &str,
+    ) -> Result<Arc<ResourceType>, UnknownResource> {
+        let known = self.known(name);
+        if known.is_ok() {
+            return known;
+        }
+        if let Some(number) = self.refresh() {
+            let mut finished = self.finished.subscribe();
+            let refreshed = timeout(LONGEST_WAIT, finished.wait_for(|finished| *finished >= number)).await;
+            tracing::debug!(name, refreshed = refreshed.is_ok(), "looked for a resource that was not known");
+        }
+        self.known(name)
+    }
+
+    /// The resource of a canonical name, from memory.
+    pub(in crate::cluster) fn canonical(&self, resource: &GroupResource) -> Option<Arc<ResourceType>> {
+        self.resources.load().canonical(resource).cloned()
+    }
+
+    /// Asks for a refresh; returns the number of the one that will answer, or `None` when none is due.
+    pub(in crate::cluster) fn refresh(&self) -> Option<u64> {
+        let mut asked = self.asked.lock();
+        if !asked.pending {
+            asked.pay(self.pacing.discovery_gap).then_some(())?;
+            asked.pending = true;
+            self.wanted.notify_one();
+        }
+        Some(asked.begun + 1)
+    }
+
+    pub(in crate::cluster) fn status(&self) -> DiscoveryStatus {
+        let report = self.report.lock();
+        DiscoveryStatus {
+            resources: self.resources.load().types().len(),
+            age: report.succeeded.map(|at| at.elapsed()),
+            partial_groups: report.partial_groups.clone(),
+            last_error: report.last_error.clone(),
+        }
+    }
+
+    /// Renews the resources now, then by the timer and when asked, for ever.
+    pub(in crate::cluster) async fn keep_fresh(&self, client: Client) {
+        let mut backoff = Backoff::new(&self.pacing);
+        loop {
+            let number = self.begin();
+            let succeeded = self.renew(&client).await;
+            self.finished.send_replace(number);
+            let pause = if succeeded { self.pacing.discovery_interval } else { backoff.pause() };
+            // A refresh that is asked for begins at once; otherwise the pause has to end first.
+            let _ = timeout(pause, self.wanted.notified()).await;
+        }
+    }
+
+    fn known(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
+        let resources = self.resources.load();
+        resources.resolve(name).cloned().ok_or_else(|| resources.unknown(name))
+    }
+
+    fn begin(&self) -> u64 {
+        let mut asked = self.asked.lock();
+        asked.pending = false;
+        asked.begun += 1;
+        asked.begun
+    }
+
+    async fn renew(&self, client: &Client) -> bool {
+        let outcome = timeout(LONGEST_DISCOVERY, discovery::discover(client)).await;
+        match outcome.map_err(|_| format!("no answer in {LONGEST_DISCOVERY:?}")) {
+            Ok(Ok(groups)) => self.accept(groups),
+            Ok(Err(error)) => return self.reject(crate::cluster::watch::root_cause(&error)),
+            Err(timeout) => return self.reject(timeout),
+        }
+        true
+    }
+
+    fn accept(&self, groups: Vec<discovery::Group>) {
+        let partial_groups =
+            groups.iter().filter(|group| group.partial).map(|group| group.name.clone()).collect();
+        let resources = merged(&self.resources.load(), groups);
+        tracing::debug!(resources = resources.types().len(), ?partial_groups, "discovery");
+        self.resources.store(Arc::new(resources));
+        let succeeded = Some(Instant::now());
+        *self.report.lock() = Report { succeeded, partial_groups, last_error: None };
+    }
+
+    fn reject(&self, error: String) -> bool {
+        tracing::debug!(%error, "discovery failed");
+        self.report.lock().last_error = Some(error);
+        false
+    }
+}
+
+impl Asked {
+    fn pay(&mut self, gap: Duration) -> bool {
+        while self.left < REFRESHES_AT_ONCE && self.refilled.elapsed() >= gap {
+            self.left += 1;
+            self.refilled += gap;
+        }
+        if self.left == 0 {
+            return false;
+        }
+        if self.left == REFRESHES_AT_ONCE {
+            self.refilled = Instant::now();
+        }
+        self.left -= 1;
+        true
+    }
+}
+
+/// What `groups` say, and what was known before of those that did not wholly answer.
+fn merged(before: &Resources, groups: Vec<discovery::Group>) -> Resources {
+    let mut types: Vec<Arc<ResourceType>> = Vec::new();
+    for group in groups {
+        let known =
+            before.types().iter().filter(|known| group.partial && *known.resource.group == *group.name);
+        let missing = known.filter(|known| !group.types.iter().any(|found| found.resource == known.resource));
+        types.extend(group.types.iter().chain(missing).cloned());
+    }
+    Resources::new(types)
+}
+
+/// How many refreshes misses may cause in a row.
+const REFRESHES_AT_ONCE: u32 = 3;
+
+/// How long a write waits to learn whether its resource exists after all.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+const LONGEST_DISCOVERY: Duration = Duration::from_secs(30);
