@@ -75,7 +75,12 @@ pub struct Tls {
     pub tls_private_key_file: Option<PathBuf>,
 
     /// Where a pair is generated and kept when no certificate is given: apiserver.crt, apiserver.key, ca.crt.
-    #[arg(long, env = "CMA_CERT_DIR", value_name = "DIR", default_value = "apiserver.local.config/certificates")]
+    #[arg(
+        long,
+        env = "CMA_CERT_DIR",
+        value_name = "DIR",
+        default_value = "apiserver.local.config/certificates"
+    )]
     pub cert_dir: PathBuf,
 
     /// The Service that kube-apiserver reaches the adapter by; its DNS names stand in a generated certificate.
@@ -217,7 +222,9 @@ pub enum LogFormat {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No delegated authorization, so nobody else may reach it.
-    #[error("--standalone serves without authorization, so --{flag} must be a loopback address, not {address}")]
+    #[error(
+        "--standalone serves without authorization, so --{flag} must be a loopback address, not {address}"
+    )]
     NotLoopback {
         /// Which flag.
         flag: &'static str,
@@ -240,7 +247,9 @@ impl Config {
     ///
     /// # Errors
     /// clap's own message, or a contradiction.
-    pub fn from_args<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone>(args: I) -> anyhow::Result<Self> {
+    pub fn from_args<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone>(
+        args: I,
+    ) -> anyhow::Result<Self> {
         let name = std::iter::once(std::ffi::OsString::from("custom-metrics-adapter"));
         Ok(Self::try_parse_from(name.chain(args.into_iter().map(Into::into)))?.validated()?)
     }
@@ -277,7 +286,10 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
         return Ok(SignedDuration::ZERO);
     }
     let parsed: Result<SignedDuration, _> = text.parse();
-    parsed.ok().filter(|duration| !duration.is_negative()).ok_or_else(|| "write a duration such as 90s or 5m".to_owned())
+    parsed
+        .ok()
+        .filter(|duration| !duration.is_negative())
+        .ok_or_else(|| "write a duration such as 90s or 5m".to_owned())
 }
 
 #[cfg(test)]
@@ -307,6 +319,9 @@ mod tests {
     #[test]
     fn a_negative_duration_is_refused() {
         assert!(Config::from_args(["--write-ttl=-5s"]).is_err());
-        assert_eq!(Config::from_args(["--write-ttl=1h30m"]).unwrap().store.write_ttl, SignedDuration::from_mins(90));
+        assert_eq!(
+            Config::from_args(["--write-ttl=1h30m"]).unwrap().store.write_ttl,
+            SignedDuration::from_mins(90)
+        );
     }
 }

@@ -44,9 +44,9 @@ impl Store {
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
         let new = self.count_new(&batch)?;
-        self.0.usage.reserve(new, self.0.limits.series)?;
+        self.0.written.reserve(new, self.0.limits.series)?;
         let added = batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count();
-        self.0.usage.settle(new, added);
+        self.0.written.settle(new, added);
         Ok(())
     }
 
@@ -88,11 +88,11 @@ impl Store {
         let Write { object, uid, metric, labels, sample, ttl } = write;
         let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
         let series = Series { metric: metric.clone(), labels, sample, received: now, expires, uid };
-        self.0.usage.charge(series.bytes());
+        self.0.written.charge(series.bytes());
         let resource = object.resource.clone();
         let old = self.0.objects.entry(object).or_default().put(series);
         match &old {
-            Some(old) => self.0.usage.refund(old.bytes()),
+            Some(old) => self.0.written.refund(old.bytes()),
             None => self.0.names.add(&resource, &metric),
         }
         old.is_none()

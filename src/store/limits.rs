@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Upper bounds of what is held; each has a flag of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Series in all.
+    /// Written series in all.
     pub series: usize,
     /// Series of one object, so that one writer with unbounded labels cannot take all of them.
     pub series_per_object: usize,
+    /// Scraped series in all.
+    pub scraped_series: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series: 1_000_000, series_per_object: 10_000 }
+        Self { series: 1_000_000, series_per_object: 10_000, scraped_series: 10_000_000 }
     }
 }
 
@@ -50,6 +52,10 @@ pub(super) struct Usage {
 }
 
 impl Usage {
+    pub(super) fn held(&self) -> super::Held {
+        super::Held { series: self.series.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
     /// Takes `new` series off the allowance, or says why not.
     pub(super) fn reserve(&self, new: usize, limit: usize) -> Result<(), AppendError> {
         let fits = |held: usize| held.checked_add(new).filter(|sum| new == 0 || *sum <= limit);
@@ -75,6 +81,12 @@ impl Usage {
 
     pub(super) fn refund(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Replaces one estimate of bytes by another.
+    pub(super) fn recount(&self, before: usize, after: usize) {
+        self.charge(after);
+        self.refund(before);
     }
 
     pub(super) fn release(&self, bytes: usize) {

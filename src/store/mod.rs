@@ -14,11 +14,12 @@ mod catalog;
 mod fold;
 mod limits;
 mod read;
+mod scraped;
 mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use dashmap::DashMap;
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ pub use append::{Removal, Write};
 pub use catalog::Catalog;
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
+pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
 use catalog::Names;
@@ -43,18 +45,28 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     objects: DashMap<ObjectRef, Slot, foldhash::fast::RandomState>,
     names: Names,
-    usage: Usage,
+    written: Usage,
+    scraped: Usage,
     limits: Limits,
 }
 
 /// What the store holds now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stats {
-    /// Objects with at least one value.
+    /// Objects with at least one value or target.
     pub objects: usize,
+    /// What was written.
+    pub written: Held,
+    /// What was scraped; shapes, which targets share, are not counted.
+    pub scraped: Held,
+}
+
+/// What is held of one source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
     /// Series (metric name + label set of one object).
     pub series: usize,
-    /// Estimated heap bytes of those series.
+    /// Their estimated heap bytes.
     pub bytes: usize,
 }
 
@@ -63,7 +75,8 @@ impl Store {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let objects = DashMap::with_hasher(foldhash::fast::RandomState::default());
-        Self(Arc::new(Inner { objects, names: Names::default(), usage: Usage::default(), limits }))
+        let (written, scraped) = (Usage::default(), Usage::default());
+        Self(Arc::new(Inner { objects, names: Names::default(), written, scraped, limits }))
     }
 
     /// Takes a live object's unbound values as its own, and drops what was written before it was created or for an
@@ -75,6 +88,8 @@ impl Store {
     /// Drops the values of one incarnation of an object, and unbound ones with it: they were written for it or for
     /// an earlier one.
     pub fn forget(&self, object: &ObjectRef, uid: &Uid) {
+        let targets = self.0.objects.get(object).map(|slot| slot.scraped.clone()).unwrap_or_default();
+        targets.iter().filter(|target| target.uid() == uid).for_each(|target| self.detach(target));
         self.prune(object, |slot| {
             slot.retain(|series| series.uid.as_ref().is_some_and(|bound| bound != uid))
         });
@@ -119,8 +134,8 @@ impl Store {
     pub fn stats(&self) -> Stats {
         Stats {
             objects: self.0.objects.len(),
-            series: self.0.usage.series.load(Ordering::Relaxed),
-            bytes: self.0.usage.bytes.load(Ordering::Relaxed),
+            written: self.0.written.held(),
+            scraped: self.0.scraped.held(),
         }
     }
 
@@ -137,7 +152,7 @@ impl Store {
         drop(slot);
         for series in &removed {
             self.0.names.remove(&object.resource, &series.metric);
-            self.0.usage.release(series.bytes());
+            self.0.written.release(series.bytes());
         }
         self.0.objects.remove_if(object, |_, slot| slot.is_empty());
         removed.len()

@@ -1,10 +1,12 @@
 //! Values out.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Selector};
 
-use super::{Store, fold, slot::Series};
+use super::{Store, fold, scraped, slot::Series};
 
 /// Why there is no value, where the nearest miss counts: a metric that exists for the object but is expired is
 /// `Expired`, not `UnknownMetric`.
@@ -25,6 +27,35 @@ pub enum Absence {
         /// How long ago.
         ago: SignedDuration,
     },
+    /// It is scraped, but the last good scrape is too long ago.
+    #[error("the last good scrape is {age:#} ago{}", because(.error.as_deref()))]
+    Stale {
+        /// How long ago.
+        age: SignedDuration,
+        /// What the last scrape failed with.
+        error: Option<String>,
+    },
+    /// It has a target that was never scraped well.
+    #[error("its target was not scraped yet{}", because(.error.as_deref()))]
+    NotScraped {
+        /// What the last scrape failed with.
+        error: Option<String>,
+    },
+    /// A rate or quantile that needs another scrape.
+    #[error("it was scraped too few times to tell how fast it grows: wait for the next scrape")]
+    Early,
+    /// A counter that falls without a restart.
+    #[error(
+        "the counter falls again and again without a restart, as when several processes answer behind one port: \
+         make each of them a target, or expose their sum"
+    )]
+    NonMonotonic,
+    /// Nothing was observed in the window.
+    #[error("nothing was observed within the window")]
+    NoObservations,
+    /// NaN or an infinity.
+    #[error("it is exposed as NaN or infinity")]
+    NotANumber,
     /// The label sets add up to more than the HPA can calculate with.
     #[error("its label sets add up to more than the HPA can calculate with")]
     OutOfRange,
@@ -42,7 +73,8 @@ pub struct Query<'a> {
 }
 
 impl Store {
-    /// The value of one metric of one object: the sum of its label sets that meet `selector`, dated by the oldest.
+    /// The value of one metric of one object. Of what was written: the sum of the label sets that meet the selector,
+    /// dated by the oldest. Else what was scraped.
     ///
     /// # Errors
     /// The reason why there is none.
@@ -53,14 +85,32 @@ impl Store {
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.objects.get(object).ok_or(Absence::UnknownMetric)?;
-        value(object, slot.of(metric), query)
+        let written = value(object, slot.of(metric), query);
+        let targets = slot.scraped.clone();
+        drop(slot);
+        match written {
+            Err(absence) if !targets.is_empty() => {
+                let sample = scraped::read(&targets, metric.as_str(), query);
+                let sample = sample.map_err(|scraped| absence.or(scraped))?;
+                Ok(MetricValue { object: object.clone(), metric: metric.clone(), sample })
+            }
+            written => written,
+        }
     }
 
     /// Every metric of one object that has a value now, by name.
     #[must_use]
     pub fn read_all(&self, object: &ObjectRef, query: Query<'_>) -> Vec<MetricValue> {
+        self.metrics_of(object).iter().filter_map(|metric| self.read(object, metric, query).ok()).collect()
+    }
+
+    /// The names of an object's metrics, whether they have a value now or not; sorted.
+    #[must_use]
+    pub fn metrics_of(&self, object: &ObjectRef) -> Vec<MetricName> {
         let Some(slot) = self.0.objects.get(object) else { return Vec::new() };
-        slot.by_metric().filter_map(|series| value(object, series, query).ok()).collect()
+        let written = slot.by_metric().filter_map(|series| Some(series.first()?.metric.clone()));
+        let scraped = slot.scraped.iter().flat_map(|target| target.names());
+        written.chain(scraped).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -74,4 +124,15 @@ fn value(object: &ObjectRef, series: &[Series], query: Query<'_>) -> Result<Metr
         Err(Absence::NoSeries) => Err(selected().find_map(refusal).unwrap_or(Absence::NoSeries)),
         Err(absence) => Err(absence),
     }
+}
+
+impl Absence {
+    /// The more telling of what was written and what was scraped.
+    fn or(self, scraped: Self) -> Self {
+        if self == Self::UnknownMetric { scraped } else { self }
+    }
+}
+
+fn because(error: Option<&str>) -> String {
+    error.map(|error| format!("; it fails with: {error}")).unwrap_or_default()
 }

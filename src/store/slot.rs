@@ -1,14 +1,21 @@
 //! One object's series.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
-use super::read::Absence;
+use super::{read::Absence, scraped::Scraped};
 
-/// The written series of one object, sorted by metric and labels.
+/// What is known of one object.
 #[derive(Default)]
-pub(super) struct Slot(Vec<Series>);
+pub(super) struct Slot {
+    /// Written series, sorted by metric and labels.
+    written: Vec<Series>,
+    /// Scraped targets.
+    pub(super) scraped: Vec<Arc<Scraped>>,
+}
 
 /// The newest sample of one label set of one metric.
 #[derive(Clone, Debug)]
@@ -25,11 +32,12 @@ pub(super) struct Series {
 
 impl Slot {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.written.is_empty() && self.scraped.is_empty()
     }
 
+    /// How many series were written.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.written.len()
     }
 
     pub(super) fn has(&self, metric: &MetricName, labels: &Labels) -> bool {
@@ -39,9 +47,9 @@ impl Slot {
     /// Puts `series` in its place; gives back the one that stood there.
     pub(super) fn put(&mut self, series: Series) -> Option<Series> {
         match self.position(&series.metric, &series.labels) {
-            Ok(at) => self.0.get_mut(at).map(|old| std::mem::replace(old, series)),
+            Ok(at) => self.written.get_mut(at).map(|old| std::mem::replace(old, series)),
             Err(at) => {
-                self.0.insert(at, series);
+                self.written.insert(at, series);
                 None
             }
         }
@@ -49,12 +57,12 @@ impl Slot {
 
     /// Keeps what `keep` says; gives back the rest.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Series) -> bool) -> Vec<Series> {
-        self.0.extract_if(.., |series| !keep(series)).collect()
+        self.written.extract_if(.., |series| !keep(series)).collect()
     }
 
     pub(super) fn adopt(&mut self, live: &LiveObject) -> Vec<Series> {
         let removed = self.retain(|series| series.belongs_to(live));
-        for series in &mut self.0 {
+        for series in &mut self.written {
             series.uid = Some(live.uid.clone());
         }
         removed
@@ -62,19 +70,19 @@ impl Slot {
 
     /// Every series of one metric, by label set.
     pub(super) fn of(&self, metric: &MetricName) -> &[Series] {
-        let from = self.0.partition_point(|series| series.metric < *metric);
-        let rest = self.0.get(from..).unwrap_or_default();
+        let from = self.written.partition_point(|series| series.metric < *metric);
+        let rest = self.written.get(from..).unwrap_or_default();
         let count = rest.partition_point(|series| series.metric == *metric);
         rest.get(..count).unwrap_or_default()
     }
 
     /// The series in groups of one metric each, by name.
     pub(super) fn by_metric(&self) -> impl Iterator<Item = &[Series]> {
-        self.0.chunk_by(|a, b| a.metric == b.metric)
+        self.written.chunk_by(|a, b| a.metric == b.metric)
     }
 
     fn position(&self, metric: &MetricName, labels: &Labels) -> Result<usize, usize> {
-        self.0.binary_search_by(|series| (&series.metric, &series.labels).cmp(&(metric, labels)))
+        self.written.binary_search_by(|series| (&series.metric, &series.labels).cmp(&(metric, labels)))
     }
 }
 

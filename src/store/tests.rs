@@ -34,7 +34,14 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 
 fn write(object: &str, name: &str, value: &str) -> Write {
     let sample = Sample { value: Quantity::parse(value).unwrap(), timestamp: NOW, window_seconds: None };
-    Write { object: pod(object), uid: None, metric: metric(name), labels: Labels::default(), sample, ttl: None }
+    Write {
+        object: pod(object),
+        uid: None,
+        metric: metric(name),
+        labels: Labels::default(),
+        sample,
+        ttl: None,
+    }
 }
 
 fn labelled(value: &str, pairs: &[(&str, &str)]) -> Write {
@@ -66,7 +73,7 @@ fn the_last_write_wins() {
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "2");
     store.append(vec![write("web-0", "qps", "3")], NOW).unwrap();
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "3");
-    assert_eq!(store.stats().series, 1);
+    assert_eq!(store.stats().written.series, 1);
 }
 
 #[test]
@@ -133,7 +140,7 @@ fn a_value_older_than_its_object_is_not_adopted() {
     let Presence::Live(object) = live("web-0", "a", NOW + seconds(1)) else { unreachable!() };
     assert_eq!(read(&store, &Presence::Live(object.clone())), Err(Absence::ObjectGone));
     store.adopt(&object);
-    assert_eq!(store.stats().series, 0);
+    assert_eq!(store.stats().written.series, 0);
 }
 
 #[test]
@@ -143,7 +150,7 @@ fn forgetting_an_incarnation_leaves_its_successor_alone() {
     store.forget(&pod("web-0"), &Uid("a".into()));
     assert_eq!(read(&store, &live("web-0", "b", NOW)).unwrap(), "7");
     store.forget(&pod("web-0"), &Uid("b".into()));
-    assert_eq!(store.stats(), Stats { objects: 0, series: 0, bytes: 0 });
+    assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
 }
 
 #[test]
@@ -160,12 +167,9 @@ fn a_value_past_its_ttl_is_not_served_and_is_swept() {
     store.append(vec![Write { ttl: Some(seconds(90)), ..write("web-0", "qps", "7") }], NOW).unwrap();
     assert_eq!(read_at(&store, &Presence::Unknown, "", NOW + seconds(89)).unwrap(), "7");
     let late = NOW + seconds(100);
-    assert_eq!(
-        read_at(&store, &Presence::Unknown, "", late),
-        Err(Absence::Expired { ago: seconds(10) })
-    );
+    assert_eq!(read_at(&store, &Presence::Unknown, "", late), Err(Absence::Expired { ago: seconds(10) }));
     store.sweep(late, |_| Presence::Unknown);
-    assert_eq!(store.stats(), Stats { objects: 0, series: 0, bytes: 0 });
+    assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
 }
 
 #[test]
@@ -178,17 +182,17 @@ fn a_sweep_drops_what_was_written_for_a_gone_object_after_its_event() {
 
 #[test]
 fn a_batch_past_the_limit_stores_nothing() {
-    let store = Store::new(Limits { series: 2, series_per_object: 10 });
+    let store = Store::new(Limits { series: 2, ..Limits::default() });
     store.append(vec![write("web-0", "qps", "1")], NOW).unwrap();
     let batch = vec![write("web-0", "qps", "9"), write("web-1", "a", "1"), write("web-1", "b", "1")];
     assert_eq!(store.append(batch, NOW), Err(AppendError::Full { held: 1, new: 2, limit: 2 }));
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "1");
-    assert_eq!(store.stats().series, 1);
+    assert_eq!(store.stats().written.series, 1);
 }
 
 #[test]
 fn a_full_store_still_takes_overwrites() {
-    let store = Store::new(Limits { series: 1, series_per_object: 1 });
+    let store = Store::new(Limits { series: 1, series_per_object: 1, ..Limits::default() });
     store.append(vec![write("web-0", "qps", "1")], NOW).unwrap();
     store.append(vec![write("web-0", "qps", "2")], NOW).unwrap();
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "2");
@@ -196,7 +200,7 @@ fn a_full_store_still_takes_overwrites() {
 
 #[test]
 fn one_object_cannot_take_every_series() {
-    let store = Store::new(Limits { series: 100, series_per_object: 1 });
+    let store = Store::new(Limits { series_per_object: 1, ..Limits::default() });
     store.append(vec![write("web-0", "qps", "1")], NOW).unwrap();
     let refused = store.append(vec![labelled("1", &[("id", "2")])], NOW);
     assert!(matches!(refused, Err(AppendError::ObjectFull { held: 1, limit: 1, .. })), "{refused:?}");
@@ -210,7 +214,7 @@ fn removing_one_label_set_leaves_the_others() {
     assert_eq!(store.remove(&removal(Some(labels(&[("env", "prod")])))), 1);
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "2");
     assert_eq!(store.remove(&removal(None)), 1);
-    assert_eq!(store.stats(), Stats { objects: 0, series: 0, bytes: 0 });
+    assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
 }
 
 #[test]
@@ -239,7 +243,9 @@ fn a_misspelt_metric_has_a_nearest_name() {
 #[test]
 fn every_metric_of_an_object_is_read_by_name() {
     let store = store();
-    store.append(vec![write("web-0", "b", "2"), write("web-0", "a", "1"), write("web-1", "c", "3")], NOW).unwrap();
+    store
+        .append(vec![write("web-0", "b", "2"), write("web-0", "a", "1"), write("web-1", "c", "3")], NOW)
+        .unwrap();
     let query = Query { presence: &Presence::Unknown, selector: &Selector::default(), now: NOW };
     let names: Vec<String> =
         store.read_all(&pod("web-0"), query).iter().map(|value| value.metric.to_string()).collect();

@@ -1,0 +1,275 @@
+//! What scrapes bring in. A [`Target`] is one scraped port of an object; it keeps the scrapes of a little more than
+//! one window, and computes what is asked for when it is asked.
+
+mod derive;
+mod history;
+mod quantile;
+mod rate;
+mod row;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, RwLock};
+
+pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
+
+use self::{
+    derive::{Derived, Missing, Sum},
+    history::{History, Stamp},
+    rate::Span,
+};
+use super::{Absence, AppendError, Query, Store};
+use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Uid};
+
+/// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
+/// them does not hide in the sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fold {
+    /// Added up.
+    #[default]
+    Sum,
+    /// Their mean.
+    Average,
+    /// The highest.
+    Max,
+    /// The lowest.
+    Min,
+}
+
+/// What a target is, and how its values are computed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TargetOptions {
+    /// The object that the values are about.
+    pub object: ObjectRef,
+    /// Which incarnation of it.
+    pub uid: Uid,
+    /// What tells the targets of one object apart, such as `8080/metrics`.
+    pub name: Arc<str>,
+    /// The scrape interval.
+    pub interval: SignedDuration,
+    /// What rates and quantiles are computed over.
+    pub window: SignedDuration,
+    /// How old the last good scrape may be before its values are served no more.
+    pub max_age: SignedDuration,
+    /// How series of one name become one number.
+    pub fold: Fold,
+}
+
+/// One good scrape.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrape<'a> {
+    /// When it began.
+    pub at: Timestamp,
+    /// When the target's process started, if that is known.
+    pub started: Option<Timestamp>,
+    /// What was exposed.
+    pub shape: &'a Arc<Shape>,
+    /// One value for each series of the shape.
+    pub values: &'a [f64],
+    /// Where the shape is not that of the last append: for each of its series the place in the last shape.
+    pub moved: Option<&'a [Option<u32>]>,
+}
+
+/// The right to append to one target; dropping it takes the target's values out of the store.
+pub struct Target {
+    store: Store,
+    scraped: Arc<Scraped>,
+}
+
+/// What the store keeps of a target.
+pub(super) struct Scraped {
+    options: TargetOptions,
+    history: RwLock<Option<History>>,
+    error: Mutex<Option<Box<str>>>,
+}
+
+impl Store {
+    /// Registers a target with its object.
+    #[must_use]
+    pub fn target(&self, options: TargetOptions) -> Target {
+        let object = options.object.clone();
+        let scraped = Arc::new(Scraped { options, history: RwLock::default(), error: Mutex::default() });
+        self.0.objects.entry(object).or_default().scraped.push(scraped.clone());
+        Target { store: self.clone(), scraped }
+    }
+}
+
+impl Target {
+    /// Makes one scrape visible, all of it at once.
+    ///
+    /// # Errors
+    /// When its new series do not fit the store; the last scrape stands then.
+    pub fn append(&self, scrape: Scrape<'_>) -> Result<(), AppendError> {
+        let span = self.scraped.options.span();
+        let stamp =
+            Stamp { at: scrape.at.as_millisecond(), started: scrape.started.map(|at| at.as_millisecond()) };
+        let mut history = self.scraped.history.write();
+        let before = history.as_ref().map(|history| history.shape().clone());
+        let changed = before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, scrape.shape));
+        if changed {
+            self.store.reshape(&self.scraped.options, before.as_deref(), scrape.shape)?;
+        }
+        let bytes = history.as_ref().map_or(0, History::bytes);
+        match (history.as_mut(), scrape.moved) {
+            (Some(history), None) if !changed => history.push(stamp, scrape.values, span),
+            (Some(history), Some(moved)) => {
+                history.push_moved(stamp, scrape.shape.clone(), scrape.values, moved);
+                history.prune(span);
+            }
+            _ => *history = Some(History::new(stamp, scrape.shape.clone(), scrape.values)),
+        }
+        self.store.0.scraped.recount(bytes, history.as_ref().map_or(0, History::bytes));
+        self.scraped.error.lock().take();
+        Ok(())
+    }
+
+    /// Says why the last scrape failed, for those who miss its values.
+    pub fn failed(&self, error: &str) {
+        *self.scraped.error.lock() = Some(error.into());
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.store.detach(&self.scraped);
+    }
+}
+
+impl Store {
+    /// Accounts for a target's new shape.
+    fn reshape(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) -> Result<(), AppendError> {
+        let limit = self.0.limits.scraped_series;
+        let old_len = old.map_or(0, Shape::len);
+        self.0.scraped.reserve(new.len().saturating_sub(old_len), limit)?;
+        self.0.scraped.settle(old_len.saturating_sub(new.len()), 0);
+        self.name(options, old, new);
+        Ok(())
+    }
+
+    fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
+        let resource = &options.object.resource;
+        let valid =
+            |shape: &Shape| derive::names(shape).into_iter().filter_map(|name| MetricName::new(&name).ok());
+        valid(new).for_each(|metric| self.0.names.add(resource, &metric));
+        old.into_iter().flat_map(valid).for_each(|metric| self.0.names.remove(resource, &metric));
+    }
+
+    /// Takes a target out of its object and off the books; nothing if that was done already.
+    pub(super) fn detach(&self, scraped: &Arc<Scraped>) {
+        let object = &scraped.options.object;
+        if let Some(mut slot) = self.0.objects.get_mut(object) {
+            slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped));
+        }
+        self.0.objects.remove_if(object, |_, slot| slot.is_empty());
+        if let Some(history) = scraped.history.write().take() {
+            self.0.scraped.settle(history.shape().len(), 0);
+            self.0.scraped.refund(history.bytes());
+            self.name(&scraped.options, Some(history.shape()), &Shape::default());
+        }
+    }
+}
+
+impl TargetOptions {
+    fn span(&self) -> Span {
+        let millis = |duration: SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8);
+        Span { window: millis(self.window).max(1), interval: millis(self.interval).max(1) }
+    }
+}
+
+impl Scraped {
+    pub(super) fn uid(&self) -> &Uid {
+        &self.options.uid
+    }
+
+    /// The names that it answers to, for listing an object's metrics.
+    pub(super) fn names(&self) -> Vec<MetricName> {
+        let history = self.history.read();
+        let names = history.as_ref().map(|history| derive::names(history.shape())).unwrap_or_default();
+        names.iter().filter_map(|name| MetricName::new(name).ok()).collect()
+    }
+
+    /// Whether a read may use it now; why not, if so.
+    fn refusal(&self, query: Query<'_>) -> Option<Absence> {
+        let live = match query.presence {
+            Presence::Live(live) => live.uid == self.options.uid,
+            Presence::Absent => false,
+            Presence::Unknown => true,
+        };
+        if !live {
+            return Some(Absence::ObjectGone);
+        }
+        let error = || self.error.lock().as_deref().map(str::to_owned);
+        let Some(at) = self.history.read().as_ref().map(History::at) else {
+            return Some(Absence::NotScraped { error: error() });
+        };
+        let age = SignedDuration::from_millis(query.now.as_millisecond() - at);
+        (age > self.options.max_age).then(|| Absence::Stale { age, error: error() })
+    }
+}
+
+/// The value of one metric from all targets of an object.
+pub(super) fn read(targets: &[Arc<Scraped>], metric: &str, query: Query<'_>) -> Result<Sample, Absence> {
+    let mut sum = Sum::new();
+    let mut oldest = i64::MAX;
+    let mut refusal = None;
+    for target in targets {
+        if let Some(absence) = target.refusal(query) {
+            refusal = Some(absence);
+            continue;
+        }
+        if let Some(history) = target.history.read().as_ref() {
+            sum.add(history, metric, query.selector, target.options.span());
+            oldest = oldest.min(history.at());
+        }
+    }
+    let fold = targets.first().map_or(Fold::Sum, |target| target.options.fold);
+    match sum.fold(fold) {
+        Ok(derived) => sample(derived, oldest),
+        Err(Missing::NotExposed) => Err(refusal.unwrap_or(Absence::UnknownMetric)),
+        Err(missing) => Err(missing.into()),
+    }
+}
+
+fn sample(derived: Derived, at: i64) -> Result<Sample, Absence> {
+    let value = Quantity::from_f64(derived.value).map_err(|_| Absence::OutOfRange)?;
+    let timestamp = Timestamp::from_millisecond(at).map_err(|_| Absence::OutOfRange)?;
+    // Nil would make the HPA assume a minute; a gauge has no window.
+    let seconds = if derived.window == 0 { 0 } else { ((derived.window + 500) / 1000).max(1) };
+    Ok(Sample { value, timestamp, window_seconds: u32::try_from(seconds).ok() })
+}
+
+impl From<Missing> for Absence {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::NotExposed => Self::UnknownMetric,
+            Missing::NotSelected => Self::NoSeries,
+            Missing::Early => Self::Early,
+            Missing::NonMonotonic => Self::NonMonotonic,
+            Missing::NoObservations => Self::NoObservations,
+            Missing::NotANumber => Self::NotANumber,
+        }
+    }
+}
+
+impl Fold {
+    /// One number from many; what is no number is left out.
+    fn of(self, values: &[f64]) -> Result<f64, Missing> {
+        let numbers = || values.iter().copied().filter(|value| value.is_finite());
+        let count = numbers().count();
+        if count == 0 {
+            return Err(Missing::NotANumber);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "series counts are small")]
+        let mean = || numbers().sum::<f64>() / count as f64;
+        Ok(match self {
+            Self::Sum => numbers().sum(),
+            Self::Average => mean(),
+            Self::Max => numbers().fold(f64::NEG_INFINITY, f64::max),
+            Self::Min => numbers().fold(f64::INFINITY, f64::min),
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Scraped values through the store's door.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::{
+    model::{GroupResource, Selector},
+    store::{Held, Limits, Write},
+};
+
+const START: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+fn pod() -> ObjectRef {
+    ObjectRef { resource: GroupResource::pods(), namespace: Some("default".into()), name: "web-0".into() }
+}
+
+fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+fn options(name: &str) -> TargetOptions {
+    TargetOptions {
+        object: pod(),
+        uid: Uid("a".into()),
+        name: name.into(),
+        interval: seconds(15),
+        window: seconds(60),
+        max_age: seconds(45),
+        fold: Fold::Sum,
+    }
+}
+
+type Line<'a> = (&'a str, SeriesKind, &'a [(&'a str, &'a str)]);
+
+fn shape(lines: &[Line<'_>]) -> Arc<Shape> {
+    let mut builder = ShapeBuilder::default();
+    for (name, kind, labels) in lines {
+        builder.add(name, *kind, labels.iter().copied());
+    }
+    Arc::new(builder.build())
+}
+
+fn scrape(target: &Target, at: i64, shape: &Arc<Shape>, values: &[f64]) {
+    target.append(Scrape { at: START + seconds(at), started: None, shape, values, moved: None }).unwrap();
+}
+
+fn ask(store: &Store, metric: &str, selector: &str, at: i64) -> Result<Sample, Absence> {
+    let selector = Selector::parse(selector).unwrap();
+    let query = Query { presence: &Presence::Unknown, selector: &selector, now: START + seconds(at) };
+    store.read(&pod(), &MetricName::new(metric).unwrap(), query).map(|value| value.sample)
+}
+
+fn value(store: &Store, metric: &str, at: i64) -> String {
+    ask(store, metric, "", at).unwrap().value.to_string()
+}
+
+#[test]
+fn a_gauge_is_its_newest_value_without_a_window() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("queue_depth", SeriesKind::Gauge, &[])]), &[7.5]);
+    let sample = ask(&store, "queue_depth", "", 10).unwrap();
+    assert_eq!((sample.value.to_string().as_str(), sample.window_seconds), ("7500m", Some(0)));
+    assert_eq!(sample.timestamp, START);
+}
+
+#[test]
+fn a_counter_answers_as_a_rate_over_the_time_between_scrapes() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let shape = shape(&[
+        ("http_requests_total", SeriesKind::Counter, &[("method", "GET")]),
+        ("http_requests_total", SeriesKind::Counter, &[("method", "POST")]),
+    ]);
+    scrape(&target, 0, &shape, &[1000.0, 0.0]);
+    assert_eq!(ask(&store, "http_requests_per_second", "", 1), Err(Absence::Early));
+    scrape(&target, 15, &shape, &[1150.0, 15.0]);
+    let sample = ask(&store, "http_requests_per_second", "", 16).unwrap();
+    assert_eq!((sample.value.to_string().as_str(), sample.window_seconds), ("11", Some(15)));
+    let get = ask(&store, "http_requests_per_second", "method=GET", 16).unwrap();
+    assert_eq!(get.value.to_string(), "10");
+    assert_eq!(ask(&store, "http_requests_per_second", "method=PUT", 16), Err(Absence::NoSeries));
+    assert_eq!(value(&store, "http_requests_total", 16), "1165", "by its exact name, the raw counter");
+}
+
+#[test]
+fn a_raw_counter_is_not_listed() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("jobs_total", SeriesKind::Counter, &[])]), &[1.0]);
+    let names: Vec<String> = store.catalog().metrics.iter().map(|(_, name)| name.to_string()).collect();
+    assert_eq!(names, ["jobs_per_second"]);
+}
+
+#[test]
+fn a_histogram_answers_quantiles_mean_and_rate_of_the_window() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let lines: &[Line<'_>] = &[
+        ("d_bucket", SeriesKind::Bucket(0.1), &[]),
+        ("d_bucket", SeriesKind::Bucket(0.5), &[]),
+        ("d_bucket", SeriesKind::Bucket(f64::INFINITY), &[]),
+        ("d_sum", SeriesKind::Sum, &[]),
+        ("d_count", SeriesKind::Count, &[]),
+    ];
+    let shape = shape(lines);
+    scrape(&target, 0, &shape, &[100.0, 100.0, 100.0, 5.0, 100.0]);
+    scrape(&target, 15, &shape, &[100.0, 130.0, 130.0, 14.0, 130.0]);
+    assert_eq!(value(&store, "d_p50", 16), "300m");
+    assert_eq!(value(&store, "d_p99.9", 16), "500m");
+    assert_eq!(value(&store, "d_avg", 16), "300m");
+    assert_eq!(value(&store, "d_per_second", 16), "2");
+    scrape(&target, 30, &shape, &[100.0, 130.0, 130.0, 14.0, 130.0]);
+}
+
+#[test]
+fn an_idle_histogram_has_no_quantile_rather_than_zero() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let shape = shape(&[
+        ("d_bucket", SeriesKind::Bucket(1.0), &[]),
+        ("d_bucket", SeriesKind::Bucket(f64::INFINITY), &[]),
+    ]);
+    scrape(&target, 0, &shape, &[5.0, 6.0]);
+    scrape(&target, 15, &shape, &[5.0, 6.0]);
+    assert_eq!(ask(&store, "d_p99", "", 16), Err(Absence::NoObservations));
+}
+
+#[test]
+fn a_summary_answers_the_quantile_that_it_publishes() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let shape = shape(&[
+        ("rpc", SeriesKind::Quantile(0.5), &[("quantile", "0.5")]),
+        ("rpc", SeriesKind::Quantile(0.99), &[("quantile", "0.99")]),
+    ]);
+    scrape(&target, 0, &shape, &[0.1, 0.9]);
+    assert_eq!(value(&store, "rpc_p99", 1), "900m");
+    assert_eq!(ask(&store, "rpc", "quantile=0.5", 1).unwrap().value.to_string(), "100m");
+    assert_eq!(ask(&store, "rpc_p95", "", 1), Err(Absence::NoSeries));
+}
+
+#[test]
+fn a_value_that_is_no_number_is_absent_and_never_zero() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("temperature", SeriesKind::Gauge, &[])]), &[f64::NAN]);
+    assert_eq!(ask(&store, "temperature", "", 1), Err(Absence::NotANumber));
+}
+
+#[test]
+fn old_values_are_served_until_their_age_limit_and_then_say_why_not() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("g", SeriesKind::Gauge, &[])]), &[1.0]);
+    target.failed("connection refused");
+    assert_eq!(value(&store, "g", 45), "1");
+    let stale = ask(&store, "g", "", 46);
+    assert_eq!(stale, Err(Absence::Stale { age: seconds(46), error: Some("connection refused".into()) }));
+}
+
+#[test]
+fn targets_of_one_pod_fold_into_one_value_dated_by_the_oldest() {
+    let store = Store::new(Limits::default());
+    let (first, second) = (store.target(options("8080")), store.target(options("9090")));
+    let shape = shape(&[("g", SeriesKind::Gauge, &[])]);
+    scrape(&first, 0, &shape, &[1.0]);
+    scrape(&second, 5, &shape, &[2.0]);
+    let sample = ask(&store, "g", "", 6).unwrap();
+    assert_eq!((sample.value.to_string().as_str(), sample.timestamp), ("3", START));
+}
+
+#[test]
+fn folds_other_than_the_sum_are_taken_after_the_rates() {
+    let store = Store::new(Limits::default());
+    let target = store.target(TargetOptions { fold: Fold::Max, ..options("8080") });
+    let shape = shape(&[
+        ("c_total", SeriesKind::Counter, &[("a", "1")]),
+        ("c_total", SeriesKind::Counter, &[("a", "2")]),
+    ]);
+    scrape(&target, 0, &shape, &[1000.0, 0.0]);
+    scrape(&target, 10, &shape, &[1010.0, 50.0]);
+    assert_eq!(value(&store, "c_per_second", 11), "5");
+}
+
+#[test]
+fn a_written_value_wins_over_a_scraped_one() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("g", SeriesKind::Gauge, &[])]), &[1.0]);
+    let sample = Sample { value: Quantity::parse("5").unwrap(), timestamp: START, window_seconds: None };
+    let metric = MetricName::new("g").unwrap();
+    let write =
+        Write { object: pod(), uid: None, metric, labels: Default::default(), sample, ttl: Some(seconds(5)) };
+    store.append(vec![write], START).unwrap();
+    assert_eq!(value(&store, "g", 4), "5");
+    assert_eq!(value(&store, "g", 6), "1", "once the written one has expired");
+}
+
+#[test]
+fn series_that_a_scrape_lacks_are_gone_at_once() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("a", SeriesKind::Gauge, &[]), ("b", SeriesKind::Gauge, &[])]), &[1.0, 2.0]);
+    let less = shape(&[("b", SeriesKind::Gauge, &[])]);
+    let moved = [Some(1)];
+    let at = START + seconds(15);
+    target.append(Scrape { at, started: None, shape: &less, values: &[3.0], moved: Some(&moved) }).unwrap();
+    assert_eq!(ask(&store, "a", "", 16), Err(Absence::UnknownMetric));
+    assert_eq!(value(&store, "b", 16), "3");
+    assert_eq!(store.stats().scraped.series, 1);
+}
+
+#[test]
+fn a_target_that_ends_takes_everything_with_it() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    scrape(&target, 0, &shape(&[("g", SeriesKind::Gauge, &[])]), &[1.0]);
+    drop(target);
+    assert_eq!(ask(&store, "g", "", 1), Err(Absence::UnknownMetric));
+    assert_eq!(store.stats().scraped, Held::default());
+    assert_eq!((store.stats().objects, store.catalog().metrics.len()), (0, 0));
+}
+
+#[test]
+fn forgetting_a_pod_takes_its_targets_out_even_while_one_is_being_scraped() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let shape = shape(&[("g", SeriesKind::Gauge, &[])]);
+    scrape(&target, 0, &shape, &[1.0]);
+    store.forget(&pod(), &Uid("a".into()));
+    assert_eq!(ask(&store, "g", "", 1), Err(Absence::UnknownMetric));
+    scrape(&target, 15, &shape, &[1.0]);
+    assert_eq!(ask(&store, "g", "", 16), Err(Absence::UnknownMetric));
+    drop(target);
+    assert_eq!(store.stats().scraped, Held::default());
+}
+
+#[test]
+fn a_scrape_past_the_series_limit_changes_nothing() {
+    let store = Store::new(Limits { scraped_series: 1, ..Limits::default() });
+    let target = store.target(options("8080"));
+    let (one, two) = (
+        shape(&[("a", SeriesKind::Gauge, &[])]),
+        shape(&[("a", SeriesKind::Gauge, &[]), ("b", SeriesKind::Gauge, &[])]),
+    );
+    scrape(&target, 0, &one, &[1.0]);
+    let moved = [Some(0), None];
+    let scrape = Scrape { at: START, started: None, shape: &two, values: &[9.0, 9.0], moved: Some(&moved) };
+    assert!(matches!(target.append(scrape), Err(AppendError::Full { limit: 1, .. })));
+    assert_eq!(value(&store, "a", 1), "1");
+}
