@@ -98,13 +98,19 @@ mod tests {
                 Format::Protobuf,
             ),
         ] {
-            assert_eq!(Format::from_content_type(Some(header)), Negotiated { format, fallback: false }, "{header}");
+            assert_eq!(
+                Format::from_content_type(Some(header)),
+                Negotiated { format, fallback: false },
+                "{header}"
+            );
         }
     }
 
     #[test]
     fn a_missing_or_unknown_content_type_is_text_and_says_so() {
-        for header in [None, Some(""), Some("application/octet-stream"), Some("text/html"), Some(";;"), Some("text")] {
+        for header in
+            [None, Some(""), Some("application/octet-stream"), Some("text/html"), Some(";;"), Some("text")]
+        {
             let negotiated = Format::from_content_type(header);
             assert_eq!(negotiated, Negotiated { format: Format::Text, fallback: true }, "{header:?}");
         }
@@ -112,7 +118,9 @@ mod tests {
 
     #[test]
     fn html_and_json_are_told_from_an_exposition() {
-        for body in ["<!doctype html>", "  \n<html>", "[]", "{}", "{\n  \"a\": 1}", "{\"a\":1}", "{ \"a\" : 1 }"] {
+        for body in
+            ["<!doctype html>", "  \n<html>", "[]", "{}", "{\n  \"a\": 1}", "{\"a\":1}", "{ \"a\" : 1 }"]
+        {
             assert!(foreign(body.as_bytes()).is_some(), "{body:?}");
         }
         for body in ["", "a 1", "{\"a.b\"} 1", "{\"a.b\",x=\":\"} 1", "# <html>", "{x=\"1\"} 1", "{} 1"] {

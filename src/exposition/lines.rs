@@ -217,7 +217,11 @@ impl Dialect {
 fn text_reading(text: &[u8], braced: bool) -> Result<(Reading, &[u8]), Reason> {
     let start = Dialect::Text.skip_blanks(text);
     if !braced && start.len() == text.len() {
-        return Err(if Dialect::Text.line_end(text).is_some() { Reason::ValueMissing } else { Reason::MetricName });
+        return Err(if Dialect::Text.line_end(text).is_some() {
+            Reason::ValueMissing
+        } else {
+            Reason::MetricName
+        });
     }
     if Dialect::Text.line_end(start).is_some() {
         return Err(Reason::ValueMissing);

@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn openmetrics_timestamps_are_seconds_cut_to_milliseconds() {
-        for (text, milliseconds) in [("1395066363.123", 1_395_066_363_123), ("-5", -5000), ("+5", 5000), ("0", 0)] {
+        for (text, milliseconds) in
+            [("1395066363.123", 1_395_066_363_123), ("-5", -5000), ("+5", 5000), ("0", 0)]
+        {
             assert_eq!(read_seconds(text.as_bytes()), Ok((milliseconds, &b""[..])), "{text}");
         }
         for text in ["", "NaN", "Inf", "99999999999999999999", "1e300", "x"] {
