@@ -139,6 +139,16 @@ pub struct Kubernetes {
         default_value = "10s"
     )]
     pub authorization_webhook_cache_unauthorized_ttl: SignedDuration,
+
+    /// How much longer an "allowed" is used while kube-apiserver gives no answer; 0s is not at all.
+    #[arg(
+        long,
+        env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_OUTAGE_TTL",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "0s"
+    )]
+    pub authorization_webhook_cache_outage_ttl: SignedDuration,
 }
 
 /// What the store keeps.
@@ -174,7 +184,7 @@ pub struct Requests {
     #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", default_value_t = 200)]
     pub max_writes_inflight: usize,
 
-    /// Connections open at once, each listener; more wait in the kernel's queue.
+    /// Connections open at once, each listener; one more is closed at once.
     #[arg(long, env = "CMA_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4_096)]
     pub max_connections: usize,
 
@@ -188,7 +198,7 @@ pub struct Requests {
 #[command(next_help_heading = "Shutdown")]
 pub struct Shutdown {
     /// How long to go on serving, not ready, so that Endpoints are updated before the listeners close.
-    #[arg(long, env = "CMA_SHUTDOWN_DELAY", value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, env = "CMA_SHUTDOWN_DELAY", value_name = "DURATION", value_parser = duration, default_value = "5s")]
     pub shutdown_delay: SignedDuration,
 
     /// How long requests under way may take to finish then.

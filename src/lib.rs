@@ -9,8 +9,6 @@
 //! One way, no way back. A read of the API touches memory only: it waits for no scrape, no write and no call to
 //! Kubernetes. `ARCHITECTURE.md` has the invariants and the arrows between modules, and `tests/tidy.rs` keeps them.
 
-pub mod config;
-
 pub mod model;
 
 pub mod exposition;
@@ -19,7 +17,7 @@ pub mod store;
 
 pub mod cluster;
 
-//pub mod write;
+pub mod write;
 
 pub mod scrape;
 
@@ -30,3 +28,13 @@ pub mod api;
 pub mod serve;
 
 pub mod admin;
+
+pub mod checks;
+
+pub mod config;
+
+pub mod telemetry;
+
+pub mod shutdown;
+
+pub mod app;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
+#[expect(clippy::print_stderr, reason = "the one line of a start that failed, before there are logs")]
 async fn main() -> ExitCode {
     match run().await {
         Ok(code) => code,

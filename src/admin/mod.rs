@@ -1,1 +1,8 @@
-//! The operators' port: metrics, probes, pages.
+//! The operators' port: probes, metrics, pages.
+
+use axum::Router;
+
+/// The routes of the admin port.
+pub fn router() -> Router {
+    Router::new()
+}

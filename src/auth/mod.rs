@@ -1,1 +1,374 @@
 //! Who asks (front proxy, client certificate, bearer token) and may they (access review), with caches.
+//!
+//! Delegated as in every Kubernetes extension server: kube-apiserver says whose certificates count (a ConfigMap that is
+//! watched), whose a token is and what a user may do (reviews, asked over the network and remembered for seconds).
+//! Nothing here makes an HTTP answer: errors carry what an answer needs.
+//!
+//! ```text
+//! authenticate: front proxy (certificate + X-Remote-*) -> client certificate -> bearer token -> anonymous
+//! authorize:    system:masters -> always-allowed path -> remembered verdict -> SubjectAccessReview
+//! ```
+//!
+//! A listener must not open before [`Auth::delegated`] has returned: without the front proxy's CA the first probes of
+//! kube-apiserver would be those of an anonymous stranger, and the APIService would be marked unavailable.
+
+mod attributes;
+mod certificate;
+mod error;
+mod forbidden;
+mod front_proxy;
+mod observe;
+mod paths;
+mod review;
+mod trust;
+mod user;
+mod verdicts;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, header};
+use rustls::DistinguishedName;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use attributes::{Attributes, ResourceAttributes, SelectorOperator, SelectorRequirement};
+pub use certificate::PeerCertificates;
+pub use error::{AuthError, AuthenticationError, AuthorizationError};
+pub use forbidden::Forbidden;
+pub use observe::{Observer, Remembered, ReviewKind};
+pub use review::{AccessVerdict, BearerToken, Question, ReviewError, ReviewFailure, Reviews, TokenVerdict};
+pub use trust::{Trust, TrustError};
+pub use user::User;
+
+use paths::AllowedPaths;
+use verdicts::{Lifetime, Lifetimes, Origin, Verdicts};
+
+/// Authentication and authorization of requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Option<Arc<Delegated>>);
+
+/// How reviews are remembered and who is let through without one.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    /// How long the answer to a token review is used, either way.
+    pub token_ttl: Duration,
+    /// How long "allowed" is used.
+    pub authorized_ttl: Duration,
+    /// How long "not allowed" is used.
+    pub unauthorized_ttl: Duration,
+    /// How much longer "allowed" is used while kube-apiserver gives no answer; zero, the default, is not at all.
+    /// See `docs/adr` on stale decisions for what one takes on with it.
+    pub outage_ttl: Duration,
+    /// Paths that need no review; a trailing `*` makes a prefix.
+    pub always_allow_paths: Vec<String>,
+}
+
+/// Everything that delegated authentication needs.
+pub struct AuthOptions {
+    /// A client for the kube-apiserver that is delegated to.
+    pub client: kube::Client,
+    /// Times and paths.
+    pub settings: AuthSettings,
+    /// How long to try to load the ConfigMap at the start.
+    pub load_deadline: Duration,
+    /// Who counts reviews.
+    pub observer: Arc<dyn Observer>,
+    /// Owns the watch task.
+    pub tracker: TaskTracker,
+    /// Ends the watch task.
+    pub shutdown: CancellationToken,
+}
+
+/// What is trusted now, for a page or a check.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustStatus {
+    /// How often the trusted authorities have changed.
+    pub generation: u64,
+    /// Why the latest ConfigMap, or the watch of it, could not be used; what was loaded before stays in force.
+    pub problem: Option<String>,
+}
+
+struct Delegated {
+    trust: ArcSwap<Trusted>,
+    problem: ArcSwap<Option<String>>,
+    reviews: Arc<dyn Reviews>,
+    tokens: Arc<Verdicts<TokenDigest, TokenVerdict>>,
+    access: Arc<Verdicts<Question, AccessVerdict>>,
+    allowed_paths: AllowedPaths,
+    observer: Arc<dyn Observer>,
+}
+
+struct Trusted {
+    generation: u64,
+    trust: Trust,
+}
+
+type TokenDigest = [u8; 32];
+
+impl Default for AuthSettings {
+    /// The times of the upstream library, and the three health paths.
+    fn default() -> Self {
+        let ttl = Duration::from_secs(10);
+        Self {
+            token_ttl: ttl,
+            authorized_ttl: ttl,
+            unauthorized_ttl: ttl,
+            outage_ttl: Duration::ZERO,
+            always_allow_paths: ["/healthz", "/readyz", "/livez"].map(str::to_owned).into(),
+        }
+    }
+}
+
+impl Auth {
+    /// Lets everyone do everything, as `system:anonymous`: for the standalone mode, which binds to loopback only.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self(None)
+    }
+
+    /// Delegates to a kube-apiserver. Returns once the front proxy's CA is loaded, and watches the ConfigMap from then
+    /// on in a task of the tracker: rotated authorities take effect within a moment, on open connections too.
+    ///
+    /// # Errors
+    /// When the ConfigMap cannot be read or used within the load deadline, or an always-allowed path is malformed.
+    pub async fn delegated(options: AuthOptions) -> Result<Self, AuthError> {
+        let reviews = Arc::new(review::KubeReviews::new(options.client.clone()));
+        let allowed_paths = AllowedPaths::parse(&options.settings.always_allow_paths)?;
+        let data = watch::load(&options.client, options.load_deadline).await?;
+        let trust = Trust::parse(&data)?;
+        let delegated = Delegated::new(trust, reviews, &options.settings, (allowed_paths, options.observer));
+        let delegated = Arc::new(delegated);
+        let watched = watch::follow(options.client, Arc::clone(&delegated), data);
+        let shutdown = options.shutdown;
+        options.tracker.spawn(async move { shutdown.run_until_cancelled(watched).await });
+        Ok(Self(Some(delegated)))
+    }
+
+    /// Delegates to `reviews` under a fixed trust: what [`Auth::delegated`] builds, without a cluster.
+    ///
+    /// # Errors
+    /// When an always-allowed path is malformed.
+    pub fn with_reviews(
+        trust: Trust,
+        reviews: Arc<dyn Reviews>,
+        settings: &AuthSettings,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, AuthError> {
+        let allowed_paths = AllowedPaths::parse(&settings.always_allow_paths)?;
+        Ok(Self(Some(Arc::new(Delegated::new(trust, reviews, settings, (allowed_paths, observer))))))
+    }
+
+    /// Who asks, in the order front proxy, client certificate, bearer token, anonymous.
+    ///
+    /// Certificates that nobody here trusts make the request fail unless a valid token comes with them; so does the
+    /// front proxy's own certificate without a user in the headers. `X-Remote-*` without that certificate is ignored.
+    ///
+    /// # Errors
+    /// Credentials were given and none of them counts: answer 401.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        peer: &PeerCertificates,
+    ) -> Result<User, AuthenticationError> {
+        let Some(delegated) = &self.0 else { return Ok(User::anonymous()) };
+        let refused = match delegated.by_certificate(headers, peer) {
+            Ok(Some(user)) => return Ok(user.authenticated()),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        match (bearer_token(headers), refused) {
+            (Some(token), _) => delegated.by_token(token).await.map(User::authenticated),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(User::anonymous()),
+        }
+    }
+
+    /// Whether `user` may do what `attributes` say.
+    ///
+    /// # Errors
+    /// [`AuthorizationError::Forbidden`] when not: answer 403. [`AuthorizationError::ReviewFailed`] when nobody could
+    /// say: answer 500, and never with data.
+    pub async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), AuthorizationError> {
+        let Some(delegated) = &self.0 else { return Ok(()) };
+        if user.is_in(PRIVILEGED_GROUP) || delegated.allowed_paths.allow(attributes) {
+            return Ok(());
+        }
+        let verdict = delegated.verdict(user, attributes).await?;
+        if verdict.allowed {
+            return Ok(());
+        }
+        let forbidden = Forbidden::new(user, attributes, &verdict.reason);
+        Err(AuthorizationError::Forbidden(Box::new(forbidden)))
+    }
+
+    /// What is trusted now; `None` when authentication is disabled.
+    #[must_use]
+    pub fn trust_status(&self) -> Option<TrustStatus> {
+        let delegated = self.0.as_ref()?;
+        let problem = delegated.problem.load().as_ref().clone();
+        Some(TrustStatus { generation: delegated.trust.load().generation, problem })
+    }
+
+    /// Which client certificates a TLS listener should ask for, with the generation that they belong to; `None` when
+    /// it should ask for none.
+    #[must_use]
+    pub fn certificate_hints(&self) -> Option<(u64, Arc<[DistinguishedName]>)> {
+        let trusted = self.0.as_ref()?.trust.load();
+        Some((trusted.generation, trusted.trust.hints()))
+    }
+}
+
+impl Delegated {
+    fn new(
+        trust: Trust,
+        reviews: Arc<dyn Reviews>,
+        settings: &AuthSettings,
+        (allowed_paths, observer): (AllowedPaths, Arc<dyn Observer>),
+    ) -> Self {
+        let tokens =
+            Lifetimes { allowed: settings.token_ttl, denied: settings.token_ttl, outage: Duration::ZERO };
+        let access = Lifetimes {
+            allowed: settings.authorized_ttl,
+            denied: settings.unauthorized_ttl,
+            outage: settings.outage_ttl,
+        };
+        Self {
+            trust: ArcSwap::from_pointee(Trusted { generation: 1, trust }),
+            problem: ArcSwap::from_pointee(None),
+            reviews,
+            tokens: Verdicts::new(CACHED_VERDICTS, tokens, |_, lifetimes| Lifetime {
+                fresh: lifetimes.allowed,
+                outage: Duration::ZERO,
+            }),
+            access: Verdicts::new(CACHED_VERDICTS, access, access_lifetime),
+            allowed_paths,
+            observer,
+        }
+    }
+
+    fn by_certificate(
+        &self,
+        headers: &HeaderMap,
+        peer: &PeerCertificates,
+    ) -> Result<Option<User>, AuthenticationError> {
+        let trusted = self.trust.load();
+        let Some(judgement) = peer.judge(&trusted.trust, trusted.generation) else { return Ok(None) };
+        if judgement.is_front_proxy
+            && let Some(user) = trusted.trust.front_proxy.user(headers)
+        {
+            return Ok(Some(user));
+        }
+        judgement.user.clone().map_err(|problem| AuthenticationError::Certificate { problem })
+    }
+
+    async fn by_token(&self, token: BearerToken) -> Result<User, AuthenticationError> {
+        let digest = Arc::new(sha256(token.expose().as_bytes()));
+        let verdict = match self.tokens.fresh(&digest) {
+            Some(verdict) => {
+                self.observer.remembered(ReviewKind::Token, Remembered::Fresh);
+                verdict
+            }
+            None => self.review_token(digest, token).await?,
+        };
+        match verdict {
+            TokenVerdict::Authenticated(user) => Ok(user),
+            TokenVerdict::Rejected(problem) => Err(AuthenticationError::Token { problem }),
+        }
+    }
+
+    async fn review_token(
+        &self,
+        digest: Arc<TokenDigest>,
+        token: BearerToken,
+    ) -> Result<TokenVerdict, ReviewError> {
+        let call = || observe::timed(ReviewKind::Token, &self.observer, self.reviews.token(token));
+        let (verdict, _) = self.tokens.ask(digest, call).await?;
+        self.observer.remembered(ReviewKind::Token, Remembered::Asked);
+        Ok(verdict)
+    }
+
+    async fn verdict(&self, user: &User, attributes: &Attributes) -> Result<AccessVerdict, ReviewError> {
+        let known = self.access.fresh(&QuestionRef(user, attributes));
+        if let Some(verdict) = known {
+            self.observer.remembered(ReviewKind::Access, Remembered::Fresh);
+            return Ok(verdict);
+        }
+        let question = Arc::new(Question { user: user.clone(), attributes: attributes.clone() });
+        let call =
+            || observe::timed(ReviewKind::Access, &self.observer, self.reviews.access(Arc::clone(&question)));
+        if attributes.text_bytes() > CACHEABLE_ATTRIBUTES || user.text_bytes() > CACHEABLE_USER {
+            self.observer.remembered(ReviewKind::Access, Remembered::Asked);
+            return call().await;
+        }
+        let (verdict, origin) = self.access.ask(Arc::clone(&question), call).await?;
+        let remembered = match origin {
+            Origin::Call => Remembered::Asked,
+            Origin::Outage => Remembered::Outage,
+        };
+        self.observer.remembered(ReviewKind::Access, remembered);
+        Ok(verdict)
+    }
+
+    /// Trusts other authorities from now on.
+    fn trust(&self, trust: Trust) {
+        let generation = self.trust.load().generation + 1;
+        self.trust.store(Arc::new(Trusted { generation, trust }));
+    }
+
+    /// Records a problem; true when it is news.
+    fn report(&self, problem: Option<String>) -> bool {
+        let news = **self.problem.load() != problem;
+        if news {
+            self.problem.store(Arc::new(problem));
+        }
+        news
+    }
+}
+
+fn access_lifetime(verdict: &AccessVerdict, lifetimes: &Lifetimes) -> Lifetime {
+    if verdict.allowed {
+        Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage }
+    } else {
+        Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO }
+    }
+}
+
+/// A question that is looked up without being copied; hashes as [`Question`] does.
+#[derive(Hash)]
+struct QuestionRef<'q>(&'q User, &'q Attributes);
+
+impl hashbrown::Equivalent<Arc<Question>> for QuestionRef<'_> {
+    fn equivalent(&self, question: &Arc<Question>) -> bool {
+        *self.0 == question.user && *self.1 == question.attributes
+    }
+}
+
+/// The token of an `Authorization: Bearer` header, split at the first blanks as upstream splits it.
+fn bearer_token(headers: &HeaderMap) -> Option<BearerToken> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let mut parts = value.split(' ');
+    let scheme = parts.next()?;
+    let token = parts.next().filter(|token| !token.is_empty())?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| BearerToken(token.into()))
+}
+
+/// SHA-256 by the TLS provider: what a cache keeps of a token, and the id of a certificate.
+fn sha256(bytes: &[u8]) -> TokenDigest {
+    let mut digest = [0; 32];
+    if let Some(suite) = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13() {
+        digest.copy_from_slice(suite.common.hash_provider.hash(bytes).as_ref());
+    }
+    digest
+}
+
+const PRIVILEGED_GROUP: &str = "system:masters";
+/// As upstream: the bound of the cache of access reviews.
+const CACHED_VERDICTS: usize = 8192;
+/// As upstream: what a caller writes into the path is remembered up to this size.
+const CACHEABLE_ATTRIBUTES: usize = 10_000;
+/// Our own: users with thousands of groups are asked about each time, so that the cache stays within 600 MB whatever comes.
+const CACHEABLE_USER: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

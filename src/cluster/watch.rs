@@ -144,7 +144,8 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    match innermost.downcast_ref::<kube::core::Status>() {
+    let status = innermost.downcast_ref::<Box<kube::core::Status>>().map(|boxed| &**boxed);
+    match status.or_else(|| innermost.downcast_ref()) {
         Some(status) => status.message.clone(),
         None => innermost.to_string(),
     }

@@ -74,3 +74,74 @@ fn inflate(body: &[u8], limit: usize, buffer: &mut Vec<u8>) -> Result<(), Decode
     capped.read_to_end(buffer).map_err(DecodeError::Gzip)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn decoded(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
+        decode(encoding, body, limit, &mut vec![7; 3]).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn gzip_in_one_member_or_several_is_unpacked() {
+        let members = [gzip(b"a 1\n"), gzip(b""), gzip(b"b 2\n")].concat();
+        assert_eq!(decoded(Encoding::Gzip, &gzip(b"a 1\n"), 4).unwrap(), b"a 1\n");
+        assert_eq!(decoded(Encoding::Gzip, &members, 8).unwrap(), b"a 1\nb 2\n");
+        assert_eq!(decoded(Encoding::Identity, b"a 1\n", 4).unwrap(), b"a 1\n");
+    }
+
+    #[test]
+    fn a_body_at_the_limit_passes_and_one_beyond_it_does_not() {
+        for encoding in [Encoding::Identity, Encoding::Gzip] {
+            let body = if encoding == Encoding::Gzip { gzip(&[b'x'; 100]) } else { vec![b'x'; 100] };
+            assert_eq!(decoded(encoding, &body, 100).unwrap().len(), 100);
+            assert!(matches!(decoded(encoding, &body, 99), Err(DecodeError::TooLarge(99))));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_at_the_limit() {
+        let bomb = [gzip(&vec![0; 8 << 20]), gzip(&vec![0; 8 << 20])].concat();
+        assert!(bomb.len() < 1 << 15);
+        let mut buffer = Vec::new();
+        let result = decode(Encoding::Gzip, &bomb, 1 << 20, &mut buffer).map(<[u8]>::len);
+        assert!(matches!(result, Err(DecodeError::TooLarge(_))));
+        assert!(buffer.capacity() < 3 << 20, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn what_is_no_whole_gzip_is_refused() {
+        let whole = gzip(b"a 1\n");
+        let mut corrupt = whole.clone();
+        let at = corrupt.len() - 6;
+        corrupt[at] ^= 1;
+        for body in [b"".as_slice(), b"a 1\n", &whole[..whole.len() - 1], &whole[..9], &corrupt] {
+            assert!(matches!(decoded(Encoding::Gzip, body, 99), Err(DecodeError::Gzip(_))), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn encodings_are_gzip_and_identity_in_any_case_and_nothing_else() {
+        for header in [None, Some(""), Some("identity"), Some(" Identity ")] {
+            assert_eq!(Encoding::from_header(header).unwrap(), Encoding::Identity);
+        }
+        for header in ["gzip", "GZIP", "x-gzip"] {
+            assert_eq!(Encoding::from_header(Some(header)).unwrap(), Encoding::Gzip);
+        }
+        for header in ["deflate", "br", "zstd", "gzip, gzip", "identity, gzip"] {
+            let error = Encoding::from_header(Some(header)).unwrap_err();
+            assert!(error.to_string().contains(header), "{error}");
+        }
+    }
+}

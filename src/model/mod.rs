@@ -8,9 +8,12 @@ mod quantity;
 mod sample;
 mod selector;
 
-pub use labels::{LabelError, LabelSource, Labels};
+pub use labels::{BrokenRules, LabelError, LabelSource, Labels};
 pub use metric::{MetricName, MetricNameError};
 pub use object::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Scope, Uid};
 pub use quantity::{Format, Quantity, QuantityError};
 pub use sample::{MetricValue, Sample};
-pub use selector::{Operator, Requirement, Selector, SelectorError};
+pub use selector::{
+    EchoedExpression, EchoedOperator, EchoedSelector, Operator, Requirement, Selector, SelectorError,
+    SelectorFault,
+};

@@ -1,1 +1,92 @@
 //! Listeners: TLS with reload, handshake deadline, connection cap, drain.
+//!
+//! ```text
+//! Listener::bind ─▶ Listener::run(router, options, shutdown)
+//!                     accept ─▶ cap ─▶ TLS handshake ─▶ HTTP/1.1 or HTTP/2 ─▶ router, with a `Peer` extension
+//! ```
+//!
+//! Every wait on a client has an end: for the handshake, for the first request, for the head of each further HTTP/1.1
+//! request, and for any progress at all. When the token is cancelled the listener stops accepting, lets requests in
+//! flight finish, and cuts what is left after a grace.
+//!
+//! Certificates of clients are asked for and proved in the handshake; whose they are is for [`crate::auth`] to judge.
+
+pub mod body;
+
+mod activity;
+mod certificate;
+mod connection;
+mod counters;
+mod generated;
+mod listener;
+mod pair;
+mod tls;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::auth::PeerCertificates;
+
+pub use certificate::{CertificateStatus, ServingCertificate};
+pub use counters::ConnectionCounters;
+pub use generated::ServiceNames;
+pub use listener::{BindError, Listener};
+pub use pair::CertificateError;
+pub use tls::{Tls, TlsError};
+
+/// Who is at the other end; an extension of every request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The remote address.
+    pub address: SocketAddr,
+    /// The client certificates, none on a plain port.
+    pub certificates: PeerCertificates,
+}
+
+/// How a listener serves.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Plain HTTP, or TLS with this.
+    pub tls: Option<Tls>,
+    /// What a client may take.
+    pub limits: Limits,
+    /// What is counted.
+    pub counters: Arc<ConnectionCounters>,
+}
+
+/// What a client may take of the server. The defaults are those of Kubernetes' API servers where they have one.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; one more is closed as soon as it is accepted, so that its client knows at once.
+    pub connections: usize,
+    /// From the connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From the end of the handshake to the first request, and for the head of each further request of HTTP/1.1,
+    /// the idle time before it included.
+    pub header_read: Duration,
+    /// Without a byte read or written. Must be longer than any request may take to be answered.
+    pub idle: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// The head of one request.
+    pub header_bytes: u32,
+    /// After the token is cancelled: how long idle HTTP/1.1 connections may still bring one request. A client that
+    /// reuses its connection at that very moment is answered instead of cut.
+    pub drain_linger: Duration,
+    /// After the token is cancelled: when what is left is cut.
+    pub drain_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            handshake: Duration::from_secs(10),
+            header_read: Duration::from_secs(32),
+            idle: Duration::from_secs(90),
+            streams: 100,
+            header_bytes: 1 << 20,
+            drain_linger: Duration::from_millis(500),
+            drain_grace: Duration::from_secs(60),
+        }
+    }
+}

@@ -55,7 +55,9 @@ impl Value {
             None => Err(WriteError::Empty),
             Some(b'{') => Self::from_object(serde_json::from_str(text)?, now),
             Some(b'"' | b'[') => Ok(Self::bare(Quantity::from_json_token(text)?)),
-            Some(_) if matches!(text, "null" | "true" | "false") => Ok(Self::bare(Quantity::from_json_token(text)?)),
+            Some(_) if matches!(text, "null" | "true" | "false") => {
+                Ok(Self::bare(Quantity::from_json_token(text)?))
+            }
             Some(_) => Ok(Self::bare(Quantity::parse(text)?)),
         }
     }
@@ -171,8 +173,30 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_refused() {
         for body in [
-            "", " ", "abc", "null", "true", "[]", "[1]", "{}", "\"\"", "NaN", "\"NaN\"", "Inf", "\"4\" garbage", "4 5",
-            "{\"value\": null}", "{\"value\": {}}", "{\"value\": 1, \"valeu\": 2}", "1e400", "1e99999999999", "1e18",
+            "",
+            " ",
+            "abc",
+            "null",
+            "true",
+            "[]",
+            "[1]",
+            "{}",
+            "\"\"",
+            "NaN",
+            "\"NaN\"",
+            "Inf",
+            "\"4\" garbage",
+            "4 5",
+            "m",
+            "-",
+            ".",
+            "\"m\"",
+            "{\"value\": null}",
+            "{\"value\": {}}",
+            "{\"value\": 1, \"valeu\": 2}",
+            "1e400",
+            "1e99999999999",
+            "1e18",
         ] {
             assert!(Value::parse(body.as_bytes(), NOW).is_err(), "{body:?}");
         }
@@ -197,7 +221,8 @@ mod tests {
     fn the_query_and_the_body_may_not_both_say_it() {
         let value = || Value::parse(br#"{"value": 1, "ttl": "5s"}"#, NOW).unwrap();
         assert!(value().with_query(Query::parse("ttl=9s").unwrap()).is_err());
-        let labels = value().with_query(Query::parse("labels=env%3Dprod,zone%3Da&x=y").unwrap()).unwrap().labels;
+        let labels =
+            value().with_query(Query::parse("labels=env%3Dprod,zone%3Da&x=y").unwrap()).unwrap().labels;
         assert_eq!(labels, Some(Labels::from_pairs([("env", "prod"), ("zone", "a")])));
     }
 }

@@ -43,7 +43,12 @@ impl WritePath {
     ///
     /// # Errors
     /// When a part cannot be what its place asks for.
-    pub fn new(namespace: Option<&str>, resource: &str, name: &str, metric: &str) -> Result<Self, WriteError> {
+    pub fn new(
+        namespace: Option<&str>,
+        resource: &str,
+        name: &str,
+        metric: &str,
+    ) -> Result<Self, WriteError> {
         Ok(Self {
             namespace: namespace.map(|namespace| segment("namespace", namespace)).transpose()?,
             resource: segment("resource", resource)?,
@@ -56,7 +61,8 @@ impl WritePath {
 /// An object name as Kubernetes lets one stand in a path (its path segment rule), within a DNS subdomain's length.
 fn segment(part: &'static str, text: &str) -> Result<String, WriteError> {
     let reserved = matches!(text, "" | "." | ".." | "*");
-    let foreign = text.len() > 253 || text.chars().any(|c| c == '/' || c == '%' || c.is_control() || c == ' ');
+    let foreign =
+        text.len() > 253 || text.chars().any(|c| c == '/' || c == '%' || c.is_control() || c == ' ');
     if reserved || foreign {
         return Err(WriteError::Segment { part, text: text.to_owned() });
     }

@@ -32,7 +32,10 @@ impl Target {
 }
 
 /// A cluster-scoped object under a namespaced path is the object itself: that is how the HPA asks for one.
-fn scoped(resource: &ResourceType, namespace: Option<String>) -> Result<Option<std::sync::Arc<str>>, WriteError> {
+fn scoped(
+    resource: &ResourceType,
+    namespace: Option<String>,
+) -> Result<Option<std::sync::Arc<str>>, WriteError> {
     match (resource.scope, namespace) {
         (Scope::Cluster, _) => Ok(None),
         (Scope::Namespaced, Some(namespace)) => Ok(Some(namespace.into())),

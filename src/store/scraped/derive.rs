@@ -105,7 +105,7 @@ impl Sum {
             (None, parts) => self.parts = Some(parts),
             (Some(Parts::Values { values, .. }), Parts::Values { values: more, .. }) => values.extend(more),
             (Some(Parts::Buckets { buckets, .. }), Parts::Buckets { buckets: more, .. }) => {
-                buckets.extend(more)
+                buckets.extend(more);
             }
             (Some(Parts::Ratio { sum, count }), Parts::Ratio { sum: more_sum, count: more_count }) => {
                 *sum += more_sum;

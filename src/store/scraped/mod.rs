@@ -106,7 +106,7 @@ impl Target {
     pub fn append(&self, scrape: Scrape<'_>) -> Result<(), AppendError> {
         let span = self.scraped.options.span();
         let stamp =
-            Stamp { at: scrape.at.as_millisecond(), started: scrape.started.map(|at| at.as_millisecond()) };
+            Stamp { at: scrape.at.as_millisecond(), started: scrape.started.map(Timestamp::as_millisecond) };
         let mut history = self.scraped.history.write();
         let before = history.as_ref().map(|history| history.shape().clone());
         let changed = before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, scrape.shape));

@@ -128,12 +128,12 @@ fn append(payload: &mut Vec<u8>, before: Option<f64>, after: f64) -> Code {
 /// `after - before` if it is a whole number that takes `after` back to exactly `before`.
 fn whole_delta(before: f64, after: f64) -> Option<i32> {
     let delta = after - before;
-    let in_range = delta.abs() <= f64::from(i32::MAX) && delta.fract() == 0.0;
-    if !in_range || (after - delta).to_bits() != before.to_bits() {
+    if delta.abs() > f64::from(i32::MAX) || delta.fract() != 0.0 {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "whole and in range, as checked above")]
-    Some(delta as i32)
+    let delta = delta as i32;
+    ((after - f64::from(delta)).to_bits() == before.to_bits()).then_some(delta)
 }
 
 /// Lanes that share one payload offset: a read walks at most this many codes.
@@ -155,6 +155,7 @@ mod tests {
             any::<i32>().prop_map(f64::from),
             (0..10_u32).prop_map(|tenths| f64::from(tenths) / 10.0),
             Just(f64::NAN),
+            Just(0.0),
             Just(-0.0),
             Just(9_007_199_254_740_993.0),
         ]

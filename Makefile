@@ -1,0 +1,30 @@
+.PHONY: demo demo-keep demo-stop test lint bench e2e docs setup
+
+demo: setup
+	tests/demo.sh
+
+demo-keep: setup
+	tests/demo.sh --keep
+
+demo-stop:
+	tests/demo.sh --stop
+
+test: setup lint
+	cargo test
+	tests/e2e.sh
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings && cargo clippy --test e2e -- -D warnings
+
+bench:
+	cargo bench
+
+e2e: setup
+	tests/e2e.sh
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+setup:
+	@tests/setup.sh

@@ -1,0 +1,59 @@
+#!/bin/bash
+# Applies deploy/k8s and the examples to a cluster and shows that they are what they say: a second apply changes
+# nothing, Pod Security lets the pod in, and the rights are those that are needed and no others.
+# It leaves the objects there: for a cluster that may be thrown away, such as the one of the e2e tests.
+#
+#   KUBECONFIG=… deploy/check-manifests.sh      kubectl comes from KUBEBUILDER_ASSETS, else from PATH
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS:}$PATH
+examples=(hpa-object hpa-pods network-policy watch-your-resource)
+fail() { echo "check-manifests: $1" >&2; exit 1; }
+
+kubectl apply -f deploy/k8s/deployment.yaml >/dev/null
+for example in "${examples[@]}"; do kubectl apply --validate=strict -f "deploy/examples/$example.yaml" >/dev/null; done
+changed=$(kubectl apply -f deploy/k8s/deployment.yaml | grep -v ' unchanged$' || true)
+[ -z "$changed" ] || fail "a second apply changes something: $changed"
+kubectl kustomize deploy/cert-manager >/dev/null
+
+kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=1 deployment/custom-metrics-adapter --timeout=60s >/dev/null ||
+  fail "no pod was admitted: $(kubectl -n custom-metrics get events)"
+
+# The answer of a SubjectAccessReview; `kubectl auth can-i` guesses at resources that the cluster does not have.
+allowed() { # user verb group resource[/subresource] namespace
+  kubectl create -f - -o jsonpath='{.status.allowed}' <<REVIEW
+{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": "$1", "resourceAttributes":
+ {"verb": "$2", "group": "$3", "resource": "${4%%/*}", "subresource": "$(cut -s -d/ -f2 <<<"$4")", "namespace": "$5",
+  "name": "${6:-}"}}}
+REVIEW
+}
+expect() { # true|false user verb group resource namespace [name]
+  local want=$1; shift
+  [ "$(allowed "$@")" = "$want" ] || fail "expected $want: $*"
+}
+
+adapter=system:serviceaccount:custom-metrics:custom-metrics-adapter
+hpa=system:serviceaccount:kube-system:horizontal-pod-autoscaler
+for verb in list watch; do
+  expect true "$adapter" $verb "" pods ""
+  expect true "$adapter" $verb "" nodes ""
+  expect true "$adapter" $verb apps deployments ""
+  expect true "$adapter" $verb networking.k8s.io ingresses ""
+  expect true "$adapter" $verb kafka.strimzi.io kafkatopics ""
+  for resource in secrets configmaps serviceaccounts; do
+    expect false "$adapter" $verb "" $resource ""
+    expect false "$adapter" $verb "" $resource custom-metrics
+  done
+done
+for verb in get create update patch delete; do
+  expect false "$adapter" $verb "" pods ""
+  expect false "$adapter" $verb apps deployments ""
+  expect false "$adapter" $verb "" secrets custom-metrics
+done
+expect true "$adapter" create authentication.k8s.io tokenreviews ""
+expect true "$adapter" create authorization.k8s.io subjectaccessreviews ""
+expect true "$adapter" watch "" configmaps kube-system extension-apiserver-authentication
+expect false "$adapter" watch "" configmaps kube-system some-other-configmap
+for verb in get list; do expect true "$hpa" $verb custom.metrics.k8s.io pods/requests_per_second default; done
+expect false "$hpa" update custom.metrics.k8s.io pods/requests_per_second default
+echo "manifests: apply cleanly and again, the pod is admitted, the rights are as written"

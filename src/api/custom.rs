@@ -1,0 +1,203 @@
+//! Reads of `custom.metrics.k8s.io`: which objects, which values, and if none, why.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    cluster::Unavailable,
+    model::{
+        GroupResource, Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope,
+        Selector,
+    },
+    store::{Absence, Query, Store},
+};
+
+use super::{
+    error::ApiError,
+    not_found::{NotFound, Why},
+    query::ReadQuery,
+    route::{MetricsPath, Objects},
+    view::ClusterView,
+};
+
+/// One read, at one moment.
+pub(super) struct Read<'a> {
+    pub(super) store: &'a Store,
+    pub(super) cluster: &'a dyn ClusterView,
+    pub(super) path: &'a MetricsPath,
+    pub(super) query: &'a ReadQuery,
+    pub(super) now: Timestamp,
+}
+
+/// At least one value, and the resource that all of them are about.
+pub(super) struct Found {
+    pub(super) resource: Arc<ResourceType>,
+    pub(super) values: Vec<MetricValue>,
+}
+
+/// An object that `*` stands for.
+type Candidate = (ObjectRef, Presence);
+
+impl Read<'_> {
+    /// The values.
+    ///
+    /// # Errors
+    /// When there is none, with the reason. An empty list would reach the HPA's user as `no metrics returned from
+    /// custom metrics API`; a reason reaches them verbatim.
+    pub(super) fn run(&self) -> Result<Found, ApiError> {
+        let resource = self.cluster.resolve(&self.path.resource).map_err(ApiError::UnknownResource)?;
+        let namespace = self.namespace(&resource).map_err(|why| self.nothing(&resource, why))?;
+        let values = match (&self.path.objects, &self.path.metric) {
+            (Objects::Named(name), Some(metric)) => {
+                let object = object(&resource, namespace, name);
+                self.metric(metric)
+                    .and_then(|metric| self.one(&object, &metric))
+                    .map_err(|why| self.nothing(&resource, why))?
+            }
+            (Objects::Named(name), None) => {
+                let object = object(&resource, namespace, name);
+                self.every_metric(&object).map_err(|why| self.nothing(&resource, why))?
+            }
+            (Objects::All, metric) => {
+                let metric = self.metric(metric.as_deref().unwrap_or_default());
+                let metric = metric.map_err(|why| self.nothing(&resource, why))?;
+                self.all(&resource, namespace, &metric)?
+            }
+        };
+        Ok(Found { resource, values })
+    }
+
+    /// The namespace to look in: none for a cluster-scoped resource, which the HPA asks for under its own namespace.
+    /// A namespace under the path of another is refused: a role in one must not open the metrics of the other.
+    fn namespace(&self, resource: &ResourceType) -> Result<Option<&str>, Why> {
+        let namespace = self.path.namespace.as_deref();
+        match (resource.scope, namespace) {
+            (Scope::Namespaced, None) => Err(Why::NeedsNamespace),
+            (Scope::Namespaced, Some(namespace)) => Ok(Some(namespace)),
+            (Scope::Cluster, Some(other))
+                if resource.resource == GroupResource::namespaces()
+                    && self.path.objects != Objects::Named(other.to_owned()) =>
+            {
+                Err(Why::OtherNamespace(other.to_owned()))
+            }
+            (Scope::Cluster, _) => Ok(None),
+        }
+    }
+
+    fn metric(&self, name: &str) -> Result<MetricName, Why> {
+        MetricName::new(name).map_err(Why::BadName)
+    }
+
+    fn one(&self, object: &ObjectRef, metric: &MetricName) -> Result<Vec<MetricValue>, Why> {
+        let presence = self.cluster.presence(object);
+        match self.store.read(object, metric, self.query(&presence)) {
+            Ok(value) => Ok(vec![value]),
+            Err(Absence::UnknownMetric) => Err(self.unwritten(object, &presence, Some(metric))),
+            Err(absence) => Err(Why::Absent(absence)),
+        }
+    }
+
+    fn every_metric(&self, object: &ObjectRef) -> Result<Vec<MetricValue>, Why> {
+        let presence = self.cluster.presence(object);
+        let values = self.store.read_all(object, self.query(&presence));
+        if values.is_empty() { Err(self.unwritten(object, &presence, None)) } else { Ok(values) }
+    }
+
+    fn all(
+        &self,
+        resource: &ResourceType,
+        namespace: Option<&str>,
+        metric: &MetricName,
+    ) -> Result<Vec<MetricValue>, ApiError> {
+        let (candidates, standalone) = match self.cluster.list(resource, namespace, &self.query.objects) {
+            Ok(live) => (live.into_iter().map(candidate).collect(), false),
+            Err(Unavailable::Standalone) => (self.written(resource, namespace), true),
+            Err(unavailable) => return Err(ApiError::Unavailable(unavailable)),
+        };
+        let read =
+            |(object, presence): &Candidate| self.store.read(object, metric, self.query(presence)).ok();
+        let values: Vec<MetricValue> = candidates.iter().filter_map(read).collect();
+        if !values.is_empty() {
+            return Ok(values);
+        }
+        let why = match candidates.len() {
+            0 => Why::NoObjects {
+                namespace: namespace.map(str::to_owned),
+                selector: printed(&self.query.objects),
+                standalone,
+            },
+            objects => self.none_has_it(resource, metric, &candidates, objects),
+        };
+        Err(self.nothing(resource, why))
+    }
+
+    /// What `*` stands for without a cluster: whatever something was written for. Such objects have no labels.
+    fn written(&self, resource: &ResourceType, namespace: Option<&str>) -> Vec<Candidate> {
+        if !self.query.objects.matches(&Labels::default()) {
+            return Vec::new();
+        }
+        let written = self.store.written(&resource.resource, namespace);
+        written.into_iter().map(|object| (object, Presence::Unknown)).collect()
+    }
+
+    fn none_has_it(
+        &self,
+        resource: &ResourceType,
+        metric: &MetricName,
+        candidates: &[Candidate],
+        objects: usize,
+    ) -> Why {
+        let example = candidates.iter().find_map(|(object, presence)| {
+            match self.store.read(object, metric, self.query(presence)) {
+                Ok(_) | Err(Absence::UnknownMetric) => None,
+                Err(absence) => Some((object.clone(), absence)),
+            }
+        });
+        let nearest = self.store.nearest_metric(&resource.resource, metric).filter(|_| example.is_none());
+        Why::NoneHasIt { objects, example, nearest }
+    }
+
+    fn unwritten(&self, object: &ObjectRef, presence: &Presence, metric: Option<&MetricName>) -> Why {
+        let exists = match presence {
+            Presence::Live(_) => Some(true),
+            Presence::Absent => Some(false),
+            Presence::Unknown => None,
+        };
+        let any = Selector::default();
+        let query = Query { selector: &any, ..self.query(presence) };
+        let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).collect();
+        let nearest = metric.and_then(|metric| self.store.nearest_metric(&object.resource, metric));
+        Why::Unwritten { object: object.clone(), exists, others, nearest }
+    }
+
+    fn query<'q>(&'q self, presence: &'q Presence) -> Query<'q> {
+        Query { presence, selector: &self.query.metrics, now: self.now }
+    }
+
+    fn nothing(&self, resource: &ResourceType, why: Why) -> ApiError {
+        let name = match &self.path.objects {
+            Objects::Named(name) => Some(name.clone()),
+            Objects::All => None,
+        };
+        ApiError::NotFound(Box::new(NotFound {
+            metric: self.path.metric.clone(),
+            resource: resource.resource.clone(),
+            name,
+            metric_selector: printed(&self.query.metrics),
+            why,
+        }))
+    }
+}
+
+fn object(resource: &ResourceType, namespace: Option<&str>, name: &str) -> ObjectRef {
+    ObjectRef { resource: resource.resource.clone(), namespace: namespace.map(Arc::from), name: name.into() }
+}
+
+fn candidate(live: Arc<LiveObject>) -> Candidate {
+    (live.object.clone(), Presence::Live(live))
+}
+
+fn printed(selector: &Selector) -> String {
+    if selector.is_empty() { String::new() } else { selector.to_string() }
+}

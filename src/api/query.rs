@@ -1,0 +1,131 @@
+//! The query of a read.
+
+use form_urlencoded::parse;
+
+use crate::model::{Selector, SelectorError};
+
+/// What a query asks of a read; everything else in it is ignored, as upstream does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct ReadQuery {
+    /// Which objects, by their labels; counts for `*` only.
+    pub(super) objects: Selector,
+    /// Which label sets of the metric.
+    pub(super) metrics: Selector,
+}
+
+/// A parameter that is not understood.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum QueryError {
+    /// `labelSelector` or `metricLabelSelector`.
+    #[error("{source}: in {parameter} {text:?}")]
+    Selector {
+        /// Which of the two.
+        parameter: &'static str,
+        /// What it said.
+        text: String,
+        /// What is wrong with it.
+        source: SelectorError,
+    },
+    /// A `fieldSelector` other than the name in the path.
+    #[error(
+        "fieldSelector metadata.name doesn't match requested name: {0:?} selects nothing that the path does not"
+    )]
+    Field(String),
+    /// A number that is none.
+    #[error("strconv.ParseInt: parsing {text:?}: {rule}: in {parameter}")]
+    Integer {
+        /// Which parameter.
+        parameter: &'static str,
+        /// What it said.
+        text: String,
+        /// Go's words for what is wrong with it.
+        rule: &'static str,
+    },
+}
+
+impl ReadQuery {
+    /// Reads `query`, still encoded, of a read of the object `name` (`*` for all). Of a repeated parameter the first
+    /// counts.
+    ///
+    /// # Errors
+    /// When a parameter that has a meaning here has another one than it can have.
+    pub(super) fn parse(query: &str, name: &str) -> Result<Self, QueryError> {
+        for parameter in ["limit", "timeoutSeconds"] {
+            check_integer(query, parameter)?;
+        }
+        check_field_selector(query, name)?;
+        Ok(Self {
+            objects: selector(query, "labelSelector")?,
+            metrics: selector(query, "metricLabelSelector")?,
+        })
+    }
+}
+
+fn first(query: &str, parameter: &str) -> Option<String> {
+    parse(query.as_bytes()).find(|(name, _)| name == parameter).map(|(_, value)| value.into_owned())
+}
+
+fn selector(query: &str, parameter: &'static str) -> Result<Selector, QueryError> {
+    let text = first(query, parameter).unwrap_or_default();
+    Selector::parse(&text).map_err(|source| QueryError::Selector { parameter, text, source })
+}
+
+fn check_field_selector(query: &str, name: &str) -> Result<(), QueryError> {
+    let Some(text) = first(query, "fieldSelector").filter(|text| !text.is_empty()) else { return Ok(()) };
+    let selected = text.strip_prefix("metadata.name=").map(|value| value.strip_prefix('=').unwrap_or(value));
+    if selected == Some(name) { Ok(()) } else { Err(QueryError::Field(text)) }
+}
+
+fn check_integer(query: &str, parameter: &'static str) -> Result<(), QueryError> {
+    let Some(text) = first(query, parameter) else { return Ok(()) };
+    let rule = match text.parse::<i64>().map_err(|error| *error.kind()) {
+        Ok(_) => return Ok(()),
+        Err(std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow) => {
+            "value out of range"
+        }
+        Err(_) => "invalid syntax",
+    };
+    Err(QueryError::Integer { parameter, text, rule })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(query: &str) -> String {
+        ReadQuery::parse(query, "web-0").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_has_no_meaning_here_is_ignored() {
+        for query in
+            ["", "foo=bar&timeoutSeconds=5&resourceVersion=7&watch=true&limit=-1", "labelSelector=", "%zz&&="]
+        {
+            assert_eq!(ReadQuery::parse(query, "*").unwrap(), ReadQuery::default(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_field_selector_can_only_repeat_the_name() {
+        for query in
+            ["fieldSelector=metadata.name%3Dweb-0", "fieldSelector=metadata.name==web-0", "fieldSelector="]
+        {
+            assert!(ReadQuery::parse(query, "web-0").is_ok(), "{query}");
+        }
+        for query in ["fieldSelector=metadata.name%3Dweb-1", "fieldSelector=status.phase%3DRunning"] {
+            let message = refused(query);
+            assert!(
+                message.starts_with("fieldSelector metadata.name doesn't match requested name"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_has_to_be_one() {
+        assert!(refused("limit=abc").starts_with("strconv.ParseInt: parsing \"abc\": invalid syntax"));
+        assert!(refused("limit=").starts_with("strconv.ParseInt: parsing \"\": invalid syntax"));
+        let message = refused("timeoutSeconds=99999999999999999999");
+        assert!(message.contains("value out of range: in timeoutSeconds"), "{message}");
+    }
+}

@@ -1,0 +1,59 @@
+//! What telemetry may learn of reviews.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::{ReviewError, ReviewFailure};
+
+/// Counts reviews; every method does nothing unless it is overridden.
+pub trait Observer: Send + Sync + 'static {
+    /// A review call ended after `took`, retries included; `failure` when it gave no verdict.
+    fn reviewed(&self, kind: ReviewKind, took: Duration, failure: Option<ReviewFailure>) {
+        let _ = (kind, took, failure);
+    }
+
+    /// A request got its verdict.
+    fn remembered(&self, kind: ReviewKind, how: Remembered) {
+        let _ = (kind, how);
+    }
+}
+
+/// Counts nothing.
+impl Observer for () {}
+
+/// Which review.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ReviewKind {
+    /// TokenReview.
+    Token,
+    /// SubjectAccessReview.
+    Access,
+}
+
+/// Where a verdict came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Remembered {
+    /// From memory.
+    Fresh,
+    /// A call was made, or shared.
+    Asked,
+    /// From memory, although it had run out: kube-apiserver gave no answer.
+    Outage,
+}
+
+/// Runs a review call and reports how it went; a call that is cancelled is not reported.
+pub(super) fn timed<T: Send + 'static>(
+    kind: ReviewKind,
+    observer: &Arc<dyn Observer>,
+    call: BoxFuture<'static, Result<T, ReviewError>>,
+) -> BoxFuture<'static, Result<T, ReviewError>> {
+    let observer = Arc::clone(observer);
+    Box::pin(async move {
+        let started = Instant::now();
+        let outcome = call.await;
+        observer.reviewed(kind, started.elapsed(), outcome.as_ref().err().map(|error| error.failure));
+        outcome
+    })
+}

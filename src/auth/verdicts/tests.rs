@@ -1,0 +1,148 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::{sync::Semaphore, time::advance};
+
+use super::*;
+use crate::auth::ReviewFailure;
+
+const LIFETIMES: Lifetimes = Lifetimes {
+    allowed: Duration::from_secs(10),
+    denied: Duration::from_secs(5),
+    outage: Duration::from_secs(60),
+};
+
+/// Verdicts on numbers; `true` is allowed.
+fn verdicts(capacity: usize) -> Arc<Verdicts<u32, bool>> {
+    Verdicts::new(capacity, LIFETIMES, |allowed, lifetimes| {
+        if *allowed {
+            Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage }
+        } else {
+            Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO }
+        }
+    })
+}
+
+fn answer(verdict: bool) -> BoxFuture<'static, Result<bool, ReviewError>> {
+    Box::pin(async move { Ok(verdict) })
+}
+
+fn fail(failure: ReviewFailure) -> BoxFuture<'static, Result<bool, ReviewError>> {
+    Box::pin(async move { Err(ReviewError { message: "down".into(), failure }) })
+}
+
+/// Allowed, once the gate lets it through.
+fn through(gate: Arc<Semaphore>) -> BoxFuture<'static, Result<bool, ReviewError>> {
+    Box::pin(async move {
+        gate.acquire().await.unwrap().forget();
+        Ok(true)
+    })
+}
+
+fn fresh(verdicts: &Verdicts<u32, bool>, question: u32) -> Option<bool> {
+    verdicts.fresh(&Arc::new(question))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_is_fresh_for_as_long_as_its_kind_says() {
+    let verdicts = verdicts(8);
+    verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
+    verdicts.ask(Arc::new(2), || answer(false)).await.unwrap();
+    advance(Duration::from_millis(4_999)).await;
+    assert_eq!((fresh(&verdicts, 1), fresh(&verdicts, 2)), (Some(true), Some(false)));
+    advance(Duration::from_millis(1)).await;
+    assert_eq!((fresh(&verdicts, 1), fresh(&verdicts, 2)), (Some(true), None));
+    advance(Duration::from_secs(5)).await;
+    assert_eq!(fresh(&verdicts, 1), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_call_is_not_remembered() {
+    let verdicts = verdicts(8);
+    let failed = verdicts.ask(Arc::new(1), || fail(ReviewFailure::Timeout)).await;
+    assert_eq!(failed.unwrap_err().failure, ReviewFailure::Timeout);
+    assert_eq!(verdicts.ask(Arc::new(1), || answer(true)).await, Ok((true, Origin::Call)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_outage_brings_an_old_allowance_back_and_only_for_a_while() {
+    let verdicts = verdicts(8);
+    verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
+    advance(Duration::from_secs(69)).await;
+    assert_eq!(fresh(&verdicts, 1), None);
+    let down = verdicts.ask(Arc::new(1), || fail(ReviewFailure::Unreachable)).await;
+    assert_eq!(down, Ok((true, Origin::Outage)));
+    assert!(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Refused)).await.is_err());
+    advance(Duration::from_secs(1)).await;
+    assert!(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Unreachable)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_never_brings_back_what_was_denied_since() {
+    let verdicts = verdicts(8);
+    verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
+    advance(Duration::from_secs(11)).await;
+    verdicts.ask(Arc::new(1), || answer(false)).await.unwrap();
+    advance(Duration::from_secs(6)).await;
+    assert!(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Unreachable)).await.is_err());
+}
+
+#[tokio::test]
+async fn concurrent_questions_share_one_call() {
+    let verdicts = verdicts(8);
+    let (calls, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let asks = (0..50).map(|_| {
+        let (verdicts, calls, gate) = (Arc::clone(&verdicts), Arc::clone(&calls), Arc::clone(&gate));
+        let call = move || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            through(gate)
+        };
+        async move { verdicts.ask(Arc::new(7), call).await }
+    });
+    let all = futures::future::join_all(asks);
+    let open = async { gate.add_permits(1) };
+    let (answers, ()) = tokio::join!(all, open);
+    assert!(answers.iter().all(|answer| *answer == Ok((true, Origin::Call))));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_call_goes_on_when_the_request_that_started_it_goes_away() {
+    let verdicts = verdicts(8);
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let mut first = Box::pin(verdicts.ask(Arc::new(1), move || through(held)));
+    assert!(first.as_mut().now_or_never().is_none());
+    let mut second = Box::pin(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Refused)));
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(first);
+    gate.add_permits(1);
+    assert_eq!(second.await, Ok((true, Origin::Call)));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_cancelled_and_leaves_no_trace() {
+    let verdicts = verdicts(8);
+    let mut abandoned = Box::pin(verdicts.ask(Arc::new(1), || Box::pin(std::future::pending())));
+    assert!(abandoned.as_mut().now_or_never().is_none());
+    drop(abandoned);
+    assert!(verdicts.state.lock().flights.is_empty());
+    assert_eq!(verdicts.ask(Arc::new(1), || answer(false)).await, Ok((false, Origin::Call)));
+    assert!(verdicts.state.lock().flights.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_verdicts_make_room_and_renewals_do_not_pile_up() {
+    let verdicts = verdicts(4);
+    for question in 0..10 {
+        verdicts.ask(Arc::new(question), || answer(true)).await.unwrap();
+    }
+    assert_eq!(
+        (fresh(&verdicts, 5), fresh(&verdicts, 6), fresh(&verdicts, 9)),
+        (None, Some(true), Some(true))
+    );
+    for _ in 0..1_000 {
+        verdicts.ask(Arc::new(9), || answer(true)).await.unwrap();
+    }
+    let state = verdicts.state.lock();
+    assert!(state.verdicts.len() <= 4 && state.order.len() <= 8, "{} ordered", state.order.len());
+}

@@ -1,0 +1,62 @@
+//! What readiness is made of, by name.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    api::{Check, CheckScope, Checks},
+    cluster::Cluster,
+    serve::ServingCertificate,
+};
+
+/// The named checks of the whole adapter.
+#[derive(Clone)]
+pub struct Readiness(Arc<Inner>);
+
+struct Inner {
+    cluster: Cluster,
+    certificate: Arc<ServingCertificate>,
+    shutting_down: AtomicBool,
+}
+
+impl Readiness {
+    /// Checks of these parts.
+    #[must_use]
+    pub fn new(cluster: Cluster, certificate: Arc<ServingCertificate>) -> Self {
+        Self(Arc::new(Inner { cluster, certificate, shutting_down: AtomicBool::new(false) }))
+    }
+
+    /// From now on not ready: endpoints are taken away while requests are still served.
+    pub fn shut_down(&self) {
+        self.0.shutting_down.store(true, Ordering::Relaxed);
+    }
+
+    /// As probes ask for them.
+    #[must_use]
+    pub fn checks(&self) -> Checks {
+        let inner = self.0.clone();
+        Checks::new(move || inner.list())
+    }
+}
+
+impl Inner {
+    fn list(&self) -> Vec<Check> {
+        let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
+        checks.push(self.certificate_check());
+        let shutting_down = self.shutting_down.load(Ordering::Relaxed);
+        checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
+        checks
+    }
+
+    fn certificate_check(&self) -> Check {
+        let status = self.certificate.status();
+        let expired = status.not_after <= jiff::Timestamp::now();
+        ready("serving-certificate", expired.then(|| format!("it expired at {}", status.not_after)))
+    }
+}
+
+fn ready(name: &'static str, failure: Option<String>) -> Check {
+    Check { name: name.into(), scope: CheckScope::Ready, failure }
+}

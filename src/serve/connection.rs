@@ -1,0 +1,204 @@
+//! One connection, from its first byte to its last.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use futures::FutureExt;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulConnection},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use tower::ServiceExt;
+
+use super::{
+    Limits, Peer, ServeOptions,
+    activity::{Activity, Watched},
+};
+use crate::auth::PeerCertificates;
+
+/// What the connections of one listener share.
+pub(super) struct Shared {
+    pub(super) router: Router,
+    pub(super) options: ServeOptions,
+    pub(super) shutdown: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// How the protocol of a connection is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+    /// By its first bytes: without TLS there is nothing else to go by.
+    ByPreface,
+}
+
+impl Shared {
+    /// Serves one connection to its end.
+    pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        let Some(tls) = self.options.tls.clone() else {
+            let peer = Peer { address, certificates: PeerCertificates::none() };
+            return self.serve(stream, peer, Protocol::ByPreface).await;
+        };
+        let handshake = async { tls.acceptor()?.accept(stream).await.map_err(std::io::Error::other) };
+        let counters = &self.options.counters;
+        match timeout(self.options.limits.handshake, handshake).await {
+            Err(_) => counters.handshake_timed_out.increment(),
+            Ok(Err(error)) => {
+                counters.handshake_failed.increment();
+                tracing::debug!(%address, error = &error as &dyn std::error::Error, "TLS handshake failed");
+            }
+            Ok(Ok(stream)) => {
+                let session = stream.get_ref().1;
+                let chain = session.peer_certificates().unwrap_or_default();
+                let certificates =
+                    PeerCertificates::presented(chain.iter().map(|der| der.clone().into_owned()).collect());
+                let http2 = session.alpn_protocol() == Some(b"h2");
+                let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+                self.serve(stream, Peer { address, certificates }, protocol).await;
+            }
+        }
+    }
+
+    /// Drives HTTP on an established stream until the client, a deadline or the shutdown ends it.
+    async fn serve<S>(self: Arc<Self>, stream: S, peer: Peer, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Activity::new();
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+        let (executor, _ends_streams) = Executor::new(&self.tasks);
+        let builder = builder(executor, &self.options.limits, protocol);
+        let (shared, seen) = (Arc::clone(&self), Arc::clone(&activity));
+        let service =
+            service_fn(move |request| Arc::clone(&shared).answer(request, peer.clone(), Arc::clone(&seen)));
+        let mut connection = pin!(builder.serve_connection(stream, service));
+        let (limits, counters) = (&self.options.limits, &self.options.counters);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = activity.expired(limits) => return counters.timed_out.increment(),
+            () = self.shutdown.cancelled() => activity.drain(),
+        }
+        let drained = drain(connection, protocol, limits.drain_linger);
+        tokio::select! {
+            () = drained => {}
+            () = activity.expired(limits) => counters.timed_out.increment(),
+        }
+    }
+
+    /// Answers one request; a panic in the router is a 500 of that request and of no other.
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        activity: Arc<Activity>,
+    ) -> Result<Response<Body>, Infallible> {
+        activity.request();
+        let version = request.version();
+        request.extensions_mut().insert(peer);
+        let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await;
+        let mut answer = match answer {
+            Ok(Ok(answer)) => answer,
+            Err(_) => {
+                self.options.counters.panicked.increment();
+                internal_error()
+            }
+        };
+        if activity.is_draining() && version <= Version::HTTP_11 {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer)
+    }
+}
+
+/// Lets a connection finish what it has begun.
+///
+/// HTTP/2 says so (GOAWAY) before it closes. HTTP/1.1 has no way to call a request back that crosses the end of its
+/// connection, so that its client gets a moment in which it is still answered, and told `Connection: close`.
+async fn drain<C: GracefulConnection>(mut connection: Pin<&mut C>, protocol: Protocol, linger: Duration) {
+    if protocol != Protocol::Http2 && timeout(linger, connection.as_mut()).await.is_ok() {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<Executor> {
+    let mut builder = Builder::new(executor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes);
+    match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+        Protocol::ByPreface => builder,
+    }
+}
+
+fn internal_error() -> Response<Body> {
+    let mut answer = Response::new(Body::from(INTERNAL_ERROR));
+    *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// Runs the streams of one HTTP/2 connection as tracked tasks that end with it.
+#[derive(Clone)]
+struct Executor {
+    tasks: TaskTracker,
+    ended: CancellationToken,
+}
+
+impl Executor {
+    fn new(tasks: &TaskTracker) -> (Self, DropGuard) {
+        let ended = CancellationToken::new();
+        (Self { tasks: tasks.clone(), ended: ended.clone() }, ended.drop_guard())
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let ended = self.ended.clone();
+        self.tasks.spawn(async move { ended.run_until_cancelled(stream).await });
+    }
+}
+
+const INTERNAL_ERROR: &str = concat!(
+    r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#,
+    r#""message":"the server failed while it answered","reason":"InternalError","code":500}"#,
+    "\n"
+);
+/// A user's groups come as one header each; kube-apiserver itself uses HTTP/2, which has no such bound.
+const MAX_HEADERS: usize = 256;
+/// What hyper asks for at least.
+const MIN_BUFFER: usize = 8192;

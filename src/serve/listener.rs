@@ -1,0 +1,165 @@
+//! Accepting connections: a cap, errors that do not spin, an orderly end.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use futures::FutureExt;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{ServeOptions, connection::Shared};
+
+/// A bound socket that does not answer yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// The address cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("{address} cannot be listened on")]
+pub struct BindError {
+    /// The address as it was asked for.
+    pub address: SocketAddr,
+    /// The system's words.
+    pub source: io::Error,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free port.
+    ///
+    /// # Errors
+    /// When the system refuses; names the address.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let bound = TcpListener::bind(address).await;
+        let bound = bound.and_then(|socket| socket.local_addr().map(|address| Self { socket, address }));
+        bound.map_err(|source| BindError { address, source })
+    }
+
+    /// The address with the port that was bound.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router` until `shutdown` is cancelled and the connections have ended, at the latest after
+    /// [`Limits::drain_grace`](super::Limits::drain_grace).
+    pub async fn run(self, router: Router, options: ServeOptions, shutdown: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let shared = Arc::new(Shared { router, options, shutdown, tasks });
+        let slots = Arc::new(Semaphore::new(shared.options.limits.connections));
+        let mut pause = Pause::default();
+        while let Some(accepted) = shared.shutdown.run_until_cancelled(self.socket.accept()).await {
+            match accepted {
+                Ok((stream, address)) => shared.take(stream, address, &slots),
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => {
+                    shared.options.counters.accept_failed.increment();
+                    let pause = pause.next();
+                    tracing::warn!(address = %self.address, error = &error as &dyn std::error::Error, ?pause, "accepting failed");
+                    shared.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+                    continue;
+                }
+            }
+            pause = Pause::default();
+        }
+        // What the system has accepted on our behalf is ours to answer.
+        while let Some(Ok((stream, address))) = self.socket.accept().now_or_never() {
+            shared.take(stream, address, &slots);
+        }
+        drop(self.socket);
+        shared.tasks.close();
+        shared.tasks.wait().await;
+    }
+}
+
+impl Shared {
+    /// Gives a connection its task, or closes it when there are too many.
+    fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, slots: &Arc<Semaphore>) {
+        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
+            self.options.counters.refused.increment();
+            return;
+        };
+        // Answers are small: waiting to fill a segment only delays them.
+        let _ = stream.set_nodelay(true);
+        let open = Open::new(self, slot);
+        let connection = Arc::clone(self).connection(stream, address);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = connection => {}
+                () = open.shared.end_of_grace() => open.shared.options.counters.cut.increment(),
+            }
+        });
+    }
+
+    /// Returns when the shutdown has left the connections enough time.
+    async fn end_of_grace(&self) {
+        self.shutdown.cancelled().await;
+        tokio::time::sleep(self.options.limits.drain_grace).await;
+    }
+}
+
+/// Counts a connection while it is open, however it ends.
+struct Open {
+    shared: Arc<Shared>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(shared: &Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
+        shared.options.counters.accepted.increment();
+        shared.options.counters.open.increment();
+        Self { shared: Arc::clone(shared), _slot: slot }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.options.counters.open.decrement();
+    }
+}
+
+/// An error of a connection that ended before it was accepted says nothing about the next one.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// How long to leave accepting alone after it failed: the reason, most often no file descriptor, does not go away by
+/// trying.
+#[derive(Default)]
+struct Pause(u32);
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.0.min(10));
+        self.0 = self.0.saturating_add(1);
+        pause.min(LONGEST_PAUSE)
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failing_to_accept_waits_longer_each_time_up_to_a_second() {
+        let mut pause = Pause::default();
+        let pauses: Vec<u128> = (0..10).map(|_| pause.next().as_millis()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_in_the_error() {
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let error = Listener::bind(first.local_address()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{} cannot be listened on", first.local_address()));
+    }
+}

@@ -1,0 +1,135 @@
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio, id};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::{Answer, Namespace};
+
+/// A running control plane, see `tests/control-plane/control-plane.sh`.
+pub(crate) struct ControlPlane {
+    directory: PathBuf,
+    ours: bool,
+}
+
+impl ControlPlane {
+    /// The one that `tests/e2e.sh` started for all tests.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<ControlPlane> = OnceLock::new();
+        SHARED.get_or_init(|| Self { directory: shared_directory(), ours: false })
+    }
+
+    /// Another one, for a test that takes parts of it away; it ends with the value.
+    pub(crate) fn start(name: &str) -> Self {
+        let plane = Self { directory: shared_directory().join("planes").join(name), ours: true };
+        plane.control("start");
+        plane.adapter_script(&["install"]);
+        plane
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A new namespace; `name` is one that no other test uses.
+    pub(crate) fn namespace(&'static self, name: &str) -> Namespace<'static> {
+        Namespace::create(self, name)
+    }
+
+    /// The output of a kubectl command, as admin; its words are separated by blanks.
+    pub(crate) fn kubectl(&self, words: &str) -> String {
+        self.try_kubectl(words).unwrap_or_else(|problem| panic!("kubectl {words}: {problem}"))
+    }
+
+    /// The output of a kubectl command, or what it wrote to stderr when it failed.
+    pub(crate) fn try_kubectl(&self, words: &str) -> Result<String, String> {
+        finished(self.kubectl_command().args(words.split_whitespace()))
+    }
+
+    /// Creates or changes an object.
+    pub(crate) fn apply(&self, object: &Value) {
+        let mut kubectl = self.kubectl_command();
+        kubectl.args(["apply", "--filename", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = kubectl.spawn().expect("kubectl runs");
+        child
+            .stdin
+            .take()
+            .expect("stdin is piped")
+            .write_all(object.to_string().as_bytes())
+            .expect("kubectl reads");
+        assert!(child.wait().expect("kubectl ends").success(), "kubectl apply of {object}");
+    }
+
+    /// An answer of kube-apiserver to admin.
+    pub(crate) fn curl(&self, arguments: &[&str], path: &str) -> Answer {
+        let file = |name: &str| self.directory.join(name).display().to_string();
+        let port = fs::read_to_string(self.directory.join("port")).expect("the port is written at the start");
+        let (authority, certificate, key) = (file("ca.crt"), file("admin.crt"), file("admin.key"));
+        let credentials = ["--cacert", &authority, "--cert", &certificate, "--key", &key];
+        let url = format!("https://127.0.0.1:{}{path}", port.trim());
+        Answer::to_curl(&[&credentials[..], arguments, &[&url]].concat())
+    }
+
+    /// Takes kube-apiserver away; everything else goes on.
+    pub(crate) fn stop_apiserver(&self) {
+        self.control("stop-apiserver");
+    }
+
+    /// Brings it back at the same address; returns once it is ready.
+    pub(crate) fn start_apiserver(&self) {
+        self.control("start-apiserver");
+    }
+
+    /// Runs `tests/control-plane/adapter.sh VERB PLANE …`.
+    pub(crate) fn adapter_script(&self, words: &[&str]) {
+        let mut script = self.adapter_command(words);
+        finished(&mut script).unwrap_or_else(|problem| panic!("adapter.sh {words:?}: {problem}"));
+    }
+
+    pub(crate) fn adapter_command(&self, words: &[&str]) -> Command {
+        let (verb, rest) = words.split_first().expect("a verb");
+        let mut script = Command::new(control_plane_script("adapter.sh"));
+        script.arg(verb).arg(&self.directory).args(rest);
+        script
+    }
+
+    fn kubectl_command(&self) -> Command {
+        let assets = std::env::var("KUBEBUILDER_ASSETS").expect("tests/e2e.sh sets KUBEBUILDER_ASSETS");
+        let mut kubectl = Command::new(Path::new(&assets).join("kubectl"));
+        kubectl.env("KUBECONFIG", self.directory.join("admin.kubeconfig"));
+        kubectl.env("KUBECACHEDIR", self.directory.join("kubectl.cache"));
+        kubectl
+    }
+
+    fn control(&self, verb: &str) {
+        let mut script = Command::new(control_plane_script("control-plane.sh"));
+        script.arg(verb).arg(&self.directory).env("OWNER_PID", id().to_string());
+        finished(&mut script).unwrap_or_else(|problem| panic!("control-plane.sh {verb}: {problem}"));
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        if self.ours {
+            self.control("stop");
+        }
+    }
+}
+
+fn shared_directory() -> PathBuf {
+    std::env::var_os("E2E_PLANE")
+        .expect("the e2e tests need a control plane: run them with tests/e2e.sh")
+        .into()
+}
+
+fn control_plane_script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control-plane").join(name)
+}
+
+fn finished(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}

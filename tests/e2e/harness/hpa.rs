@@ -1,0 +1,76 @@
+use serde_json::{Value, json};
+
+use super::{Namespace, SOON, eventually_equals};
+
+/// The object that an HPA metric of type Object describes.
+pub(crate) struct Described<'a> {
+    pub(crate) api_version: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// A HorizontalPodAutoscaler of the Deployment of the same name.
+pub(crate) struct Hpa<'a> {
+    namespace: &'a Namespace<'a>,
+    deployment: &'a str,
+    replicas: (u32, u32),
+}
+
+impl<'a> Hpa<'a> {
+    pub(crate) fn of(deployment: &'a str, namespace: &'a Namespace<'a>) -> Self {
+        Self { namespace, deployment, replicas: (1, 10) }
+    }
+
+    pub(crate) fn between(mut self, least: u32, most: u32) -> Self {
+        self.replicas = (least, most);
+        self
+    }
+
+    /// As many replicas as hold `metric` of one object, divided by their number, at `average`.
+    pub(crate) fn on_object(self, object: &Described<'_>, metric: &str, average: &str) -> Self {
+        self.create(&json!({
+            "type": "Object",
+            "object": {
+                "describedObject": {
+                    "apiVersion": object.api_version, "kind": object.kind, "name": object.name,
+                },
+                "metric": { "name": metric },
+                "target": { "type": "AverageValue", "averageValue": average },
+            },
+        }));
+        self
+    }
+
+    /// As many replicas as hold the mean of `metric` over the Deployment's own pods at `average`.
+    pub(crate) fn on_pods(self, metric: &str, average: &str) -> Self {
+        self.create(&json!({
+            "type": "Pods",
+            "pods": { "metric": { "name": metric }, "target": { "type": "AverageValue", "averageValue": average } },
+        }));
+        self
+    }
+
+    /// Waits until the HPA says that it sees this average over the pods.
+    pub(crate) fn eventually_sees_pod_average(&self, average: &str) {
+        let seen = "{.status.currentMetrics[0].pods.current.averageValue}";
+        let get = format!("get hpa {} --output jsonpath={seen}", self.deployment);
+        let what = format!("the HPA sees an average of {average}");
+        eventually_equals(&what, SOON, &average.to_owned(), || self.namespace.kubectl(&get));
+    }
+
+    fn create(&self, metric: &Value) {
+        let (least, most) = self.replicas;
+        self.namespace.apply(json!({
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": { "name": self.deployment },
+            "spec": {
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": self.deployment },
+                "minReplicas": least,
+                "maxReplicas": most,
+                "metrics": [metric],
+                "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
+            },
+        }));
+    }
+}

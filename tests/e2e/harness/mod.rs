@@ -1,0 +1,18 @@
+//! What the tests say things with: a control plane, an adapter beside it, namespaces with workloads, and waiting.
+
+mod adapter;
+mod answer;
+mod control_plane;
+mod hpa;
+mod namespace;
+mod wait;
+
+pub(crate) use adapter::{Adapter, Caller};
+pub(crate) use answer::Answer;
+pub(crate) use control_plane::ControlPlane;
+pub(crate) use hpa::{Described, Hpa};
+pub(crate) use namespace::{Namespace, Subject};
+pub(crate) use wait::{SOON, eventually, eventually_equals};
+
+/// The group version that the HPA controller asks, because its APIService has the higher priority.
+pub(crate) const API: &str = "/apis/custom.metrics.k8s.io/v1beta2";

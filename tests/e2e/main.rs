@@ -1,0 +1,21 @@
+//! End to end: the adapter's binary beside a real kube-apiserver, HPA controller and scheduler, with simulated kubelets.
+//!
+//! `tests/e2e.sh` starts the control plane, runs this binary and stops everything; `cargo test` alone leaves it out.
+//! The tests share one control plane and one registered adapter and run in parallel, each in namespaces of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and says what it saw"
+)]
+
+mod harness;
+
+mod access;
+mod custom_resources;
+mod discovery;
+mod outage;
+mod pods;
+mod scaling;
+mod shutdown;

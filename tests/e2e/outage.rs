@@ -1,0 +1,48 @@
+//! kube-apiserver goes away for a while.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{API, Adapter, Caller, ControlPlane, Namespace, SOON, Subject, eventually_equals};
+
+#[test]
+fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
+    let plane = ControlPlane::start("outage");
+    // Longer than the outage: what was decided before it holds through it.
+    let cached =
+        ["--authentication-token-webhook-cache-ttl=5m", "--authorization-webhook-cache-authorized-ttl=5m"];
+    let mut adapter = Adapter::start(&plane, "shared", &cached);
+    plane.adapter_script(&["register", "shared"]);
+    let namespace = Namespace::create(&plane, "outlives");
+    for pod in ["a", "b"] {
+        namespace.pod(pod, "web");
+        adapter.write(&namespace.pod_metric(pod, "load"), "1");
+    }
+    let (known, unknown) = (token_of_a_reader(&namespace, "known"), token_of_a_reader(&namespace, "unknown"));
+    let path = format!("{API}{}?labelSelector=app%3Dweb", namespace.pod_metric("*", "load"));
+    let listed = |adapter: &Adapter| adapter.read(&path, &Caller::Token(&known)).values();
+    let both = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())];
+    eventually_equals("both are listed", SOON, &both, || listed(&adapter));
+
+    plane.stop_apiserver();
+    let stopped = Instant::now();
+    while stopped.elapsed() < Duration::from_secs(20) {
+        assert_eq!(listed(&adapter), both, "a decision that is cached needs no kube-apiserver");
+    }
+    let undecided = adapter.read(&path, &Caller::Token(&unknown));
+    assert!([401, 500, 503].contains(&undecided.status), "no review, no answer: {undecided:?}");
+    assert!(!adapter.has_exited());
+    plane.start_apiserver();
+
+    namespace.pod("c", "web");
+    adapter.write(&namespace.pod_metric("c", "load"), "1");
+    namespace.delete_pod("a");
+    let after = vec![("b".to_owned(), "1".to_owned()), ("c".to_owned(), "1".to_owned())];
+    eventually_equals("the watches saw what came after", SOON, &after, || listed(&adapter));
+    plane.kubectl("wait --for=condition=Available apiservice/v1beta2.custom.metrics.k8s.io --timeout=60s");
+    assert_eq!(adapter.read(&path, &Caller::Token(&unknown)).values(), after);
+}
+
+fn token_of_a_reader(namespace: &Namespace<'_>, account: &str) -> String {
+    namespace.allow_reading("load", &Subject::ServiceAccount(account));
+    namespace.token_of_new_account(account)
+}

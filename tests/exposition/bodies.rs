@@ -1,0 +1,134 @@
+//! Bodies of real servers, the same families in each format. `tests/oracles/exposition/README.md` says whence.
+
+use std::collections::BTreeMap;
+
+use custom_metrics_adapter::exposition::{Format, Options, Parsed, ParsedSample, Role, parse};
+
+macro_rules! body {
+    ($name:literal) => {
+        include_bytes!(concat!("../vectors/expositions/", $name)).as_slice()
+    };
+}
+
+/// Name, how many samples text and OpenMetrics hold, and the bodies.
+type Bodies = (&'static str, usize, [(Format, &'static [u8]); 3]);
+
+const BODIES: [Bodies; 6] = [
+    (
+        "apiserver",
+        123,
+        [
+            (Format::Text, body!("apiserver.txt")),
+            (Format::OpenMetrics, body!("apiserver.openmetrics")),
+            (Format::Protobuf, body!("apiserver.protobuf")),
+        ],
+    ),
+    (
+        "kcm",
+        135,
+        [
+            (Format::Text, body!("kcm.txt")),
+            (Format::OpenMetrics, body!("kcm.openmetrics")),
+            (Format::Protobuf, body!("kcm.protobuf")),
+        ],
+    ),
+    (
+        "etcd",
+        162,
+        [
+            (Format::Text, body!("etcd.txt")),
+            (Format::OpenMetrics, body!("etcd.openmetrics")),
+            (Format::Protobuf, body!("etcd.protobuf")),
+        ],
+    ),
+    (
+        "prometheus",
+        54,
+        [
+            (Format::Text, body!("prometheus.txt")),
+            (Format::OpenMetrics, body!("prometheus.openmetrics")),
+            (Format::Protobuf, body!("prometheus.protobuf")),
+        ],
+    ),
+    (
+        "synthetic",
+        24,
+        [
+            (Format::Text, body!("synthetic.txt")),
+            (Format::OpenMetrics, body!("synthetic.openmetrics")),
+            (Format::Protobuf, body!("synthetic.protobuf")),
+        ],
+    ),
+    // it has no OpenMetrics body, for its size
+    (
+        "node",
+        255,
+        [
+            (Format::Text, body!("node.txt")),
+            (Format::Text, body!("node.txt")),
+            (Format::Protobuf, body!("node.protobuf")),
+        ],
+    ),
+];
+
+#[test]
+fn real_bodies_are_read_whole_in_each_format_to_the_same_samples() {
+    for (name, count, bodies) in BODIES {
+        let [text, openmetrics, protobuf] = bodies.map(|(format, body)| read(body, format));
+        assert_eq!(measured(&text).len(), count, "{name}");
+        assert_eq!(measured(&openmetrics), measured(&text), "{name}: OpenMetrics");
+        assert_eq!(measured(&protobuf), measured(&text), "{name}: protobuf");
+        assert_eq!(created(&protobuf), created(&openmetrics), "{name}: start times");
+    }
+}
+
+#[test]
+fn start_times_come_with_openmetrics_and_protobuf() {
+    let (.., bodies) = BODIES[4];
+    for (format, body) in &bodies[1..] {
+        let parsed = read(body, *format);
+        let created = created(&parsed);
+        let names: Vec<&str> = created.iter().map(|(name, _)| name.split('[').next().unwrap()).collect();
+        assert_eq!(
+            names,
+            ["latency_seconds_created", "requests_created", "requests_created", "size_bytes_created"]
+        );
+        let roles = parsed.samples.iter().filter(|sample| sample.membership.role == Role::Created);
+        assert_eq!(roles.count(), created.len());
+        assert!(created.iter().all(|(_, milliseconds)| *milliseconds == 1_520_430_000_123), "{created:?}");
+    }
+}
+
+fn read(body: &[u8], format: Format) -> Parsed<'_> {
+    let parsed = parse(body, format, Options { strict: true }).unwrap();
+    assert_eq!((parsed.duplicates, parsed.rejected.count, parsed.skipped.count), (0, 0, 0));
+    parsed
+}
+
+/// Each series with its value and timestamp; without start times, which text does not have.
+fn measured(parsed: &Parsed<'_>) -> BTreeMap<String, String> {
+    let told = |sample: &ParsedSample<'_>| (key(sample), format!("{:?}", sample.reading));
+    parsed.samples.iter().filter(|sample| !is_created(sample)).map(told).collect()
+}
+
+/// Start times to the millisecond: the Go library rounds them differently in its formats.
+fn created(parsed: &Parsed<'_>) -> Vec<(String, i64)> {
+    let milliseconds = |sample: &ParsedSample<'_>| (sample.reading.value * 1000.0).round() as i64;
+    let mut created: Vec<_> = parsed
+        .samples
+        .iter()
+        .filter(|sample| is_created(sample))
+        .map(|sample| (key(sample), milliseconds(sample)))
+        .collect();
+    created.sort();
+    created
+}
+
+/// By name: the Go library calls a counter without `_total` unknown in OpenMetrics, but gives its start time.
+fn is_created(sample: &ParsedSample<'_>) -> bool {
+    sample.series.name.ends_with("_created")
+}
+
+fn key(sample: &ParsedSample<'_>) -> String {
+    format!("{}{:?}", sample.series.name, sample.series.labels)
+}

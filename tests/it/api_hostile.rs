@@ -1,0 +1,172 @@
+//! Hostile requests to the metrics API.
+
+use custom_metrics_adapter::{
+    api::route::{MetricsPath, Objects, Route},
+    auth::{Attributes, ResourceAttributes},
+};
+use http::Request;
+use proptest::{prelude::*, test_runner::TestRunner};
+
+use crate::world::{World, api, cluster_scoped, pod, send, store, value};
+
+const AT: &str = "2026-11-24T08:44:11Z";
+
+/// Segments that mean something, next to ones that do not.
+fn segment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => prop::sample::select(vec![
+            "apis", "custom.metrics.k8s.io", "v1beta1", "v1beta2", "namespaces", "default", "pods", "po", "Pod", "web-0",
+            "qps", "*", "%2A", "metrics", "nodes", "deployments.apps", "healthz", "livez", "readyz", "ping", "openapi",
+            "v2", "v3", "version", "watch", "proxy", "status", "..", ".",
+        ]).prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["", "%2F", "%00", "%ff", "%", "%zz", "a%20b", "m%C3%A9", "%0a"]).prop_map(str::to_owned),
+        1 => "[!-~&&[^#?]]{0,40}",
+    ]
+}
+
+fn uri_path() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::collection::vec(segment(), 0..9).prop_map(|segments| format!("/{}", segments.join("/"))),
+        prop::collection::vec(segment(), 0..6)
+            .prop_map(|segments| format!("/apis/custom.metrics.k8s.io/v1beta2/{}", segments.join("/"))),
+    ]
+}
+
+fn query() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "labelSelector",
+        "metricLabelSelector",
+        "fieldSelector",
+        "limit",
+        "watch",
+        "timeoutSeconds",
+        "pretty",
+        "continue",
+        "verbose",
+        "exclude",
+        "x",
+    ]);
+    let text = prop_oneof!["[ -~]{0,30}", "(a|b|env)(=|==|!=| in \\(|>|<|,|!){0,3}(1|prod|x\\))?"];
+    let encode = |text: String| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = (name, text).prop_map(move |(name, text)| format!("{name}={}", encode(text)));
+    prop_oneof![
+        4 => prop::collection::vec(pair, 0..4).prop_map(|pairs| pairs.join("&")),
+        1 => "[!-~&&[^#]]{0,30}",
+    ]
+}
+
+fn header() -> impl Strategy<Value = (&'static str, String)> {
+    let accepts = prop::sample::select(vec![
+        "application/vnd.kubernetes.protobuf, */*",
+        "application/json",
+        "application/yaml",
+        "text/html",
+        "*/*;q=0",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        ";;;q=,,",
+        "q=NaN;q=x",
+    ]);
+    prop_oneof![
+        accepts.prop_map(|value| ("accept", value.to_owned())),
+        "[ -~]{0,40}".prop_map(|value| ("accept", value)),
+        "[ -~]{0,40}".prop_map(|value| ("accept-encoding", value)),
+        "[ -~]{0,80}".prop_map(|value| ("audit-id", value)),
+        "[ -~]{0,40}".prop_map(|value| ("if-none-match", value)),
+        "(curl|Wget|x)[ -~]{0,10}".prop_map(|value| ("user-agent", value)),
+    ]
+}
+
+fn method() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        6 => Just("GET"),
+        1 => prop::sample::select(vec!["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "FOO"]),
+    ]
+}
+
+fn world() -> World {
+    World::new().with(pod("web-0"), "app=web,env=prod").with(cluster_scoped("nodes", "node-1"), "")
+}
+
+#[test]
+fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
+    let values =
+        vec![value(&pod("web-0"), "qps", "42", "env=prod", AT), value(&pod("web-0"), "a b", "1", "", AT)];
+    let api = api(world(), store(values));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answered = std::cell::Cell::new(0);
+    let requests = (method(), uri_path(), query(), prop::collection::vec(header(), 0..3));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(10_000));
+    let outcome = runner.run(&requests, |(method, path, query, headers)| {
+        let request = Request::builder().method(method).uri(format!("{path}?{query}"));
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        // What is no request at all does not come this far.
+        let Ok(request) = request.body("".into()) else { return Ok(()) };
+        let answer = runtime.block_on(send(&api, request));
+        prop_assert!(!answer.status.is_server_error(), "{method} {path}?{query}: {}", answer.status);
+        if answer.header("content-type") == "application/json" && method != "HEAD" {
+            prop_assert!(
+                serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
+                "{:?}",
+                answer.body
+            );
+        }
+        prop_assert!(answer.headers.contains_key("audit-id") && answer.headers.contains_key("cache-control"));
+        answered.set(answered.get() + u32::from(answer.status.is_success()));
+        Ok(())
+    });
+    outcome.unwrap();
+    let answered = answered.get();
+    assert!(answered > 100, "only {answered} requests were good ones: the test does not test much");
+}
+
+/// What a review has to be about for the values of `path` to be covered by it.
+fn reviewed(path: &MetricsPath, asked: &ResourceAttributes) -> ResourceAttributes {
+    let name = match &path.objects {
+        Objects::Named(name) => name.clone(),
+        Objects::All => "*".to_owned(),
+    };
+    let metric = path.metric.clone().unwrap_or_default();
+    let mut wanted = ResourceAttributes {
+        verb: "get".to_owned(),
+        namespace: path.namespace.clone().unwrap_or_default(),
+        resource: path.resource.clone(),
+        name: name.clone(),
+        subresource: metric.clone(),
+        ..asked.clone()
+    };
+    if path.namespace.is_none() && path.resource == "namespaces" {
+        wanted.namespace.clone_from(&name);
+        if path.metric.is_some() {
+            // namespaces/NAME/metrics/METRIC
+            wanted = ResourceAttributes {
+                resource: "metrics".to_owned(),
+                name: metric,
+                subresource: String::new(),
+                ..wanted
+            };
+        }
+    }
+    wanted
+}
+
+#[test]
+fn what_is_served_is_what_was_reviewed() {
+    let served = std::cell::Cell::new(0);
+    TestRunner::new(ProptestConfig::with_cases(10_000))
+        .run(&uri_path(), |path| {
+            let Ok(uri) = path.parse::<http::Uri>() else { return Ok(()) };
+            let Route::Metrics(version, metrics) = Route::of(uri.path()) else { return Ok(()) };
+            let Attributes::Resource(asked) = Attributes::of(&http::Method::GET, &uri) else {
+                return Err(TestCaseError::fail(format!("{path} is reviewed as a path")));
+            };
+            prop_assert_eq!((&*asked.group, &*asked.version), ("custom.metrics.k8s.io", version.as_str()));
+            prop_assert_eq!(&asked, &reviewed(&metrics, &asked), "{}", path);
+            served.set(served.get() + 1);
+            Ok(())
+        })
+        .unwrap();
+    assert!(served.get() > 1000, "only {} paths were good ones", served.get());
+}

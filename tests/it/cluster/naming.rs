@@ -1,0 +1,131 @@
+//! Names of resources, by discovery.
+
+use std::time::Duration;
+
+use custom_metrics_adapter::{cluster::Pacing, model::GroupResource};
+
+use super::{Followed, PACING};
+use crate::support::{
+    seen,
+    kube_api::{KubeApi, object},
+};
+
+#[tokio::test]
+async fn a_crd_that_is_new_is_found_by_the_write_that_needs_it() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    assert_eq!(followed.cluster.resolve_fresh("widget").await.unwrap_err().nearest, None);
+    api.serve("example.io", "v1alpha1", "widgets", "Widget");
+    api.apply("widgets.example.io", object("a", "w", ""));
+    for name in ["widget", "Widget", "widgets.example.io", "widgets.v1alpha1.example.io"] {
+        let found = followed.cluster.resolve_fresh(name).await.unwrap();
+        assert_eq!(
+            (found.resource.to_string().as_str(), &*found.kind),
+            ("widgets.example.io", "Widget"),
+            "{name}"
+        );
+    }
+    followed.becomes_live("widgets", "a", "w").await;
+}
+
+#[tokio::test]
+async fn a_read_of_an_unknown_name_makes_it_known_for_the_next() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    api.serve("example.io", "v1", "widgets", "Widget");
+    followed.cluster.resolve("widgets").unwrap_err();
+    seen("it is known", || followed.cluster.resolve("widgets").ok()).await;
+}
+
+#[tokio::test]
+async fn wrong_names_do_not_flood_the_server() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    for _ in 0..50 {
+        followed.cluster.resolve_fresh("podz").await.unwrap_err();
+    }
+    assert_eq!(api.asked("/apis").len(), 4, "the first one and three for misses");
+}
+
+#[tokio::test]
+async fn a_miss_is_paid_for_again_after_a_while() {
+    let api = KubeApi::start().await;
+    let pacing = Pacing { discovery_gap: Duration::from_millis(20), ..PACING };
+    let followed = Followed::begun(&api, pacing).await;
+    for _ in 0..10 {
+        followed.cluster.resolve_fresh("podz").await.unwrap_err();
+    }
+    api.serve("example.io", "v1", "widgets", "Widget");
+    seen("it is known", || followed.cluster.resolve("widgets").ok()).await;
+}
+
+#[tokio::test]
+async fn many_writes_that_miss_at_once_share_one_discovery() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    api.serve("example.io", "v1", "widgets", "Widget");
+    let writes = (0..20).map(|_| followed.cluster.resolve_fresh("widgets"));
+    let found = futures::future::join_all(writes).await;
+    assert!(found.iter().all(Result::is_ok));
+    assert_eq!(api.asked("/apis").len(), 2, "the first one and one for all the misses");
+}
+
+#[tokio::test]
+async fn the_metrics_apis_lend_their_names_to_nobody() {
+    let api = KubeApi::start().await;
+    api.serve("metrics.k8s.io", "v1beta1", "pods", "PodMetrics");
+    api.serve("custom.metrics.k8s.io", "v1beta2", "gadgets", "MetricValueList");
+    let followed = Followed::ready(&api).await;
+    assert_eq!(followed.cluster.resolve("pods").unwrap().resource, GroupResource::pods());
+    for name in ["podmetrics", "pods.metrics.k8s.io", "gadgets"] {
+        followed.cluster.resolve(name).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_is_down_keeps_its_names_and_harms_no_other() {
+    for aggregated in [true, false] {
+        let api = KubeApi::start().await;
+        if !aggregated {
+            api.without_aggregated_discovery();
+        }
+        api.serve("example.io", "v1", "widgets", "Widget");
+        api.serve("custom.metrics.k8s.io", "v1beta2", "x", "MetricValueList");
+        api.break_group("custom.metrics.k8s.io");
+        let followed = Followed::ready(&api).await;
+        followed.cluster.resolve("widgets").unwrap();
+        api.break_group("example.io");
+        api.serve("other.io", "v1", "gears", "Gear");
+        followed.cluster.resolve_fresh("gears").await.unwrap();
+        followed.cluster.resolve("widgets").unwrap();
+        assert_eq!(followed.cluster.discovery().unwrap().partial_groups, ["example.io"], "{aggregated}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_aggregated_discovery_is_asked_group_by_group() {
+    let api = KubeApi::start().await;
+    api.without_aggregated_discovery();
+    api.serve("example.io", "v1", "widgets", "Widget");
+    let followed = Followed::ready(&api).await;
+    for (name, resource) in
+        [("no", "nodes"), ("deploy", "deployments.apps"), ("Widget", "widgets.example.io")]
+    {
+        assert_eq!(followed.cluster.resolve(name).unwrap().resource.to_string(), resource);
+    }
+    // Discovery replaces what was built in: this server has no jobs.
+    followed.cluster.resolve("jobs").unwrap_err();
+}
+
+#[tokio::test]
+async fn a_resource_that_moves_to_another_version_is_followed_there() {
+    let api = KubeApi::start().await;
+    api.serve("example.io", "v1alpha1", "widgets", "Widget");
+    let followed = Followed::ready(&api).await;
+    followed.names("widgets", None, "").await;
+    api.serve_no_more("widgets.example.io");
+    api.serve("example.io", "v1", "widgets", "Widget");
+    api.apply("widgets.example.io", object("a", "w", ""));
+    followed.becomes_live("widgets", "a", "w").await;
+    assert!(!api.asked("/apis/example.io/v1/widgets").is_empty());
+}
