@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The moments at which one target is scraped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     interval: Duration,
     next: Instant,
     is_first: bool,
@@ -21,7 +21,7 @@ impl Schedule {
     /// For a target that is new at `now`, which is `wall` on the clock on the wall. The first scrape comes within
     /// [`FIRST_WITHIN`].
     #[must_use]
-    pub fn new(target: &impl Hash, seed: u64, interval: Duration, now: Instant) -> Self {
+    pub(super) fn new(target: &impl Hash, seed: u64, interval: Duration, now: Instant) -> Self {
         let hash = foldhash::quality::FixedState::with_seed(seed).hash_one(target);
         let next = now + FIRST_WITHIN.min(interval).mul_f64(fraction(hash.rotate_left(32)));
         Self { interval, next, is_first: true, hash }
@@ -29,7 +29,7 @@ impl Schedule {
 
     /// When the next scrape is due.
     #[must_use]
-    pub fn next(&self) -> Instant {
+    pub(super) fn next(&self) -> Instant {
         self.next
     }
 
@@ -39,7 +39,7 @@ impl Schedule {
     ///
     /// The clock on the wall is asked once, after the first scrape. From then on moments are an interval apart
     /// whatever it does: a clock that is set back would else make one moment come twice.
-    pub fn advance(&mut self, now: Instant, wall: Timestamp) -> u32 {
+    pub(super) fn advance(&mut self, now: Instant, wall: Timestamp) -> u32 {
         if self.is_first {
             self.is_first = false;
             self.next = now + self.interval / 2 + self.until_moment(wall, self.interval / 2);
@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     /// Takes up another interval.
-    pub fn set_interval(&mut self, interval: Duration, now: Instant, wall: Timestamp) {
+    pub(super) fn set_interval(&mut self, interval: Duration, now: Instant, wall: Timestamp) {
         if interval != self.interval {
             self.interval = interval;
             if !self.is_first {
@@ -82,7 +82,7 @@ fn fraction(hash: u64) -> f64 {
 
 /// How late the first scrape of a new target is at most; with the time that a pod's change takes to get here it stays
 /// within a second.
-pub const FIRST_WITHIN: Duration = Duration::from_millis(700);
+pub(super) const FIRST_WITHIN: Duration = Duration::from_millis(700);
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,9 @@ pub(super) struct Memory {
     body_bytes: usize,
 }
 
+/// The unpacked bytes of the last body, and what it looked like.
+type LastBody = (usize, Option<Arc<Template>>);
+
 /// A body that has been read.
 struct ReadBody {
     result: Result<Reading, ScrapeError>,
@@ -82,7 +85,8 @@ impl Workshop {
         measured.wire_bytes = wire.len();
         measured.content_type_fallback = head.negotiated.fallback && !wire.is_empty();
         memory.wire_bytes = wire.len();
-        let read = self.parse(wire, &head, spec, memory).await?;
+        let last = (memory.body_bytes, memory.template.clone());
+        let read = self.parse(wire, &head, spec, last).await?;
         measured.body_bytes = read.body_bytes;
         memory.body_bytes = read.body_bytes;
         let appended = read.result.and_then(|reading| {
@@ -99,19 +103,18 @@ impl Workshop {
         wire: Vec<u8>,
         head: &Head,
         spec: &TargetSpec,
-        memory: &Memory,
+        last: LastBody,
     ) -> Result<ReadBody, ScrapeError> {
         let rules =
             Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
         let (format, encoding) = (head.negotiated.format, head.encoding);
-        let expected = (memory.body_bytes, memory.template.clone());
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
         if wire.len() <= most {
-            return Ok(self.read(wire, (format, encoding), &rules, expected));
+            return Ok(self.read(wire, (format, encoding), &rules, last));
         }
         let workshop = self.clone();
-        let read = move || workshop.read(wire, (format, encoding), &rules, expected);
+        let read = move || workshop.read(wire, (format, encoding), &rules, last);
         tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
     }
 
@@ -120,7 +123,7 @@ impl Workshop {
         wire: Vec<u8>,
         (format, encoding): (crate::exposition::Format, decode::Encoding),
         rules: &Rules,
-        (last_bytes, last): (usize, Option<Arc<Template>>),
+        (last_bytes, last): LastBody,
     ) -> ReadBody {
         let unpacks = encoding == decode::Encoding::Gzip;
         let mut unpacked = if unpacks { self.bodies.take(last_bytes) } else { Vec::new() };

@@ -289,3 +289,6 @@ fn container_start(pod: &Pod, port: u16) -> Option<Timestamp> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,5 +18,6 @@ mod auth;
 mod cluster;
 mod configuration;
 mod replay;
+mod scrape;
 mod serve;
 mod write;

@@ -90,7 +90,7 @@ struct Seen {
 
 impl Draft {
     /// An empty one; room is made for a body like the last one.
-    pub(super) fn new(format: Format, rules: &Rules, last: Option<&std::sync::Arc<Template>>) -> Self {
+    pub(super) fn new(format: Format, rules: &Rules, last: Option<&Arc<Template>>) -> Self {
         let (bytes, lines) = last.map_or((0, 0), |last| (last.text.len(), last.lines.len()));
         Self {
             format,

@@ -14,13 +14,13 @@ use super::Template;
 /// The templates in use. One lives as long as a target holds it.
 #[derive(Debug, Default)]
 pub struct Templates {
-    known: Mutex<Known>,
+    pub(super) known: Mutex<Known>,
     hash: RandomState,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    templates: HashTable<(u64, Weak<Template>)>,
+pub(super) struct Known {
+    pub(super) templates: HashTable<(u64, Weak<Template>)>,
     /// How many there may be before dead ones are looked for.
     sweep_at: usize,
 }

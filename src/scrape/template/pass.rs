@@ -75,7 +75,9 @@ impl<'a> Pass<'a> {
         if self.draft.is_none() {
             let mut draft = Draft::new(self.format, self.rules, self.last);
             if let Some(last) = self.last {
-                last.lines.iter().take(self.at).for_each(|line| drop(draft.take_over(last, *line)));
+                last.lines.iter().take(self.at).for_each(|line| {
+                    draft.take_over(last, *line);
+                });
             }
             self.draft = Some(draft);
         }

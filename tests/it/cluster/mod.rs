@@ -14,7 +14,7 @@ use custom_metrics_adapter::{
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::support::{seen, kube_api::KubeApi};
+use crate::support::{kube_api::KubeApi, seen};
 
 /// A cluster that follows a scripted server, and all that it told of it.
 struct Followed {
@@ -57,8 +57,7 @@ impl Followed {
     async fn names(&self, resource: &str, namespace: Option<&str>, selector: &str) -> Vec<String> {
         let resource = self.cluster.resolve(resource).unwrap();
         let selector = Selector::parse(selector).unwrap();
-        let listed =
-            seen("the list is there", || self.cluster.list(&resource, namespace, &selector).ok());
+        let listed = seen("the list is there", || self.cluster.list(&resource, namespace, &selector).ok());
         let listed = listed.await;
         listed.iter().map(|live| shown(&live.object)).collect()
     }

@@ -6,8 +6,8 @@ use custom_metrics_adapter::{cluster::Pacing, model::GroupResource};
 
 use super::{Followed, PACING};
 use crate::support::{
-    seen,
     kube_api::{KubeApi, object},
+    seen,
 };
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::Followed;
 use crate::support::{
-    seen,
     kube_api::{KubeApi, pod},
+    seen,
 };
 
 #[tokio::test]
@@ -45,8 +45,7 @@ async fn a_pod_shows_what_a_scrape_needs_of_it() {
         }),
     );
     let followed = Followed::ready(&api).await;
-    let pods =
-        seen("the pod is there", || Some(followed.cluster.pods()).filter(|pods| !pods.is_empty()));
+    let pods = seen("the pod is there", || Some(followed.cluster.pods()).filter(|pods| !pods.is_empty()));
     let pod = pods.await.remove(0);
     assert_eq!(pod.live.object.to_string(), "pods a/web");
     assert_eq!((&*pod.live.uid.0, pod.live.created.to_string().as_str()), ("u-1", "2026-11-24T10:00:00Z"));

@@ -8,8 +8,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Followed, PACING};
 use crate::support::{
-    seen,
     kube_api::{Expiry, KubeApi, object, pod},
+    seen,
 };
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::{Followed, PACING};
 use crate::support::{
-    seen,
     kube_api::{KubeApi, object, pod},
+    seen,
 };
 
 #[tokio::test]
