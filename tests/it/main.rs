@@ -17,5 +17,6 @@ mod api_hostile;
 mod auth;
 mod cluster;
 mod replay;
+mod scrape;
 mod serve;
 mod write;
