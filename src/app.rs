@@ -8,7 +8,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::Request, middleware::Next, response::Response};
+use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -19,7 +19,7 @@ use crate::{
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::{Config, Kubernetes},
-    serve::{self, ConnectionCounters, Listener, Peer, ServeOptions, ServiceNames, ServingCertificate, Tls},
+    serve::{self, ConnectionCounters, Listener, ServeOptions, ServiceNames, ServingCertificate, Tls},
     store::{Limits, Store},
     write::{self, WriteOptions},
 };
@@ -79,7 +79,7 @@ impl App {
         let secure = Door::open(config.listen.secure_listen, api, options(&config, Some(tls))).await?;
         let routes = write::router(store.clone(), cluster.clone(), write_options(&config));
         let write = Door::open(config.listen.write_listen, routes, options(&config, None)).await?;
-        let pages = admin::router().merge(api::probes(checks));
+        let pages = admin::router().merge(api::probes(&checks));
         let admin = Door::open(config.listen.admin_listen, pages, options(&config, None)).await?;
         Ok(Self {
             config,
@@ -205,16 +205,7 @@ fn api(config: &Config, store: &Store, cluster: &Cluster, (auth, checks): (Auth,
         request_timeout: std(config.requests.request_timeout),
         discovery_max_metrics: config.store.discovery_max_metrics,
     };
-    Api::new(sources, limits).router().layer(axum::middleware::from_fn(show_certificates))
-}
-
-/// The API judges certificates and knows no listener; the listener knows both.
-async fn show_certificates(mut request: Request, next: Next) -> Response {
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        let certificates = peer.certificates.clone();
-        request.extensions_mut().insert(certificates);
-    }
-    next.run(request).await
+    Api::new(sources, limits).router()
 }
 
 fn limits(config: &Config) -> Limits {
@@ -224,7 +215,8 @@ fn limits(config: &Config) -> Limits {
 
 fn write_options(config: &Config) -> WriteOptions {
     let ttl = Some(config.store.write_ttl).filter(SignedDuration::is_positive);
-    WriteOptions { ttl, in_flight: config.requests.max_writes_inflight }
+    let deadline = std(config.requests.request_timeout);
+    WriteOptions { ttl, in_flight: config.requests.max_writes_inflight, deadline }
 }
 
 fn options(config: &Config, tls: Option<Tls>) -> ServeOptions {

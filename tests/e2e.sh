@@ -27,7 +27,6 @@ trap 'exit 130' INT TERM
 cd "$tests/.."
 KUBEBUILDER_ASSETS=$("$tests/control-plane/assets.sh")
 export KUBEBUILDER_ASSETS E2E_PLANE=$plane
-cargo build --bin custom-metrics-adapter
 cargo test --test e2e --no-run
 OWNER_PID=$$ "$tests/control-plane/control-plane.sh" start "$plane"
 "$tests/control-plane/adapter.sh" install "$plane"

@@ -151,11 +151,14 @@ impl Read<'_> {
         let example = candidates.iter().find_map(|(object, presence)| {
             match self.store.read(object, metric, self.query(presence)) {
                 Ok(_) | Err(Absence::UnknownMetric) => None,
-                Err(absence) => Some((object.clone(), absence)),
+                Err(absence) => Some(Box::new((object.clone(), absence))),
             }
         });
         let nearest = self.store.nearest_metric(&resource.resource, metric).filter(|_| example.is_none());
-        Why::NoneHasIt { objects, example, nearest }
+        let catalog = self.store.catalog();
+        let same = catalog.metrics.iter().filter(|(of, _)| *of == resource.resource && example.is_none());
+        let others = same.map(|(_, metric)| metric.clone()).collect();
+        Why::NoneHasIt { objects, example, others, nearest }
     }
 
     fn unwritten(&self, object: &ObjectRef, presence: &Presence, metric: Option<&MetricName>) -> Why {
@@ -168,7 +171,7 @@ impl Read<'_> {
         let query = Query { selector: &any, ..self.query(presence) };
         let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).collect();
         let nearest = metric.and_then(|metric| self.store.nearest_metric(&object.resource, metric));
-        Why::Unwritten { object: object.clone(), exists, others, nearest }
+        Why::Unwritten { object: Box::new(object.clone()), exists, others, nearest }
     }
 
     fn query<'q>(&'q self, presence: &'q Presence) -> Query<'q> {

@@ -126,7 +126,7 @@ impl Checks {
 
 /// The three probes as routes of their own, for a port without authorization: children are left out there, because
 /// they give reasons.
-pub fn probes(checks: Checks) -> axum::Router {
+pub fn probes(checks: &Checks) -> axum::Router {
     let route = |probe: Probe| {
         let checks = checks.clone();
         axum::routing::get(move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {

@@ -30,7 +30,7 @@ pub(super) enum Why {
     /// Nothing was written for this object under this name.
     Unwritten {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// Whether the cluster has it; `None` if that is not known.
         exists: Option<bool>,
         /// What it has instead.
@@ -54,7 +54,9 @@ pub(super) enum Why {
         /// How many.
         objects: usize,
         /// One of them that has the metric but no usable value, and why.
-        example: Option<(ObjectRef, Absence)>,
+        example: Option<Box<(ObjectRef, Absence)>>,
+        /// What objects of the resource have instead, if there is no example.
+        others: Vec<MetricName>,
         /// A metric of the resource with a similar or the same name.
         nearest: Option<MetricName>,
     },
@@ -96,12 +98,16 @@ impl NotFound {
             Why::NoObjects { namespace, selector, standalone } => {
                 no_objects(f, resource, namespace.as_deref(), selector, *standalone)
             }
-            Why::NoneHasIt { objects, example, nearest } => {
+            Why::NoneHasIt { objects, example, others, nearest } => {
                 write!(f, "of the {objects} {resource} selected none has it")?;
-                if let Some((object, absence)) = example {
-                    write!(f, "; {} {}: {absence}{}", object.resource, object.name, remedy(absence))?;
+                if let Some((object, absence)) = example.as_deref() {
+                    return write!(f, "; {resource} {}: {absence}{}", object.name, remedy(absence));
                 }
-                self.instead(f, &[], nearest.as_ref())
+                match (nearest, others.is_empty()) {
+                    (None, true) => write!(f, "; no {resource} have any metric"),
+                    (None, false) => write!(f, "; the metrics of {resource} are {}", Names(others)),
+                    (nearest, _) => self.instead(f, &[], nearest.as_ref()),
+                }
             }
             Why::NeedsNamespace => {
                 write!(f, "{resource} have a namespace: ask for namespaces/NAMESPACE/{resource}/NAME/METRIC")
@@ -133,9 +139,7 @@ impl NotFound {
         nearest: Option<&MetricName>,
     ) -> fmt::Result {
         if !others.is_empty() {
-            let named: Vec<&str> = others.iter().take(NAMED).map(MetricName::as_str).collect();
-            let more = if others.len() > NAMED { ", …" } else { "" };
-            write!(f, "; it has {}{more}", named.join(", "))?;
+            write!(f, "; it has {}", Names(others))?;
         }
         match nearest {
             Some(same) if Some(same.as_str()) == self.metric.as_deref() => {
@@ -212,5 +216,16 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// How many of an object's metrics an error names.
+/// The first of some metrics.
+struct Names<'a>(&'a [MetricName]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<&str> = self.0.iter().take(NAMED).map(MetricName::as_str).collect();
+        let more = if self.0.len() > NAMED { ", …" } else { "" };
+        write!(f, "{}{more}", named.join(", "))
+    }
+}
+
+/// How many metrics an error names.
 const NAMED: usize = 8;

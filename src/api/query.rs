@@ -24,7 +24,7 @@ pub(super) enum QueryError {
         /// What it said.
         text: String,
         /// What is wrong with it.
-        source: SelectorError,
+        source: Box<SelectorError>,
     },
     /// A `fieldSelector` other than the name in the path.
     #[error(
@@ -67,7 +67,11 @@ fn first(query: &str, parameter: &str) -> Option<String> {
 
 fn selector(query: &str, parameter: &'static str) -> Result<Selector, QueryError> {
     let text = first(query, parameter).unwrap_or_default();
-    Selector::parse(&text).map_err(|source| QueryError::Selector { parameter, text, source })
+    Selector::parse(&text).map_err(Box::new).map_err(|source| QueryError::Selector {
+        parameter,
+        text,
+        source,
+    })
 }
 
 fn check_field_selector(query: &str, name: &str) -> Result<(), QueryError> {

@@ -73,22 +73,21 @@ impl PeerCertificates {
 }
 
 fn judge(chain: &[CertificateDer<'static>], trust: &Trust, generation: u64, now: UnixTime) -> Judgement {
-    let proxy = &trust.front_proxy;
     let leaf = chain.first().ok_or("no certificate".to_owned()).and_then(Leaf::parse);
-    let is_front_proxy = proxy.authority.verify(chain, now).is_ok()
-        && leaf.as_ref().is_ok_and(|leaf| {
-            proxy.allowed_names.is_empty() || proxy.allowed_names.contains(&leaf.common_name)
-        });
-    let user = match (&trust.client_ca, leaf) {
-        (None, _) if is_front_proxy => Ok(None),
-        (None, _) => Err("the certificate is not the front proxy's, and no client CA is known".to_owned()),
-        (Some(authority), leaf) => match authority.verify(chain, now) {
-            Ok(()) => leaf.map(Leaf::into_user),
-            Err(error) => Err(error.to_string()),
-        },
+    let is_front_proxy = trust.front_proxy.as_ref().is_some_and(|proxy| {
+        let named =
+            |leaf: &Leaf| proxy.allowed_names.is_empty() || proxy.allowed_names.contains(&leaf.common_name);
+        proxy.authority.verify(chain, now).is_ok() && leaf.as_ref().is_ok_and(named)
+    });
+    let user = match &trust.client_ca {
+        None if is_front_proxy => Ok(None),
+        None => Err("the certificate is not the front proxy's, and no client CA is known".to_owned()),
+        Some(authority) => authority
+            .verify(chain, now)
+            .map_err(|error| error.to_string())
+            .and_then(|()| leaf.map(Leaf::into_user)),
     };
-    let holds_until = holds_until(chain, now);
-    Judgement { generation, holds_until, is_front_proxy, user }
+    Judgement { generation, holds_until: holds_until(chain, now), is_front_proxy, user }
 }
 
 /// Until the first of the certificates changes from or to being valid, and a minute at most: a judgement is cheap.

@@ -134,11 +134,10 @@ impl Auth {
     /// When the ConfigMap cannot be read or used within the load deadline, or an always-allowed path is malformed.
     pub async fn delegated(options: AuthOptions) -> Result<Self, AuthError> {
         let reviews = Arc::new(review::KubeReviews::new(options.client.clone()));
-        let allowed_paths = AllowedPaths::parse(&options.settings.always_allow_paths)?;
+        let rules = Rules::of(options.settings)?;
         let data = watch::load(&options.client, options.load_deadline).await?;
         let trust = Trust::parse(&data)?;
-        let delegated = Delegated::new(trust, reviews, &options.settings, (allowed_paths, options.observer));
-        let delegated = Arc::new(delegated);
+        let delegated = Arc::new(Delegated::new(trust, reviews, rules, options.observer));
         let watched = watch::follow(options.client, Arc::clone(&delegated), data);
         let shutdown = options.shutdown;
         options.tracker.spawn(async move { shutdown.run_until_cancelled(watched).await });
@@ -152,11 +151,11 @@ impl Auth {
     pub fn with_reviews(
         trust: Trust,
         reviews: Arc<dyn Reviews>,
-        settings: &AuthSettings,
+        settings: AuthSettings,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, AuthError> {
-        let allowed_paths = AllowedPaths::parse(&settings.always_allow_paths)?;
-        Ok(Self(Some(Arc::new(Delegated::new(trust, reviews, settings, (allowed_paths, observer))))))
+        let rules = Rules::of(settings)?;
+        Ok(Self(Some(Arc::new(Delegated::new(trust, reviews, rules, observer)))))
     }
 
     /// Who asks, in the order front proxy, client certificate, bearer token, anonymous.
@@ -220,29 +219,14 @@ impl Auth {
 }
 
 impl Delegated {
-    fn new(
-        trust: Trust,
-        reviews: Arc<dyn Reviews>,
-        settings: &AuthSettings,
-        (allowed_paths, observer): (AllowedPaths, Arc<dyn Observer>),
-    ) -> Self {
-        let tokens =
-            Lifetimes { allowed: settings.token_ttl, denied: settings.token_ttl, outage: Duration::ZERO };
-        let access = Lifetimes {
-            allowed: settings.authorized_ttl,
-            denied: settings.unauthorized_ttl,
-            outage: settings.outage_ttl,
-        };
+    fn new(trust: Trust, reviews: Arc<dyn Reviews>, rules: Rules, observer: Arc<dyn Observer>) -> Self {
         Self {
             trust: ArcSwap::from_pointee(Trusted { generation: 1, trust }),
             problem: ArcSwap::from_pointee(None),
             reviews,
-            tokens: Verdicts::new(CACHED_VERDICTS, tokens, |_, lifetimes| Lifetime {
-                fresh: lifetimes.allowed,
-                outage: Duration::ZERO,
-            }),
-            access: Verdicts::new(CACHED_VERDICTS, access, access_lifetime),
-            allowed_paths,
+            tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
+            access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
+            allowed_paths: rules.allowed_paths,
             observer,
         }
     }
@@ -254,8 +238,8 @@ impl Delegated {
     ) -> Result<Option<User>, AuthenticationError> {
         let trusted = self.trust.load();
         let Some(judgement) = peer.judge(&trusted.trust, trusted.generation) else { return Ok(None) };
-        if judgement.is_front_proxy
-            && let Some(user) = trusted.trust.front_proxy.user(headers)
+        if let (true, Some(proxy)) = (judgement.is_front_proxy, &trusted.trust.front_proxy)
+            && let Some(user) = proxy.user(headers)
         {
             return Ok(Some(user));
         }
@@ -324,6 +308,33 @@ impl Delegated {
         }
         news
     }
+}
+
+/// Settings that have been checked.
+struct Rules {
+    allowed_paths: AllowedPaths,
+    tokens: Lifetimes,
+    access: Lifetimes,
+}
+
+impl Rules {
+    fn of(settings: AuthSettings) -> Result<Self, AuthError> {
+        let AuthSettings { token_ttl, authorized_ttl, unauthorized_ttl, outage_ttl, always_allow_paths } =
+            settings;
+        Ok(Self {
+            allowed_paths: AllowedPaths::parse(always_allow_paths)?,
+            tokens: Lifetimes { allowed: token_ttl, denied: token_ttl, outage: Duration::ZERO },
+            access: Lifetimes { allowed: authorized_ttl, denied: unauthorized_ttl, outage: outage_ttl },
+        })
+    }
+}
+
+fn token_lifetime(verdict: &TokenVerdict, lifetimes: &Lifetimes) -> Lifetime {
+    let fresh = match verdict {
+        TokenVerdict::Authenticated(_) => lifetimes.allowed,
+        TokenVerdict::Rejected(_) => lifetimes.denied,
+    };
+    Lifetime { fresh, outage: Duration::ZERO }
 }
 
 fn access_lifetime(verdict: &AccessVerdict, lifetimes: &Lifetimes) -> Lifetime {

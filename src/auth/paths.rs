@@ -10,14 +10,14 @@ pub(super) struct AllowedPaths {
 }
 
 impl AllowedPaths {
-    pub(super) fn parse(paths: &[String]) -> Result<Self, AuthError> {
+    pub(super) fn parse(paths: Vec<String>) -> Result<Self, AuthError> {
         let mut allowed = Self::default();
         for path in paths {
-            let bare = path.strip_prefix('/').unwrap_or(path);
+            let bare = path.strip_prefix('/').unwrap_or(&path);
             match bare.strip_suffix('*') {
                 Some(prefix) if !prefix.contains('*') => allowed.prefixes.push(prefix.to_owned()),
                 None if !bare.contains('*') => allowed.exact.push(bare.to_owned()),
-                _ => return Err(AuthError::AllowedPath { path: path.clone() }),
+                _ => return Err(AuthError::AllowedPath { path }),
             }
         }
         Ok(allowed)
@@ -38,9 +38,7 @@ mod tests {
 
     fn allow(paths: &[&str], path: &str) -> bool {
         let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
-        AllowedPaths::parse(&paths)
-            .unwrap()
-            .allow(&Attributes::of(&http::Method::GET, &path.parse().unwrap()))
+        AllowedPaths::parse(paths).unwrap().allow(&Attributes::of(&http::Method::GET, &path.parse().unwrap()))
     }
 
     #[test]
@@ -59,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_star_inside_of_a_path_is_refused() {
-        assert!(AllowedPaths::parse(&["/a*b".to_owned()]).is_err());
-        assert!(AllowedPaths::parse(&["/a*b*".to_owned()]).is_err());
+        assert!(AllowedPaths::parse(vec!["/a*b".to_owned()]).is_err());
+        assert!(AllowedPaths::parse(vec!["/a*b*".to_owned()]).is_err());
     }
 }

@@ -53,7 +53,7 @@ struct World {
     auth: Auth,
 }
 
-fn world(settings: &AuthSettings) -> World {
+fn world(settings: AuthSettings) -> World {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let pem = authority.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
@@ -88,7 +88,7 @@ const POD: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/a
 
 #[tokio::test(start_paused = true)]
 async fn an_allowed_question_is_asked_once_in_ten_seconds() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     for _ in 0..5 {
         world.ask("alice", POD).await.unwrap();
         advance(Duration::from_millis(1_900)).await;
@@ -101,7 +101,7 @@ async fn an_allowed_question_is_asked_once_in_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn another_user_or_another_object_is_another_question() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     world.ask("alice", POD).await.unwrap();
     world.ask("bob", POD).await.unwrap();
     world.ask("alice", "/metrics").await.unwrap();
@@ -110,7 +110,7 @@ async fn another_user_or_another_object_is_another_question() {
 
 #[tokio::test]
 async fn a_refusal_carries_the_reason_of_the_review() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     *world.script.access.lock() = denied("not on Sundays");
     let AuthorizationError::Forbidden(refusal) = world.ask("alice", "/metrics").await.unwrap_err() else {
         panic!("not a refusal")
@@ -120,7 +120,7 @@ async fn a_refusal_carries_the_reason_of_the_review() {
 
 #[tokio::test]
 async fn masters_and_health_need_no_review() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     *world.script.access.lock() = failed(ReviewFailure::Unreachable);
     let pod = Attributes::of(&http::Method::GET, &POD.parse().unwrap());
     world.auth.authorize(&user("admin", &["system:masters"]), &pod).await.unwrap();
@@ -133,7 +133,7 @@ async fn masters_and_health_need_no_review() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_review_never_lets_anyone_in_after_the_verdict_has_run_out() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     world.ask("alice", POD).await.unwrap();
     *world.script.access.lock() = failed(ReviewFailure::Unreachable);
     advance(Duration::from_millis(9_999)).await;
@@ -146,7 +146,7 @@ async fn a_failing_review_never_lets_anyone_in_after_the_verdict_has_run_out() {
 #[tokio::test(start_paused = true)]
 async fn with_an_outage_ttl_what_was_allowed_stays_allowed_through_an_outage() {
     let settings = AuthSettings { outage_ttl: Duration::from_secs(60), ..AuthSettings::default() };
-    let world = world(&settings);
+    let world = world(settings);
     world.ask("alice", POD).await.unwrap();
     *world.script.access.lock() = failed(ReviewFailure::Timeout);
     advance(Duration::from_secs(30)).await;
@@ -159,7 +159,7 @@ async fn with_an_outage_ttl_what_was_allowed_stays_allowed_through_an_outage() {
 
 #[tokio::test]
 async fn very_long_paths_are_asked_about_each_time() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     let path = format!("{POD}{}", "x".repeat(10_000));
     world.ask("alice", &path).await.unwrap();
     world.ask("alice", &path).await.unwrap();
@@ -168,7 +168,7 @@ async fn very_long_paths_are_asked_about_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_reviewed_once_in_ten_seconds_whatever_the_answer() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     let bob = world.with_authorization("Bearer good").await.unwrap();
     assert_eq!(bob, user("bob", &["devs", "system:authenticated"]));
     world.with_authorization("bearer good").await.unwrap();
@@ -186,7 +186,7 @@ async fn a_token_is_reviewed_once_in_ten_seconds_whatever_the_answer() {
 
 #[tokio::test]
 async fn a_token_that_cannot_be_reviewed_is_not_accepted_and_not_remembered() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     *world.script.token.lock() = failed(ReviewFailure::Unreachable);
     assert!(matches!(world.with_authorization("Bearer t").await, Err(AuthenticationError::ReviewFailed(_))));
     *world.script.token.lock() = Ok(TokenVerdict::Authenticated(user("bob", &[])));
@@ -195,7 +195,7 @@ async fn a_token_that_cannot_be_reviewed_is_not_accepted_and_not_remembered() {
 
 #[tokio::test]
 async fn what_is_no_bearer_token_is_anonymous() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     for value in ["Basic YTpi", "Bearer", "Bearer  two-blanks", "", "Token x"] {
         assert_eq!(world.with_authorization(value).await.unwrap(), User::anonymous(), "{value:?}");
     }
@@ -204,7 +204,7 @@ async fn what_is_no_bearer_token_is_anonymous() {
 
 #[tokio::test]
 async fn remote_user_headers_without_a_certificate_are_ignored() {
-    let world = world(&AuthSettings::default());
+    let world = world(AuthSettings::default());
     let mut headers = HeaderMap::new();
     headers.insert("x-remote-user", "admin".parse().unwrap());
     headers.insert("x-remote-group", "system:masters".parse().unwrap());

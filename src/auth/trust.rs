@@ -10,10 +10,11 @@ use rustls::{
 };
 use rustls_pki_types::{UnixTime, pem::PemObject};
 
-/// Whose client certificates count, and as what.
-#[derive(Debug)]
+/// Whose client certificates count, and as what. The default trusts nobody's.
+#[derive(Debug, Default)]
 pub struct Trust {
-    pub(super) front_proxy: FrontProxy,
+    /// `None` in the default only.
+    pub(super) front_proxy: Option<FrontProxy>,
     /// Issues the certificates of ordinary users (CN is the user, O the groups).
     pub(super) client_ca: Option<Authority>,
     hints: Arc<[DistinguishedName]>,
@@ -66,7 +67,7 @@ impl Trust {
         };
         let authorities = std::iter::once(&front_proxy.authority).chain(&client_ca);
         let hints = authorities.flat_map(|authority| authority.subjects.iter().cloned()).collect();
-        Ok(Self { front_proxy, client_ca, hints })
+        Ok(Self { front_proxy: Some(front_proxy), client_ca, hints })
     }
 
     /// The subjects of both bundles: which certificates a TLS listener should ask for.
@@ -166,12 +167,18 @@ mod tests {
     #[test]
     fn missing_header_keys_mean_the_defaults_of_kube_apiserver() {
         let trust = Trust::parse(&data(&[(FRONT_PROXY_CA, &authority())])).unwrap();
-        let proxy = &trust.front_proxy;
+        let proxy = trust.front_proxy.unwrap();
         assert_eq!(proxy.username_headers, ["x-remote-user"]);
         assert_eq!(proxy.group_headers, ["x-remote-group"]);
         assert!(proxy.uid_headers.is_empty() && proxy.allowed_names.is_empty());
         assert_eq!(proxy.extra_prefixes, ["x-remote-extra-"]);
         assert!(trust.client_ca.is_none());
+    }
+
+    #[test]
+    fn nobody_is_trusted_by_default() {
+        let trust = Trust::default();
+        assert!(trust.front_proxy.is_none() && trust.client_ca.is_none() && trust.hints().is_empty());
     }
 
     #[test]

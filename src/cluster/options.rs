@@ -54,7 +54,7 @@ pub struct Pacing {
     pub first_retry: Duration,
     /// … up to this. Short, because kube-apiserver is back for so long before we are.
     pub longest_retry: Duration,
-    /// The pause after kube-apiserver refused a resource (403) or did not know it (404).
+    /// The limit of those pauses after kube-apiserver refused a resource (403) or did not know it (404).
     pub refused_retry: Duration,
     /// Unknown names cause one discovery in this time, after a few at once.
     pub discovery_gap: Duration,

@@ -39,14 +39,17 @@ pub(super) trait Sink: Send {
 
 /// Follows the resource of `sink` for ever.
 pub(super) async fn follow(mut sink: impl Sink, health: &Health, pacing: &Pacing) {
-    let mut backoff = Backoff::new(pacing);
+    let mut retries = Retries {
+        passing: Backoff::new(pacing.first_retry, pacing.longest_retry),
+        lasting: Backoff::new(pacing.first_retry, pacing.refused_retry),
+    };
     loop {
-        follow_once(&mut sink, health, pacing, &mut backoff).await;
+        follow_once(&mut sink, health, &mut retries).await;
     }
 }
 
 /// Follows until the watch has to begin anew, with a list.
-async fn follow_once<S: Sink>(sink: &mut S, health: &Health, pacing: &Pacing, backoff: &mut Backoff) {
+async fn follow_once<S: Sink>(sink: &mut S, health: &Health, retries: &mut Retries) {
     let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
     let mut events = pin!(watcher(sink.api(), config));
     let mut listing = Vec::new();
@@ -67,7 +70,7 @@ async fn follow_once<S: Sink>(sink: &mut S, health: &Health, pacing: &Pacing, ba
         if failure == Failure::NotServed {
             sink.not_served();
         }
-        sleep(if failure.is_lasting() { pacing.refused_retry } else { backoff.pause() }).await;
+        sleep(retries.after(failure).pause()).await;
         if failure.needs_a_list() || refused_starts >= MOST_REFUSED_STARTS {
             return;
         }
@@ -86,6 +89,19 @@ fn take<S: Sink>(event: Event<S::Wire>, sink: &mut S, listing: &mut Vec<S::Kept>
         Event::Delete(wire) => sink.keep(wire).into_iter().for_each(|kept| sink.gone(kept)),
     }
     health.heard();
+}
+
+/// How long to pause after which failure. A refusal is asked about again soon at first too: one `kubectl apply` that
+/// brings both the adapter and its rights starts the adapter a moment before the rights are in force.
+struct Retries {
+    passing: Backoff,
+    lasting: Backoff,
+}
+
+impl Retries {
+    fn after(&mut self, failure: Failure) -> &mut Backoff {
+        if failure.is_lasting() { &mut self.lasting } else { &mut self.passing }
+    }
 }
 
 /// What an interruption of a watch means for the next attempt.
@@ -160,13 +176,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(pacing: &Pacing) -> Self {
-        Self {
-            first: pacing.first_retry,
-            longest: pacing.longest_retry,
-            next: pacing.first_retry,
-            last: None,
-        }
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, next: first, last: None }
     }
 
     /// How long to pause before the next attempt: between half of the step and the whole of it, so that adapters

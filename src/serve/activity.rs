@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     time::{Instant, sleep_until},
 };
 
@@ -24,6 +25,7 @@ pub(super) struct Activity {
     /// Milliseconds from `since` to the last byte read or written.
     last: AtomicU64,
     requested: AtomicBool,
+    first_request: Notify,
     draining: AtomicBool,
 }
 
@@ -33,13 +35,16 @@ impl Activity {
             since: Instant::now(),
             last: AtomicU64::new(0),
             requested: AtomicBool::new(false),
+            first_request: Notify::new(),
             draining: AtomicBool::new(false),
         })
     }
 
     /// A request has come.
     pub(super) fn request(&self) {
-        self.requested.store(true, Ordering::Relaxed);
+        if !self.requested.swap(true, Ordering::Relaxed) {
+            self.first_request.notify_one();
+        }
     }
 
     /// From now on each answer ends its connection.
@@ -58,7 +63,11 @@ impl Activity {
             if Instant::now() >= deadline {
                 return;
             }
-            sleep_until(deadline).await;
+            tokio::select! {
+                () = sleep_until(deadline) => {}
+                // Another deadline counts from here on, perhaps an earlier one.
+                () = self.first_request.notified() => {}
+            }
         }
     }
 
@@ -159,6 +168,18 @@ mod tests {
         }
         advance(Duration::from_secs(1)).await;
         assert!(expired(&activity));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_replaces_the_deadline_that_is_being_waited_for() {
+        let activity = Activity::new();
+        let limits = Limits { idle: Duration::from_secs(1), ..Limits::default() };
+        let mut waiting = Box::pin(activity.expired(&limits));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        activity.request();
+        let started = Instant::now();
+        waiting.await;
+        assert_eq!(started.elapsed().as_secs(), 1);
     }
 
     #[tokio::test(start_paused = true)]

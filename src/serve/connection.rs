@@ -114,6 +114,8 @@ impl Shared {
     ) -> Result<Response<Body>, Infallible> {
         activity.request();
         let version = request.version();
+        // The certificates stand alone too, for a module that may know `auth` but not `serve`.
+        request.extensions_mut().insert(peer.certificates.clone());
         request.extensions_mut().insert(peer);
         let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await;
         let mut answer = match answer {

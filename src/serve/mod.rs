@@ -11,8 +11,6 @@
 //!
 //! Certificates of clients are asked for and proved in the handshake; whose they are is for [`crate::auth`] to judge.
 
-pub mod body;
-
 mod activity;
 mod certificate;
 mod connection;
@@ -33,7 +31,7 @@ pub use listener::{BindError, Listener};
 pub use pair::CertificateError;
 pub use tls::{Tls, TlsError};
 
-/// Who is at the other end; an extension of every request.
+/// Who is at the other end; an extension of every request, as its [`PeerCertificates`] are on their own.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The remote address.

@@ -15,6 +15,7 @@ mod fold;
 mod limits;
 mod read;
 mod scraped;
+mod search;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use catalog::Catalog;
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
 pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
+pub use search::{Found, Search, Source, Stored};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
 use catalog::Names;

@@ -27,22 +27,22 @@ pub(super) struct Query {
     pub(super) ttl: Option<SignedDuration>,
 }
 
-/// The object form, which a batch line shares.
+/// The object form.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ValueObject<'a> {
     #[serde(borrow)]
-    value: &'a RawValue,
-    timestamp: Option<Moment>,
-    window_seconds: Option<u32>,
-    labels: Option<BTreeMap<String, String>>,
-    ttl: Option<String>,
+    pub(super) value: &'a RawValue,
+    pub(super) timestamp: Option<Moment>,
+    pub(super) window_seconds: Option<u32>,
+    pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(super) ttl: Option<String>,
 }
 
 /// RFC 3339, or seconds since the epoch.
 #[derive(Deserialize, Debug)]
 #[serde(untagged, expecting = "a timestamp is RFC 3339 text or a number of seconds since 1970")]
-enum Moment {
+pub(super) enum Moment {
     Seconds(f64),
     Text(String),
 }
@@ -54,11 +54,7 @@ impl Value {
         match text.bytes().next() {
             None => Err(WriteError::Empty),
             Some(b'{') => Self::from_object(serde_json::from_str(text)?, now),
-            Some(b'"' | b'[') => Ok(Self::bare(Quantity::from_json_token(text)?)),
-            Some(_) if matches!(text, "null" | "true" | "false") => {
-                Ok(Self::bare(Quantity::from_json_token(text)?))
-            }
-            Some(_) => Ok(Self::bare(Quantity::parse(text)?)),
+            Some(_) => Ok(Self::bare(Quantity::from_json_token(text)?)),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Why a write was refused, and how that is answered: JSON with the status code, what is wrong, and what to change.
 
 use axum::{
-    extract::rejection::BytesRejection,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -13,6 +12,8 @@ use crate::{
     model::{LabelError, MetricNameError, QuantityError},
     store::{AppendError, Removal},
 };
+
+use super::receive::BodyError;
 
 /// Why a write was refused. Nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +85,9 @@ pub enum WriteError {
     /// Said in the query and in the body.
     #[error("{0} is given in the query and in the body: give it once")]
     Twice(&'static str),
-    /// The body is longer than the limit.
-    #[error("the body is longer than {} bytes: send smaller batches", super::MAX_BODY_BYTES)]
-    TooLarge,
-    /// The body did not arrive.
-    #[error("the body could not be read: {0}")]
-    Body(String),
+    /// The body did not arrive, or is too long.
+    #[error("{0}: send smaller batches, and faster")]
+    Body(#[from] BodyError),
     /// A delete that found nothing.
     #[error("nothing is stored for {} of {}{}", .0.metric, .0.object, with_labels(.0))]
     NothingStored(Removal),
@@ -138,7 +136,8 @@ impl WriteError {
         match self {
             Self::NoRoute(_) | Self::NothingStored(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Timeout { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Append(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Lines { .. }
@@ -156,7 +155,7 @@ impl WriteError {
             | Self::Timestamp(_)
             | Self::Ahead { .. }
             | Self::Twice(_)
-            | Self::Body(_) => StatusCode::BAD_REQUEST,
+            | Self::Body(BodyError::Aborted { .. }) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -178,15 +177,6 @@ impl WriteError {
     fn shown_lines(&self) -> Vec<LineBody> {
         let Self::Lines { first, .. } = self else { return Vec::new() };
         first.iter().map(|(line, error)| LineBody { line: *line, error: error.to_string() }).collect()
-    }
-}
-
-impl From<BytesRejection> for WriteError {
-    fn from(rejection: BytesRejection) -> Self {
-        match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
-            _ => Self::Body(rejection.body_text()),
-        }
     }
 }
 

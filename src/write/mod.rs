@@ -14,24 +14,25 @@ mod batch;
 mod body;
 mod error;
 mod path;
+mod receive;
 mod target;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, RawQuery, Request, State, rejection::BytesRejection},
+    extract::{Request, State},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::any,
 };
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 pub use error::WriteError;
 pub use path::WritePath;
+pub use receive::BodyError;
 
 use crate::{
     cluster::Cluster,
@@ -39,6 +40,7 @@ use crate::{
     store::{Removal, Store, Write},
 };
 use body::{Query, Value};
+use receive::BodyLimits;
 use target::Target;
 
 /// How writes are taken.
@@ -48,6 +50,8 @@ pub struct WriteOptions {
     pub ttl: Option<SignedDuration>,
     /// Requests under way at once; more are answered 429.
     pub in_flight: usize,
+    /// How long a request's body may take to arrive.
+    pub deadline: Duration,
 }
 
 #[derive(Clone)]
@@ -69,7 +73,6 @@ pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
         .route("/write-metrics", any(batch_request))
         .route("/write-metrics/{*path}", any(one))
         .fallback(|uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(writes.clone(), limit))
         .with_state(writes)
 }
@@ -81,44 +84,45 @@ async fn limit(State(writes): State<Writes>, request: Request, next: Next) -> Re
     }
 }
 
-async fn one(
-    State(writes): State<Writes>,
-    method: Method,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, WriteError> {
-    let path = WritePath::parse(uri.path())?;
-    let query = Query::parse(query.as_deref().unwrap_or_default())?;
-    match method {
-        Method::POST => writes.write(path, query, &body?).await,
+async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
+    let path = WritePath::parse(request.uri().path())?;
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+    match *request.method() {
+        Method::POST => writes.write(path, query, request).await,
         Method::DELETE => writes.delete(path, query).await,
-        other => Err(WriteError::Method { method: other, allowed: "POST, DELETE" }),
+        _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST, DELETE" }),
     }
 }
 
-async fn batch_request(
-    State(writes): State<Writes>,
-    method: Method,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, WriteError> {
-    if method != Method::POST {
-        return Err(WriteError::Method { method, allowed: "POST" });
+async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
+    match *request.method() {
+        Method::POST => writes.write_batch(request).await,
+        _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST" }),
     }
-    let now = Timestamp::now();
-    let lines = batch::parse(&body?, now)?;
-    let batch = writes.resolve_lines(lines, now).await?;
-    writes.store.append(batch, now)?;
-    Ok(StatusCode::OK)
 }
 
 impl Writes {
-    async fn write(&self, path: WritePath, query: Query, body: &[u8]) -> Result<StatusCode, WriteError> {
+    async fn write(&self, path: WritePath, query: Query, request: Request) -> Result<StatusCode, WriteError> {
+        let body = self.receive(request).await?;
         let now = Timestamp::now();
-        let value = Value::parse(body, now)?.with_query(query)?;
+        let value = Value::parse(&body, now)?.with_query(query)?;
         let target = Target::resolve(&self.cluster, path).await?;
         self.store.append(vec![self.stamped(target, value, now)], now)?;
         Ok(StatusCode::OK)
+    }
+
+    async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
+        let body = self.receive(request).await?;
+        let now = Timestamp::now();
+        let batch = self.resolve_lines(batch::parse(&body, now)?, now).await?;
+        self.store.append(batch, now)?;
+        Ok(StatusCode::OK)
+    }
+
+    async fn receive(&self, request: Request) -> Result<bytes::Bytes, WriteError> {
+        let (head, body) = request.into_parts();
+        let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
+        Ok(receive::read(&head.headers, body, limits).await?)
     }
 
     async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {

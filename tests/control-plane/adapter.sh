@@ -84,14 +84,15 @@ start() {
 # verifies its certificate for SERVICE.NAMESPACE.svc.
 register() {
   . "$dir/addresses"
-  local authority apiservice
+  local authority apiservice only_of_a_cluster_ip
   authority=$(base64 -w0 <"$dir/certificates/ca.crt")
-  kubectl -n "$namespace" patch service "$service" --type merge --patch \
-    '{"spec": {"type": "ExternalName", "externalName": "localhost", "selector": null, "ports": null, "clusterIP": null, "clusterIPs": null, "ipFamilies": null, "ipFamilyPolicy": null, "internalTrafficPolicy": null}}'
   for apiservice in $(registered); do
     kubectl patch "apiservice/$apiservice" --type merge --patch \
       "{\"spec\": {\"insecureSkipTLSVerify\": false, \"caBundle\": \"$authority\", \"service\": {\"port\": ${SECURE##*:}}}}"
   done
+  only_of_a_cluster_ip='"clusterIP": null, "clusterIPs": null, "ipFamilies": null, "ipFamilyPolicy": null, "internalTrafficPolicy": null'
+  kubectl -n "$namespace" patch service "$service" --type merge --patch \
+    "{\"spec\": {\"type\": \"ExternalName\", \"externalName\": \"localhost\", \"selector\": null, \"ports\": null, $only_of_a_cluster_ip}}"
   for apiservice in $(registered); do
     kubectl wait --for=condition=Available "apiservice/$apiservice" --timeout 60s
   done

@@ -62,9 +62,9 @@ async fn every_recorded_answer_is_the_same_or_a_listed_difference() {
             (Some(what), None) => wrong.push(format!("{name}: {what}")),
             (Some(_), Some(at)) => {
                 used[at] = true;
-                if differences[at].status != answer.status.as_u16() {
-                    wrong.push(format!("{name}: {}, listed as {}", answer.status, differences[at].status));
-                }
+                let listed = differences[at].status;
+                let other = listed != answer.status.as_u16();
+                wrong.extend(other.then(|| format!("{name}: {}, listed as {listed}", answer.status)));
                 changed += &format!("{name}: {} {}\n", answer.status.as_u16(), summary(&answer));
             }
         }
@@ -138,25 +138,32 @@ fn compact(json: &str) -> String {
     let mut compact = String::new();
     let mut rest = json.trim();
     while let Some(first) = rest.chars().next() {
-        if first == '"' {
-            let mut strings = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-            let text = strings.next().unwrap().unwrap();
-            compact += &serde_json::to_string(&text).unwrap();
-            rest = &rest[strings.byte_offset()..];
-        } else {
-            if !first.is_whitespace() {
-                compact.push(first);
-            }
-            rest = &rest[first.len_utf8()..];
+        let token = if first == '"' { string_token(rest) } else { first.to_string() };
+        let (_, behind) = rest.split_at(token.len());
+        rest = behind;
+        match first {
+            '"' => compact += &serde_json::to_string(&text_of(&token)).unwrap(),
+            _ => compact += token.trim(),
         }
     }
     compact
 }
 
+fn text_of(literal: &str) -> String {
+    serde_json::from_str(literal).unwrap()
+}
+
+/// The string literal that `json` begins with.
+fn string_token(json: &str) -> String {
+    let mut strings = serde_json::Deserializer::from_str(json).into_iter::<&RawValue>();
+    strings.next().unwrap().unwrap().get().to_owned()
+}
+
 fn summary(answer: &Answer) -> String {
     match answer.header("content-type") {
         "application/json" => compact(answer.text()),
-        _ => String::from_utf8_lossy(&answer.body).into_owned(),
+        protobuf if protobuf.contains("protobuf") => answer.body.escape_ascii().to_string(),
+        _ => answer.text().to_owned(),
     }
 }
 
@@ -168,6 +175,8 @@ fn names() -> Vec<String> {
     let files = fs::read_dir(VECTORS).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> =
         files.filter_map(|file| file.strip_suffix(".request").map(str::to_owned)).collect();
+    // Those of the write port are replayed by a test of their own.
+    names.retain(|name| !name.starts_with("write-"));
     names.sort();
     assert!(names.len() > 150, "the recorded answers are gone: {} left", names.len());
     names
@@ -176,12 +185,13 @@ fn names() -> Vec<String> {
 /// The rows of the table whose first column names recorded requests and whose third begins with our status.
 fn differences() -> Vec<Difference> {
     let text = fs::read_to_string(DIFFERENCES).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with("| `")).map(|line| {
-        let columns: Vec<&str> = line.split(" | ").collect();
-        let patterns = columns[0].split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        let status = columns[2].split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
-        Difference { patterns, status }
-    });
+    let rows =
+        text.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `write-")).map(|line| {
+            let columns: Vec<&str> = line.split(" | ").collect();
+            let patterns = columns[0].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            let status = columns[2].split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+            Difference { patterns, status }
+        });
     rows.collect()
 }
 

@@ -22,7 +22,7 @@ struct Port {
 
 impl Port {
     fn new() -> Self {
-        Self::with(Limits::default(), WriteOptions { ttl: None, in_flight: 10 })
+        Self::with(Limits::default(), options(10))
     }
 
     fn with(limits: Limits, options: WriteOptions) -> Self {
@@ -66,6 +66,10 @@ fn object(resource: &str, namespace: Option<&str>, name: &str) -> ObjectRef {
     ObjectRef { resource, namespace: namespace.map(Into::into), name: name.into() }
 }
 
+fn options(in_flight: usize) -> WriteOptions {
+    WriteOptions { ttl: None, in_flight, deadline: std::time::Duration::from_secs(10) }
+}
+
 const POD: &str = "/write-metrics/namespaces/default/pods/web-0";
 
 #[tokio::test]
@@ -87,7 +91,7 @@ async fn every_recorded_write_is_answered_as_recorded_or_differs_for_a_listed_re
         }
         replayed += 1;
     }
-    assert_eq!(replayed, 38);
+    assert_eq!(replayed, 39);
     let listed = DIFFERENCES.iter().map(|(name, status, _)| ((*name).to_owned(), *status)).collect();
     assert_eq!(differing, listed);
 }
@@ -101,6 +105,7 @@ const DIFFERENCES: &[(&str, u16, &str)] = &[
     ("write-object", 200, "the object form is ours"),
     ("write-bigexp", 400, "1e400 is beyond what the HPA can calculate with"),
     ("write-null", 400, "null is not a number; upstream stores 0, which scales to the minimum"),
+    ("write-xml", 400, "what is not a number is refused, whatever its type; upstream stores 0"),
     ("write-unknownres", 400, "what no cluster has could never be read"),
 ];
 
@@ -214,7 +219,7 @@ async fn a_refusal_says_what_to_change() {
 #[tokio::test]
 async fn a_full_store_is_507_and_takes_overwrites_still() {
     let limits = Limits { series: 1, ..Limits::default() };
-    let port = Port::with(limits, WriteOptions { ttl: None, in_flight: 1 });
+    let port = Port::with(limits, options(1));
     assert_eq!(port.post(&format!("{POD}/a"), "1").await.0, 200);
     assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(port.post(&format!("{POD}/a"), "2").await.0, 200);
@@ -222,7 +227,7 @@ async fn a_full_store_is_507_and_takes_overwrites_still() {
 
 #[tokio::test]
 async fn more_writes_than_may_be_under_way_are_429_with_a_time_to_retry() {
-    let port = Port::with(Limits::default(), WriteOptions { ttl: None, in_flight: 1 });
+    let port = Port::with(Limits::default(), options(1));
     let (sender, stuck) = futures::channel::mpsc::unbounded::<Result<&'static str, std::io::Error>>();
     let request = Request::post(format!("{POD}/a")).body(Body::from_stream(stuck)).unwrap();
     let mut first = Box::pin(port.router.clone().oneshot(request));
@@ -239,7 +244,7 @@ async fn more_writes_than_may_be_under_way_are_429_with_a_time_to_retry() {
 #[tokio::test]
 async fn the_default_ttl_counts_for_writes_that_name_none() {
     let ttl = Some(SignedDuration::from_nanos(1));
-    let port = Port::with(Limits::default(), WriteOptions { ttl, in_flight: 1 });
+    let port = Port::with(Limits::default(), WriteOptions { ttl, ..options(1) });
     port.post(&format!("{POD}/a"), "1").await;
     port.post(&format!("{POD}/b?ttl=1h"), "1").await;
     assert_eq!(port.value("pods", Some("default"), "web-0", "a"), None);

@@ -127,7 +127,7 @@ impl Book {
 
     /// Renews the resources now, then by the timer and when asked, for ever.
     pub(in crate::cluster) async fn keep_fresh(&self, client: Client) {
-        let mut backoff = Backoff::new(&self.pacing);
+        let mut backoff = Backoff::new(self.pacing.first_retry, self.pacing.longest_retry);
         loop {
             let number = self.begin();
             let succeeded = self.renew(&client).await;

@@ -192,6 +192,23 @@ impl Scraped {
         names.iter().filter_map(|name| MetricName::new(name).ok()).collect()
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// Shows every series whose name has `part` in it: name, labels, newest value, and when.
+    pub(super) fn search(&self, part: &str, mut show: impl FnMut(&str, PackedLabels<'_>, f64, i64)) {
+        let history = self.history.read();
+        let Some(history) = history.as_ref() else { return };
+        let shape = history.shape();
+        for group in shape.groups().iter().filter(|group| part.is_empty() || group.name.contains(part)) {
+            for series in &group.members {
+                let value = history.newest(*series).unwrap_or(f64::NAN);
+                show(&group.name, shape.labels(*series), value, history.at());
+            }
+        }
+    }
+
     /// Whether a read may use it now; why not, if so.
     fn refusal(&self, query: Query<'_>) -> Option<Absence> {
         let live = match query.presence {

@@ -252,3 +252,23 @@ fn a_scrape_past_the_series_limit_changes_nothing() {
     assert!(matches!(target.append(scrape), Err(AppendError::Full { limit: 1, .. })));
     assert_eq!(value(&store, "a", 1), "1");
 }
+
+#[test]
+fn a_search_shows_series_as_exposed_with_their_source() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080/metrics"));
+    let shape = shape(&[
+        ("http_requests_total", SeriesKind::Counter, &[("method", "GET")]),
+        ("queue_depth", SeriesKind::Gauge, &[]),
+    ]);
+    scrape(&target, 0, &shape, &[7.0, f64::NAN]);
+    let search = crate::store::Search { object: "web".into(), metric: "requests".into(), limit: 10 };
+    let found = store.search(&search);
+    assert_eq!(found.total, 1);
+    let series = &found.series[0];
+    assert_eq!((series.metric.as_str(), series.value.as_str()), ("http_requests_total", "7"));
+    assert_eq!(series.labels.to_string(), "method=GET");
+    assert_eq!(series.source, crate::store::Source::Scraped { target: "8080/metrics".into() });
+    let everything = store.search(&crate::store::Search { limit: 1, ..Default::default() });
+    assert_eq!((everything.total, everything.series.len()), (2, 1));
+}

@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout_at};
 
 /// What a body may take.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
+pub(super) struct BodyLimits {
     /// Its size.
-    pub bytes: usize,
+    pub(super) bytes: usize,
     /// From now to its last byte.
-    pub deadline: Duration,
+    pub(super) deadline: Duration,
 }
 
 /// A body that was not read to its end.
@@ -48,7 +48,7 @@ pub enum BodyError {
 ///
 /// # Errors
 /// See [`BodyError`].
-pub async fn read<B>(headers: &HeaderMap, body: B, limits: BodyLimits) -> Result<Bytes, BodyError>
+pub(super) async fn read<B>(headers: &HeaderMap, body: B, limits: BodyLimits) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
@@ -97,9 +97,14 @@ const DISCARD_FACTOR: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
     use futures::{StreamExt, stream};
     use http_body_util::{Full, StreamBody};
-    use hyper::body::Frame;
+    use hyper::body::{Frame, SizeHint};
 
     use super::*;
 
@@ -113,6 +118,22 @@ mod tests {
 
     async fn read_chunks(chunks: Vec<Chunk>) -> Result<Bytes, BodyError> {
         read(&HeaderMap::new(), StreamBody::new(stream::iter(chunks)), LIMITS).await
+    }
+
+    /// Announces one byte too many, and must not be read.
+    struct Unread;
+
+    impl Body for Unread {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Chunk>> {
+            panic!("the body was read")
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(11)
+        }
     }
 
     #[tokio::test]
@@ -138,8 +159,7 @@ mod tests {
     async fn a_client_that_asks_first_is_refused_before_it_sends() {
         let mut headers = HeaderMap::new();
         headers.insert(header::EXPECT, "100-continue".parse().unwrap());
-        let body = Full::new(Bytes::from(vec![0; 11])).map_frame(|_| panic!("the body was read"));
-        assert_eq!(read(&headers, body, LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(read(&headers, Unread, LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
     }
 
     #[tokio::test(start_paused = true)]
