@@ -59,7 +59,7 @@ fn expect(known: &mut Known, event: &Event) {
         }
         Event::Deleted(_) => {}
         Event::Listed(listed) => {
-            *known = listed.iter().map(|live| (key(live), Arc::new(live.clone()))).collect()
+            *known = listed.iter().map(|live| (key(live), Arc::new(live.clone()))).collect();
         }
     }
 }
