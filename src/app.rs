@@ -15,12 +15,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     api::{self, Api, Checks},
-    auth::{Auth, AuthOptions, AuthSettings},
+    auth::{Auth, AuthOptions, AuthSettings, Observer},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::{Config, Kubernetes},
     serve::{self, ConnectionCounters, Listener, Peer, ServeOptions, ServiceNames, ServingCertificate, Tls},
     store::{Limits, Store},
+    telemetry::{
+        metrics::{InFlightLimits, Listeners, Metrics, Parts},
+        traces::{Edge, traced},
+    },
     write::{self, WriteOptions},
 };
 
@@ -34,6 +38,7 @@ pub struct App {
     write: Door,
     admin: Door,
     readiness: Readiness,
+    metrics: Arc<Metrics>,
     tasks: TaskTracker,
     /// Cancelled by whoever wants the adapter to end.
     shutdown: CancellationToken,
@@ -70,17 +75,27 @@ impl App {
         let (tasks, background) = (TaskTracker::new(), CancellationToken::new());
         let store = Store::new(limits(&config));
         let cluster = connect(&config, &store, (&tasks, &background)).await?;
-        let auth = authority(&config.kubernetes, &cluster, (&tasks, &background)).await?;
+        let metrics = Metrics::new(in_flight_limits(&config))?;
+        let observer = metrics.auth.clone();
+        let auth = authority(&config.kubernetes, &cluster, observer, (&tasks, &background)).await?;
         let certificate = certificate(&config).await?;
         let readiness = Readiness::new(cluster.clone(), certificate.clone());
         let checks = readiness.checks();
-        let api = api(&config, &store, &cluster, (auth.clone(), checks.clone()));
-        let tls = Tls::new(certificate.clone(), auth)?;
+        let api = api(&config, &store, &cluster, (auth.clone(), checks.clone(), &metrics));
+        let tls = Tls::new(certificate.clone(), auth.clone())?;
         let secure = Door::open(config.listen.secure_listen, api, options(&config, Some(tls))).await?;
-        let routes = write::router(store.clone(), cluster.clone(), write_options(&config));
-        let write = Door::open(config.listen.write_listen, routes, options(&config, None)).await?;
-        let pages = admin::router().merge(api::probes(&checks));
-        let admin = Door::open(config.listen.admin_listen, pages, options(&config, None)).await?;
+        let routes =
+            write::observed(store.clone(), cluster.clone(), write_options(&config), metrics.write.clone());
+        let write =
+            Door::open(config.listen.write_listen, traced(routes, Edge::Write), options(&config, None))
+                .await?;
+        let counters = Arc::new(ConnectionCounters::default());
+        let listeners = listeners(&config, (&secure, &write), &counters);
+        let metrics =
+            read_from(&config, metrics, (&store, &cluster, &auth, &certificate, &readiness), listeners)?;
+        let pages = admin::router().merge(admin::metrics(page(&metrics))).merge(api::probes(&checks));
+        let options = ServeOptions { counters, ..options(&config, None) };
+        let admin = Door::open(config.listen.admin_listen, pages, options).await?;
         Ok(Self {
             config,
             store,
@@ -90,6 +105,7 @@ impl App {
             write,
             admin,
             readiness,
+            metrics,
             tasks,
             shutdown,
             background,
@@ -102,6 +118,12 @@ impl App {
         let [secure, write, admin] =
             [&self.secure, &self.write, &self.admin].map(|door| door.listener.local_address());
         Addresses { secure, write, admin }
+    }
+
+    /// What it counts of itself.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
     /// Serves until the token is cancelled, then drains.
@@ -172,6 +194,7 @@ async fn connect(
 async fn authority(
     config: &Kubernetes,
     cluster: &Cluster,
+    observer: Arc<dyn Observer>,
     (tasks, shutdown): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Auth> {
     let Some(client) = cluster.client() else { return Ok(Auth::disabled()) };
@@ -183,7 +206,6 @@ async fn authority(
         always_allow_paths: config.authorization_always_allow_paths.clone(),
     };
     let (tracker, shutdown) = (tasks.clone(), shutdown.clone());
-    let observer = Arc::new(());
     let options =
         AuthOptions { client, settings, load_deadline: TRUST_DEADLINE, observer, tracker, shutdown };
     Ok(Auth::delegated(options).await?)
@@ -198,14 +220,20 @@ async fn certificate(config: &Config) -> anyhow::Result<Arc<ServingCertificate>>
     Ok(ServingCertificate::generated(tls.cert_dir.clone(), names).await?)
 }
 
-fn api(config: &Config, store: &Store, cluster: &Cluster, (auth, checks): (Auth, Checks)) -> Router {
+fn api(
+    config: &Config,
+    store: &Store,
+    cluster: &Cluster,
+    (auth, checks, metrics): (Auth, Checks, &Metrics),
+) -> Router {
     let sources = api::Sources { store: store.clone(), cluster: Arc::new(cluster.clone()), auth, checks };
     let limits = api::Limits {
         requests_inflight: config.requests.max_requests_inflight,
         request_timeout: std(config.requests.request_timeout),
         discovery_max_metrics: config.store.discovery_max_metrics,
     };
-    Api::new(sources, limits).router().layer(axum::middleware::from_fn(show_certificates))
+    let api = Api::observed(sources, limits, metrics.api.clone()).router();
+    traced(api, Edge::Api).layer(axum::middleware::from_fn(show_certificates))
 }
 
 /// The API judges certificates and knows no listener; the listener knows both.
@@ -220,6 +248,45 @@ async fn show_certificates(mut request: Request, next: Next) -> Response {
 fn limits(config: &Config) -> Limits {
     let values = &config.store;
     Limits { series: values.max_series, series_per_object: values.max_series_per_object, ..Limits::default() }
+}
+
+fn in_flight_limits(config: &Config) -> InFlightLimits {
+    let requests = &config.requests;
+    InFlightLimits { api: requests.max_requests_inflight, write: requests.max_writes_inflight }
+}
+
+fn listeners(config: &Config, (secure, write): (&Door, &Door), admin: &Arc<ConnectionCounters>) -> Listeners {
+    Listeners {
+        secure: secure.options.counters.clone(),
+        write: write.options.counters.clone(),
+        admin: admin.clone(),
+        connections_limit: config.requests.max_connections,
+    }
+}
+
+/// Completes the metrics by what is read from the parts.
+fn read_from(
+    config: &Config,
+    mut metrics: Metrics,
+    (store, cluster, auth, certificate, readiness): PartRefs<'_>,
+    listeners: Listeners,
+) -> anyhow::Result<Arc<Metrics>> {
+    let checks = readiness.clone();
+    metrics.read_from(Parts {
+        store: store.clone(),
+        cluster: cluster.clone(),
+        auth: auth.clone(),
+        certificate: certificate.clone(),
+        listeners,
+        ready: Box::new(move || checks.is_ready()),
+        discovery_max_metrics: config.store.discovery_max_metrics,
+    })?;
+    Ok(Arc::new(metrics))
+}
+
+fn page(metrics: &Arc<Metrics>) -> admin::Page {
+    let metrics = metrics.clone();
+    Arc::new(move || metrics.page().map_err(|error| error.to_string()))
 }
 
 fn write_options(config: &Config) -> WriteOptions {
@@ -251,6 +318,9 @@ async fn sweep(store: Store, cluster: Cluster, shutdown: CancellationToken) {
 fn std(duration: SignedDuration) -> Duration {
     duration.unsigned_abs()
 }
+
+/// What the metrics read.
+type PartRefs<'a> = (&'a Store, &'a Cluster, &'a Auth, &'a Arc<ServingCertificate>, &'a Readiness);
 
 /// Expired values stay in memory at most so long.
 const SWEEP: Duration = Duration::from_secs(10);

@@ -33,6 +33,12 @@ impl Readiness {
         self.0.shutting_down.store(true, Ordering::Relaxed);
     }
 
+    /// Whether all of them hold.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.list().iter().all(|check| check.failure.is_none())
+    }
+
     /// As probes ask for them.
     #[must_use]
     pub fn checks(&self) -> Checks {

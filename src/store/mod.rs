@@ -29,8 +29,8 @@ pub use append::{Removal, Write};
 pub use catalog::Catalog;
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
-pub use search::{Found, Search, Source, Stored};
 pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
+pub use search::{Found, Search, Source, Stored};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
 use catalog::Names;

@@ -74,7 +74,8 @@ impl Store {
 
     fn search_object(&self, object: &ObjectRef, search: &Search, found: &mut Found) {
         let Some(slot) = self.0.objects.get(object) else { return };
-        let matching = slot.by_metric().flatten().filter(|series| contains(series.metric.as_str(), &search.metric));
+        let matching =
+            slot.by_metric().flatten().filter(|series| contains(series.metric.as_str(), &search.metric));
         for series in matching {
             found.add(search.limit, || written(object, series));
         }
