@@ -13,6 +13,7 @@ if readelf --dynamic "$binary" | grep -q NEEDED; then fail "$binary needs shared
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
 cp "$binary" "$root/"
 if [ "$(id -u)" = 0 ]; then
   version=$(chroot --userspec=65532:65532 "$root" /custom-metrics-adapter --version)

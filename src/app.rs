@@ -5,10 +5,12 @@
 //!
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches and sweeps.
 
+mod metrics;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::Request, middleware::Next, response::Response};
+use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -19,10 +21,10 @@ use crate::{
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::{Config, Kubernetes},
-    serve::{self, ConnectionCounters, Listener, Peer, ServeOptions, ServiceNames, ServingCertificate, Tls},
+    serve::{self, ConnectionCounters, Listener, ServeOptions, ServiceNames, ServingCertificate, Tls},
     store::{Limits, Store},
     telemetry::{
-        metrics::{InFlightLimits, Listeners, Metrics, Parts},
+        metrics::Metrics,
         traces::{Edge, traced},
     },
     write::{self, WriteOptions},
@@ -75,7 +77,7 @@ impl App {
         let (tasks, background) = (TaskTracker::new(), CancellationToken::new());
         let store = Store::new(limits(&config));
         let cluster = connect(&config, &store, (&tasks, &background)).await?;
-        let metrics = Metrics::new(in_flight_limits(&config))?;
+        let metrics = metrics::begin(&config)?;
         let observer = metrics.auth.clone();
         let auth = authority(&config.kubernetes, &cluster, observer, (&tasks, &background)).await?;
         let certificate = certificate(&config).await?;
@@ -89,13 +91,14 @@ impl App {
         let write =
             Door::open(config.listen.write_listen, traced(routes, Edge::Write), options(&config, None))
                 .await?;
-        let counters = Arc::new(ConnectionCounters::default());
-        let listeners = listeners(&config, (&secure, &write), &counters);
-        let metrics =
-            read_from(&config, metrics, (&store, &cluster, &auth, &certificate, &readiness), listeners)?;
-        let pages = admin::router().merge(admin::metrics(page(&metrics))).merge(api::probes(&checks));
-        let options = ServeOptions { counters, ..options(&config, None) };
-        let admin = Door::open(config.listen.admin_listen, pages, options).await?;
+        let counters = [&secure, &write].map(|door| door.options.counters.clone());
+        let doors = metrics::doors(counters, &config);
+        let admin_options = ServeOptions { counters: doors.admin.clone(), ..options(&config, None) };
+        let read = ((&store, &cluster, None), (&auth, &certificate, &readiness));
+        let metrics = metrics::complete(metrics, &config, read, doors)?;
+        let pages =
+            admin::router().merge(admin::metrics(metrics::page(&metrics))).merge(api::probes(&checks));
+        let admin = Door::open(config.listen.admin_listen, pages, admin_options).await?;
         Ok(Self {
             config,
             store,
@@ -232,61 +235,12 @@ fn api(
         request_timeout: std(config.requests.request_timeout),
         discovery_max_metrics: config.store.discovery_max_metrics,
     };
-    let api = Api::observed(sources, limits, metrics.api.clone()).router();
-    traced(api, Edge::Api).layer(axum::middleware::from_fn(show_certificates))
-}
-
-/// The API judges certificates and knows no listener; the listener knows both.
-async fn show_certificates(mut request: Request, next: Next) -> Response {
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        let certificates = peer.certificates.clone();
-        request.extensions_mut().insert(certificates);
-    }
-    next.run(request).await
+    traced(Api::observed(sources, limits, metrics.api.clone()).router(), Edge::Api)
 }
 
 fn limits(config: &Config) -> Limits {
     let values = &config.store;
     Limits { series: values.max_series, series_per_object: values.max_series_per_object, ..Limits::default() }
-}
-
-fn in_flight_limits(config: &Config) -> InFlightLimits {
-    let requests = &config.requests;
-    InFlightLimits { api: requests.max_requests_inflight, write: requests.max_writes_inflight }
-}
-
-fn listeners(config: &Config, (secure, write): (&Door, &Door), admin: &Arc<ConnectionCounters>) -> Listeners {
-    Listeners {
-        secure: secure.options.counters.clone(),
-        write: write.options.counters.clone(),
-        admin: admin.clone(),
-        connections_limit: config.requests.max_connections,
-    }
-}
-
-/// Completes the metrics by what is read from the parts.
-fn read_from(
-    config: &Config,
-    mut metrics: Metrics,
-    (store, cluster, auth, certificate, readiness): PartRefs<'_>,
-    listeners: Listeners,
-) -> anyhow::Result<Arc<Metrics>> {
-    let checks = readiness.clone();
-    metrics.read_from(Parts {
-        store: store.clone(),
-        cluster: cluster.clone(),
-        auth: auth.clone(),
-        certificate: certificate.clone(),
-        listeners,
-        ready: Box::new(move || checks.is_ready()),
-        discovery_max_metrics: config.store.discovery_max_metrics,
-    })?;
-    Ok(Arc::new(metrics))
-}
-
-fn page(metrics: &Arc<Metrics>) -> admin::Page {
-    let metrics = metrics.clone();
-    Arc::new(move || metrics.page().map_err(|error| error.to_string()))
 }
 
 fn write_options(config: &Config) -> WriteOptions {
@@ -318,9 +272,6 @@ async fn sweep(store: Store, cluster: Cluster, shutdown: CancellationToken) {
 fn std(duration: SignedDuration) -> Duration {
     duration.unsigned_abs()
 }
-
-/// What the metrics read.
-type PartRefs<'a> = (&'a Store, &'a Cluster, &'a Auth, &'a Arc<ServingCertificate>, &'a Readiness);
 
 /// Expired values stay in memory at most so long.
 const SWEEP: Duration = Duration::from_secs(10);

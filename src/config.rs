@@ -3,10 +3,14 @@
 //! Names follow the Kubernetes extension API servers where those have the same flag (`--tls-cert-file`,
 //! `--authorization-webhook-cache-authorized-ttl`, …). `docs/configuration.md` lists them; a test keeps it equal.
 
+mod scrape;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
+
+pub use scrape::{Compression, Scrape};
 
 /// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
 #[derive(Parser, Clone, Debug)]
@@ -31,6 +35,10 @@ pub struct Config {
     /// What is kept, and for how long.
     #[command(flatten)]
     pub store: Values,
+
+    /// Scraping.
+    #[command(flatten)]
+    pub scrape: Scrape,
 
     /// Bounds of what clients may ask at once.
     #[command(flatten)]

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
-    ("admin", &["store", "serve", "model"]),
+    ("admin", &["store", "scrape", "serve", "model"]),
     ("config", &["model"]),
     ("shutdown", &[]),
     ("telemetry", &["config"]),

@@ -260,3 +260,6 @@ fn changes(before: Option<&Arc<LiveObject>>, after: Option<&Arc<LiveObject>>) ->
     let seen = after.filter(|after| before != Some(after));
     gone.cloned().map(Change::Gone).into_iter().chain(seen.cloned().map(Change::Seen)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,8 +68,8 @@ fn parse_text(body: &[u8], options: Options) -> Result<Parsed<'_>, ParseError> {
     while let Some(line) = lines.next_line() {
         match line {
             Ok(line) => summary.samples += collector.line(line),
-            Err(bad) if options.strict => return Err(ParseError::Line(bad)),
-            Err(bad) => summary.rejected.add(|| bad),
+            Err(refusal) if options.strict => return Err(refusal.into()),
+            Err(refusal) => summary.rejected.add(refusal),
         }
     }
     let rejected = summary.with_good_samples()?.rejected;
@@ -80,7 +80,7 @@ fn parse_openmetrics(body: &[u8]) -> Result<Parsed<'_>, ParseError> {
     let mut lines = Lines::new(body, Dialect::OpenMetrics);
     let mut collector = Collector::default();
     while let Some(line) = lines.next_line() {
-        collector.line(line.map_err(ParseError::Line)?);
+        collector.line(line?);
     }
     if lines.ended() { Ok(collector.parsed) } else { Err(ParseError::MissingEof) }
 }

@@ -79,7 +79,18 @@ pub enum Reason {
     AfterEof,
 }
 
-/// A refused line: where it is, what it says, and what is wrong with it.
+/// A refused line, as it stands in the body. Costs nothing, for a body may consist of nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal<'a> {
+    /// Its number in the body, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: Reason,
+    /// The line without its end.
+    pub text: &'a [u8],
+}
+
+/// A refused line to be shown: where it is, what it says, and what is wrong with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadLine {
     /// Its number in the body, from 1.
@@ -93,8 +104,11 @@ pub struct BadLine {
 impl BadLine {
     /// How much of a refused line is kept.
     pub const EXCERPT_CHARS: usize = 80;
+}
 
-    pub(super) fn new(line: usize, reason: Reason, text: &[u8]) -> Self {
+impl From<Refusal<'_>> for BadLine {
+    fn from(refusal: Refusal<'_>) -> Self {
+        let Refusal { line, reason, text } = refusal;
         let start = text.get(..4 * Self::EXCERPT_CHARS).unwrap_or(text);
         let shown = String::from_utf8_lossy(start);
         let excerpt = shown.escape_debug().take(Self::EXCERPT_CHARS).collect();
@@ -121,10 +135,10 @@ impl Rejected {
     /// How many refused lines are kept to be shown.
     pub const SHOWN: usize = 3;
 
-    pub(super) fn add(&mut self, bad: impl FnOnce() -> BadLine) {
+    pub(super) fn add(&mut self, refusal: Refusal<'_>) {
         self.count += 1;
         if self.first.len() < Self::SHOWN {
-            self.first.push(bad());
+            self.first.push(refusal.into());
         }
     }
 }
@@ -158,6 +172,12 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} families are native histograms without classic buckets", self.count)?;
         self.first.iter().try_for_each(|family| write!(f, "; {family}"))
+    }
+}
+
+impl From<Refusal<'_>> for ParseError {
+    fn from(refusal: Refusal<'_>) -> Self {
+        Self::Line(refusal.into())
     }
 }
 

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::{
     content_type::BOM,
-    error::{BadLine, Reason},
+    error::{Reason, Refusal},
     metadata::{self, Metadata},
     series::{LabelNames, SeriesText},
     value,
@@ -116,7 +116,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// The reason why the line is refused, with its number.
-    pub fn next_line(&mut self) -> Option<Result<Line<'a>, BadLine>> {
+    pub fn next_line(&mut self) -> Option<Result<Line<'a>, Refusal<'a>>> {
         self.rest = self.dialect.skip_empty(self.rest);
         let line = self.rest;
         if line.is_empty() {
@@ -130,7 +130,7 @@ impl<'a> Lines<'a> {
             Err(reason) => {
                 let (text, rest) = split_line(line);
                 self.rest = rest;
-                Err(BadLine::new(self.line_numbers.of(line), reason, text))
+                Err(Refusal { line: self.line_numbers.of(line), reason, text })
             }
         })
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::Kind,
+    grammar::{self, Parts, Quoted},
     lines::Dialect,
-    series::{self, Parts, Quoted},
     value,
 };
 
@@ -92,7 +92,7 @@ fn family_type(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
 fn help(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
     let (family, text) = family_and_text(rest, dialect)?;
     let text = match text.contains('\\') {
-        true => Cow::Owned(series::unescape(text, dialect == Dialect::OpenMetrics)),
+        true => Cow::Owned(grammar::unescape(text, dialect == Dialect::OpenMetrics)),
         false => Cow::Borrowed(text),
     };
     Ok(Metadata::Help { family, text })
@@ -106,7 +106,7 @@ fn unit(rest: &[u8]) -> Result<Metadata<'_>, Reason> {
 
 /// Splits `family text`. The text may be empty, and in the text format its blank may be missing then.
 fn family_and_text(rest: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
-    let (family, rest) = series::family_name(rest, dialect)?;
+    let (family, rest) = grammar::family_name(rest, dialect)?;
     let text = match (rest, dialect) {
         ([b' ', text @ ..], _) | ([b'\t', text @ ..] | text @ [], Dialect::Text) => text,
         _ => return Err(Reason::FamilyName),
@@ -117,7 +117,7 @@ fn family_and_text(rest: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &str)
 /// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`. An autoscaler has no use for it, but a
 /// malformed one means a broken body.
 pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
-    let rest = series::exemplar_labels(text, &mut Ignored).map_err(|_| Reason::Exemplar)?;
+    let rest = grammar::exemplar_labels(text, &mut Ignored).map_err(|_| Reason::Exemplar)?;
     let rest = rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?;
     let (_, rest) = value::read(rest).map_err(|_| Reason::Exemplar)?;
     let Some(seconds) = rest.strip_prefix(b" ") else { return Ok(rest) };

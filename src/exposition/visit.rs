@@ -2,7 +2,7 @@
 
 use super::{
     content_type::{self, Format},
-    error::{ParseError, Rejected, Skipped},
+    error::{ParseError, Refusal, Rejected, Skipped},
     lines::{Dialect, Line, Lines, Reading, SampleLine},
     metadata::Metadata,
     protobuf,
@@ -96,8 +96,8 @@ fn read_text(body: &[u8], options: Options, visitor: &mut impl Visitor) -> Resul
     while let Some(told) = tell_next(&mut lines, visitor) {
         match told {
             Ok(samples) => summary.samples += samples,
-            Err(bad) if options.strict => return Err(ParseError::Line(bad)),
-            Err(bad) => summary.rejected.add(|| bad),
+            Err(refusal) if options.strict => return Err(refusal.into()),
+            Err(refusal) => summary.rejected.add(refusal),
         }
     }
     summary.with_good_samples()
@@ -107,17 +107,14 @@ fn read_openmetrics(body: &[u8], visitor: &mut impl Visitor) -> Result<Summary, 
     let mut lines = Lines::new(body, Dialect::OpenMetrics);
     let mut summary = Summary::default();
     while let Some(told) = tell_next(&mut lines, visitor) {
-        summary.samples += told.map_err(ParseError::Line)?;
+        summary.samples += told?;
     }
     if lines.ended() { Ok(summary) } else { Err(ParseError::MissingEof) }
 }
 
 /// Takes one line and tells it; the number of samples in it, 0 or 1.
 #[inline]
-fn tell_next(
-    lines: &mut Lines<'_>,
-    visitor: &mut impl Visitor,
-) -> Option<Result<usize, super::error::BadLine>> {
+fn tell_next<'a>(lines: &mut Lines<'a>, visitor: &mut impl Visitor) -> Option<Result<usize, Refusal<'a>>> {
     match visitor.expected() {
         Expected::Series(series) => {
             if let Some(reading) = lines.next_if_series(series) {

@@ -1,1 +1,123 @@
 //! Pull in: annotations -> targets, one loop a target, one GET under one deadline and one byte cap.
+//!
+//! ```text
+//! cluster.pods() ─▶ supervisor ─annotations, targets─▶ one loop a target ─▶ client ─▶ template ─▶ store
+//!                        │                                  │  ▲
+//!                        └───▶ what /targets shows ◀────────┘  └─ schedule
+//! ```
+//!
+//! [`Scraper`] is the handle. A target's task ends with its pod, or with the shutdown; what it has appended leaves the
+//! store with it. A failed scrape keeps the values of the last good one for a while, a series that a good scrape lacks
+//! goes at once, and so does everything of a pod that is gone.
+
+pub mod allow;
+pub mod annotations;
+mod buffers;
+mod client;
+mod duration;
+mod error;
+mod options;
+mod run;
+mod schedule;
+mod scraping;
+mod state;
+mod stats;
+mod supervisor;
+pub mod targets;
+pub mod template;
+#[cfg(test)]
+mod testing;
+mod trace;
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use error::{ErrorClass, ScrapeError, Stage};
+pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
+pub use state::{Health, LastError, LastScrape, TargetCounts, TargetStatus};
+pub use stats::{Finished, ScrapeStats};
+pub use supervisor::PodSource;
+
+use self::{
+    run::Shared,
+    scraping::Workshop,
+    supervisor::{Board, Supervisor},
+};
+use crate::store::Store;
+
+/// Scrapes the pods that say so. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Scraper {
+    shared: Arc<Shared>,
+    board: Arc<Board>,
+}
+
+impl Scraper {
+    /// Starts to follow the pods of `source`, a [`Cluster`](crate::cluster::Cluster) usually. Every task is on
+    /// `tasks` and ends with `shutdown`.
+    #[must_use]
+    pub fn start(
+        options: ScrapeOptions,
+        source: impl Into<PodSource>,
+        store: Store,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            workshop: Arc::new(Workshop::new(&options)),
+            stats: ScrapeStats::default(),
+            on_scrape: options.on_scrape.clone(),
+            seed: options.seed,
+        });
+        let board = Arc::new(Board::default());
+        let supervisor = Supervisor {
+            options,
+            source: source.into(),
+            shared: shared.clone(),
+            board: board.clone(),
+            tasks: tasks.clone(),
+            shutdown,
+            planned: HashMap::default(),
+        };
+        tasks.spawn(supervisor.run());
+        Self { shared, board }
+    }
+
+    /// All targets, and the pods that want to be scraped and have none; sorted by namespace, pod and URL.
+    #[must_use]
+    pub fn targets(&self) -> Vec<TargetStatus> {
+        self.board.statuses()
+    }
+
+    /// How many targets there are of each health.
+    #[must_use]
+    pub fn counts(&self) -> TargetCounts {
+        TargetCounts::of(&self.targets())
+    }
+
+    /// How many targets there are.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        self.board.len()
+    }
+
+    /// Totals over all scrapes.
+    #[must_use]
+    pub fn stats(&self) -> &ScrapeStats {
+        &self.shared.stats
+    }
+
+    /// How many different templates the targets have, and their estimated bytes.
+    #[must_use]
+    pub fn templates(&self) -> (usize, usize) {
+        self.shared.workshop.templates.usage()
+    }
+
+    /// Scrapes that may start now before others have to end.
+    #[must_use]
+    pub fn free_permits(&self) -> usize {
+        self.shared.workshop.in_flight.available_permits()
+    }
+}

@@ -1,12 +1,14 @@
 //! A batch: newline-delimited JSON, one value a line.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     WriteError, WritePath,
-    body::{Value, ValueObject},
+    body::{Moment, Value, ValueObject},
 };
 
 /// One line that could be read.
@@ -17,15 +19,21 @@ pub(super) struct Line {
     pub(super) value: Value,
 }
 
-/// Where a line's value goes; its other fields are those of a single write's object form.
+/// A line: where the value goes, and the fields of a single write's object form. (serde can flatten no raw value, so
+/// they are listed once more.)
 #[derive(Deserialize, Debug)]
-struct Place<'a> {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LineObject<'a> {
     namespace: Option<String>,
     resource: String,
     name: String,
     metric: String,
-    #[serde(flatten, borrow)]
-    value: std::collections::BTreeMap<&'a str, &'a RawValue>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+    timestamp: Option<Moment>,
+    window_seconds: Option<u32>,
+    labels: Option<BTreeMap<String, String>>,
+    ttl: Option<String>,
 }
 
 /// Reads every line; blank ones are skipped.
@@ -50,8 +58,9 @@ pub(super) fn parse(body: &[u8], now: Timestamp) -> Result<Vec<Line>, WriteError
 }
 
 fn parse_line(text: &str, now: Timestamp) -> Result<(WritePath, Value), WriteError> {
-    let place: Place<'_> = serde_json::from_str(text)?;
-    let path = WritePath::new(place.namespace.as_deref(), &place.resource, &place.name, &place.metric)?;
-    let rest = serde_json::to_string(&place.value)?;
-    Ok((path, Value::from_object(serde_json::from_str::<ValueObject<'_>>(&rest)?, now)?))
+    let line: LineObject<'_> = serde_json::from_str(text)?;
+    let path = WritePath::new(line.namespace.as_deref(), &line.resource, &line.name, &line.metric)?;
+    let LineObject { value, timestamp, window_seconds, labels, ttl, .. } = line;
+    let object = ValueObject { value, timestamp, window_seconds, labels, ttl };
+    Ok((path, Value::from_object(object, now)?))
 }

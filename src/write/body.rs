@@ -27,22 +27,22 @@ pub(super) struct Query {
     pub(super) ttl: Option<SignedDuration>,
 }
 
-/// The object form, which a batch line shares.
+/// The object form.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ValueObject<'a> {
     #[serde(borrow)]
-    value: &'a RawValue,
-    timestamp: Option<Moment>,
-    window_seconds: Option<u32>,
-    labels: Option<BTreeMap<String, String>>,
-    ttl: Option<String>,
+    pub(super) value: &'a RawValue,
+    pub(super) timestamp: Option<Moment>,
+    pub(super) window_seconds: Option<u32>,
+    pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(super) ttl: Option<String>,
 }
 
 /// RFC 3339, or seconds since the epoch.
 #[derive(Deserialize, Debug)]
 #[serde(untagged, expecting = "a timestamp is RFC 3339 text or a number of seconds since 1970")]
-enum Moment {
+pub(super) enum Moment {
     Seconds(f64),
     Text(String),
 }

@@ -20,37 +20,48 @@ struct Row {
 /// Why we differ from Prometheus, and how to tell that this is the reason.
 type Rule = (&'static str, fn(&Row) -> bool);
 
-const RULES: [Rule; 8] = [
-    ("a CR before the newline is dropped", |row| {
-        row.text() && row.input.contains("\r\n") && row.prometheus.is_none()
+const RULES: [Rule; 10] = [
+    ("a CR before the end of a line is dropped", |row| {
+        let has_return = row.input.contains("\r\n") || row.input.ends_with('\r');
+        row.text() && has_return && row.prometheus.is_none()
     }),
     ("leading blanks are no part of the metric name", |row| {
         let blank = |told: &Told| told.raw.starts_with([' ', '\t']);
         row.text() && row.prometheus.iter().flatten().any(blank)
     }),
     ("blanks around the word of a TYPE line are dropped", |row| {
-        let is_loose = |line: &str| line.ends_with("r ") || line.contains("a  counter");
-        row.text() && row.type_lines().any(is_loose) && row.prometheus.is_none()
+        let is_loose = |(_, text): (&str, &str)| text.get(1..).is_some_and(|word| word != word.trim());
+        row.text() && row.metadata().any(is_loose) && row.prometheus.is_none()
     }),
     ("a NUL at the start of a line does not end the body", |row| {
-        row.text() && row.input.lines().any(|line| line.starts_with('\0'))
+        row.text() && row.input.lines().any(|line| line.trim_start().starts_with('\0'))
     }),
     ("a metadata line without a name is bad", |row| row.input.contains("# TYPE \"\" ") && row.ours.is_none()),
     ("the name of a metadata line ends at a blank, not at any character", |row| {
-        let is_glued = |line: &str| line.contains("a.b text") || line.contains("a#counter");
+        let is_glued = |(_, text): (&str, &str)| !text.is_empty() && !text.starts_with([' ', '\t']);
+        row.text() && row.metadata().any(is_glued) && row.ours.is_none()
+    }),
+    ("the name of a sample ends at a blank or brace: `a.5` is no `a` of 0.5", |row| {
+        let is_glued =
+            |line: &str| split_name(line).is_some_and(|(_, text)| !text.starts_with([' ', '\t', '{']));
         row.text() && row.input.lines().any(is_glued) && row.ours.is_none()
     }),
     ("an OpenMetrics timestamp out of range does not wrap around", |row| {
         !row.text() && row.prometheus.iter().flatten().any(|told| told.timestamp_ms == Some(i64::MIN))
     }),
+    ("OpenMetrics has no raw newline in quoted names, as it has none in values", |row| {
+        let has_newline = |told: &Told| told.raw.contains('\n');
+        !row.text() && row.prometheus.iter().flatten().any(has_newline)
+    }),
     (
-        "bounds are canonical in every bucket of a histogram, gauge histograms included, and nowhere else",
+        "bounds are canonical by the family of the series, gauge histograms included, not by the last TYPE line",
         |row| {
             let plain = |samples: &Option<Vec<Told>>| {
                 let strip = |told: &Told| Told { labels: BTreeMap::new(), ..told.clone() };
                 samples.as_ref().map(|samples| samples.iter().map(strip).collect::<Vec<_>>())
             };
-            row.input.contains("histogram") && plain(&row.ours) == plain(&row.prometheus)
+            let bound = ["le=", "quantile="].iter().any(|bound| row.input.contains(bound));
+            bound && plain(&row.ours) == plain(&row.prometheus)
         },
     ),
 ];
@@ -89,8 +100,13 @@ impl Row {
         self.format == "prom"
     }
 
-    fn type_lines(&self) -> impl Iterator<Item = &str> {
-        self.input.lines().filter(|line| line.starts_with("# TYPE"))
+    /// What TYPE and HELP lines say: the name, and what stands directly behind it.
+    fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        fn said(line: &str) -> Option<&str> {
+            let text = line.trim_start().strip_prefix('#')?.trim_start();
+            Some(text.strip_prefix("TYPE").or_else(|| text.strip_prefix("HELP"))?.trim_start())
+        }
+        self.input.lines().filter_map(said).filter_map(split_name)
     }
 
     fn rule(&self) -> Option<&'static str> {
@@ -104,6 +120,16 @@ impl Row {
             _ => Side::Both,
         }
     }
+}
+
+/// Splits a metric name, perhaps quoted, from what stands directly behind it.
+fn split_name(text: &str) -> Option<(&str, &str)> {
+    if let Some(inside) = text.strip_prefix('"') {
+        return inside.split_once('"');
+    }
+    let end =
+        text.find(|char: char| !(char.is_ascii_alphanumeric() || "_:".contains(char))).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
 }
 
 #[test]

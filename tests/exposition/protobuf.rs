@@ -10,10 +10,10 @@ const HISTOGRAM: u8 = 4;
 fn varint(mut value: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while value >= 128 {
-        bytes.push((value & 127) as u8 | 128);
+        bytes.push(u8::try_from(value & 127).unwrap() | 128);
         value >>= 7;
     }
-    bytes.push(value as u8);
+    bytes.push(u8::try_from(value).unwrap());
     bytes
 }
 

@@ -16,7 +16,7 @@ mod api_answers;
 mod api_hostile;
 mod auth;
 mod cluster;
-mod configuration;
 mod replay;
+mod scrape;
 mod serve;
 mod write;

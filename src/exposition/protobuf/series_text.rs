@@ -1,7 +1,7 @@
 //! Series texts written from protobuf labels.
 
 use super::{
-    super::series::{is_bare_label_name, is_bare_metric_name},
+    super::grammar::{is_bare_label_name, is_bare_metric_name},
     messages::LabelPair,
 };
 

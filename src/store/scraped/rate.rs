@@ -132,6 +132,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
+    #[expect(clippy::cast_possible_truncation, reason = "recorded seconds are small")]
     fn millis(seconds: &Value) -> i64 {
         (seconds.as_f64().unwrap() * 1000.0) as i64
     }

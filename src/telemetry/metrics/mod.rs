@@ -11,6 +11,7 @@ mod label;
 mod process;
 mod registration;
 mod runtime;
+mod scrape;
 mod serve;
 mod store;
 mod write;
@@ -23,10 +24,11 @@ pub use api::ApiMetrics;
 pub use auth::AuthMetrics;
 pub use label::LabelValues;
 pub use registration::{Described, Kind};
+pub use scrape::ScrapeMetrics;
 pub use serve::Listeners;
 pub use write::WriteMetrics;
 
-use crate::{auth::Auth, cluster::Cluster, serve::ServingCertificate, store::Store};
+use crate::{auth::Auth, cluster::Cluster, scrape::Scraper, serve::ServingCertificate, store::Store};
 use registration::{Reading, Registration};
 
 /// The metrics of one App.
@@ -39,6 +41,8 @@ pub struct Metrics {
     pub write: Arc<WriteMetrics>,
     /// Counts reviews.
     pub auth: Arc<AuthMetrics>,
+    /// Counts scrapes.
+    pub scrape: Arc<ScrapeMetrics>,
 }
 
 /// What is read when the page is asked for.
@@ -47,6 +51,8 @@ pub struct Parts {
     pub store: Store,
     /// The cluster.
     pub cluster: Cluster,
+    /// The targets, if anything is scraped.
+    pub scraper: Option<Scraper>,
     /// Who is trusted.
     pub auth: Auth,
     /// The certificate that is shown.
@@ -66,6 +72,8 @@ pub struct InFlightLimits {
     pub api: usize,
     /// Of writes.
     pub write: usize,
+    /// Of scrapes.
+    pub scrape: usize,
 }
 
 impl Metrics {
@@ -82,7 +90,8 @@ impl Metrics {
         let api = Arc::new(ApiMetrics::register(&mut registration, limits.api)?);
         let write = Arc::new(WriteMetrics::register(&mut registration, limits.write)?);
         let auth = Arc::new(AuthMetrics::register(&mut registration)?);
-        Ok(Self { registry, described, api, write, auth })
+        let scrape = Arc::new(ScrapeMetrics::register(&mut registration, limits.scrape)?);
+        Ok(Self { registry, described, api, write, auth, scrape })
     }
 
     /// Adds what is read from `parts`.
@@ -91,10 +100,12 @@ impl Metrics {
     /// As [`Metrics::new`]; also when it is called twice.
     pub fn read_from(&mut self, parts: Parts) -> Result<(), Error> {
         let mut registration = Registration { registry: &self.registry, described: &mut self.described };
-        let Parts { store, cluster, auth, certificate, listeners, ready, discovery_max_metrics } = parts;
+        let Parts { store, cluster, scraper, auth, certificate, listeners, ready, discovery_max_metrics } =
+            parts;
         readiness(&mut registration, ready)?;
         store::register(&mut registration, store, discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
+        scrape::register(&mut registration, scraper, self.scrape.in_flight_limit)?;
         auth::register(&mut registration, auth)?;
         serve::register(&mut registration, certificate, listeners)
     }

@@ -1,5 +1,6 @@
 //! What the adapter knows of a cluster, against a scripted API server.
 
+mod live;
 mod naming;
 mod pods;
 mod recovery;
@@ -18,7 +19,6 @@ use crate::support::{kube_api::KubeApi, seen};
 
 /// A cluster that follows a scripted server, and all that it told of it.
 struct Followed {
-    api: KubeApi,
     cluster: Cluster,
     told: Arc<Mutex<Vec<String>>>,
     tasks: TaskTracker,
@@ -44,7 +44,7 @@ impl Followed {
             ..ClusterOptions::new(tasks.clone(), shutdown.clone())
         };
         let cluster = Cluster::connect(options).await.unwrap();
-        Self { api: api.clone(), cluster, told, tasks, shutdown }
+        Self { cluster, told, tasks, shutdown }
     }
 
     /// The names of the checks that do not hold, and why.

@@ -467,7 +467,8 @@ impl Resource {
     }
 
     fn send(&mut self, version: u64, kind: &str, object: Value) {
-        let event = json!({"type": kind, "object": object});
+        let mut event = json!({ "type": kind });
+        event["object"] = object;
         let line = line(&event);
         let mine = self.watches.iter().filter(|(fields, _)| fields.select(&event["object"]));
         mine.for_each(|(_, watch)| drop(watch.send(Ok(line.clone()))));

@@ -93,6 +93,7 @@ def varied():
     lines += [f"a {value}" for value in VALUES] + [f'a{{x="1"}} {value} 7' for value in VALUES[:12]]
     lines += [f"a 1 {timestamp}" for timestamp in TIMESTAMPS]
     lines += [f"a_total 1{tail}" for tail in TAILS] + [f'a_bucket{{le="1"}} 1 5{tail}' for tail in TAILS]
+    lines += ["a.5", "a+1", "a-1 2", "a\"1\"", '{"a\nb"} 1', 'a{"x\ny"="1"} 1', " \x00a 1", "# HELP a=b text", "# TYPE s summary\nt{quantile=\"1\"} 1"]
     lines += COMMENTS + FAMILIES
     return lines
 

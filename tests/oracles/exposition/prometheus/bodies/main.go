@@ -29,7 +29,7 @@ func main() {
 		families = real(os.Args[3])
 	}
 	for extension, format := range map[string]expfmt.Format{
-		"protobuf":    expfmt.NewFormat(expfmt.TypeProtoDelim),
+		"protobuf":    expfmt.NewFormat(expfmt.TypeProtoDelim).WithEscapingScheme(model.NoEscaping),
 		"txt":         expfmt.NewFormat(expfmt.TypeTextPlain).WithEscapingScheme(model.NoEscaping),
 		"openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
 	} {

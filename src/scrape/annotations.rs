@@ -1,0 +1,415 @@
+//! What the annotations of a pod ask for.
+//!
+//! The names are those that Prometheus users have on their pods (`prometheus.io/scrape`, `…/port`, `…/path`,
+//! `…/scheme`, `…/param_<name>`), and `interval` and `timeout`, which have no standard: the spellings in use are all
+//! read. What only this adapter knows has its own prefix, `custom-metrics-adapter/`.
+//!
+//! An annotation that cannot be read is an error that names pod and annotation. Where a default is safe (an interval,
+//! a fold) it is used and the pod is scraped; where one would be a guess (a port, a path) the pod is not.
+
+use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+
+use http::uri::{PathAndQuery, Scheme};
+
+use super::{ScrapeOptions, allow::AllowList, duration};
+use crate::{cluster::Pod, store::Fold};
+
+/// What the project's own annotations start with.
+pub const OWN_PREFIX: &str = "custom-metrics-adapter/";
+
+/// Whether a pod wants to be scraped.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Wish {
+    /// It does not say so.
+    None,
+    /// It does, and how.
+    Scrape(Box<Settings>, Vec<AnnotationError>),
+    /// It does, or seems to, but not in a way that can be followed.
+    Unreadable(Vec<AnnotationError>),
+}
+
+/// How the targets of a pod are scraped, and how their values count.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The ports; none means that the rule for pods without that annotation chooses.
+    pub ports: Vec<PortName>,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The path, and the query with all parameters.
+    pub path: PathAndQuery,
+    /// How often.
+    pub interval: Duration,
+    /// How long one scrape may take.
+    pub timeout: Duration,
+    /// What rates are computed over.
+    pub window: Duration,
+    /// How series of one name become one number.
+    pub fold: Fold,
+    /// Which metrics are kept.
+    pub allow: Arc<AllowList>,
+    /// One bad line fails the whole body.
+    pub strict: bool,
+    /// OpenMetrics is asked for, because only it has `_created` series.
+    pub openmetrics: bool,
+}
+
+/// A port as an annotation says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PortName {
+    /// By its number; it need not be declared.
+    Number(u16),
+    /// By the name under which a container declares it.
+    Name(String),
+}
+
+/// An annotation that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("pod {pod}: annotation {annotation}={value:?}: {rule}")]
+pub struct AnnotationError {
+    /// `namespace/name`.
+    pub pod: String,
+    /// The annotation's whole name.
+    pub annotation: String,
+    /// What it says.
+    pub value: String,
+    /// What it should say.
+    pub rule: String,
+}
+
+/// Reads the annotations of `pod`.
+#[must_use]
+pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
+    let mut reader = Reader { pod, prefix: format!("{}/", options.annotation_prefix), errors: Vec::new() };
+    match reader.parse(&["scrape"], wish) {
+        Some(true) => {}
+        Some(false) => return Wish::None,
+        None if reader.errors.is_empty() => return Wish::None,
+        None => return Wish::Unreadable(reader.errors),
+    }
+    let ports = reader.parse(&["port"], ports).unwrap_or_default();
+    let scheme = reader.parse(&["scheme"], scheme).unwrap_or(Scheme::HTTP);
+    let path = reader.path();
+    if !reader.errors.is_empty() {
+        return Wish::Unreadable(reader.errors);
+    }
+    let interval = reader.parse(&INTERVAL, duration::parse).map(|interval| interval.clamp(SHORTEST, LONGEST));
+    let interval = interval.unwrap_or(options.interval);
+    let timeout = reader.parse(&TIMEOUT, duration::parse).unwrap_or(options.timeout).min(interval);
+    reader.prefix = OWN_PREFIX.to_owned();
+    reader.refuse_unknown();
+    let window = reader.parse(&["window"], duration::parse);
+    let settings = Settings {
+        ports,
+        scheme,
+        path,
+        interval,
+        timeout,
+        window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
+        fold: reader.parse(&["fold"], fold).unwrap_or_default(),
+        allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
+        strict: reader.parse(&["strict"], boolean).unwrap_or_default(),
+        openmetrics: reader.parse(&["openmetrics"], boolean).unwrap_or_default(),
+    };
+    Wish::Scrape(Box::new(settings), reader.errors)
+}
+
+struct Reader<'a> {
+    pod: &'a Pod,
+    prefix: String,
+    errors: Vec<AnnotationError>,
+}
+
+impl Reader<'_> {
+    /// Reads the first of these annotations that the pod has. `None` if it has none, or one that is wrong.
+    fn parse<T>(&mut self, names: &[&str], parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        for name in names {
+            let annotation = format!("{}{name}", self.prefix);
+            if let Some(value) = self.pod.annotations.get(&annotation) {
+                return parse(value.trim()).map_err(|rule| self.error(annotation, value, rule)).ok();
+            }
+        }
+        None
+    }
+
+    fn error(&mut self, annotation: String, value: &str, rule: String) {
+        let object = &self.pod.live.object;
+        let pod = format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name);
+        let value = value.chars().take(EXCERPT_CHARS).collect();
+        self.errors.push(AnnotationError { pod, annotation, value, rule });
+    }
+
+    /// The path with its query; parameters of their own annotations come last, in the order of their names.
+    fn path(&mut self) -> PathAndQuery {
+        let path = self.parse(&["path"], path).unwrap_or_else(|| PathAndQuery::from_static("/metrics"));
+        let mut query = form_urlencoded::Serializer::new(path.query().unwrap_or_default().to_owned());
+        let mut parameters = BTreeMap::new();
+        for (annotation, value) in &self.pod.annotations {
+            let name = annotation.strip_prefix(&self.prefix).and_then(|name| {
+                name.strip_prefix("param_")
+                    .or_else(|| name.strip_prefix("param-"))
+                    .filter(|name| !name.is_empty())
+            });
+            if let Some(name) = name {
+                parameters.entry(name).or_insert(value);
+            }
+        }
+        if parameters.is_empty() {
+            return path;
+        }
+        let query = query.extend_pairs(parameters).finish();
+        let whole = PathAndQuery::from_str(&format!("{}?{query}", path.path()));
+        match whole {
+            Ok(whole) => whole,
+            Err(error) => {
+                self.error(format!("{}param_*", self.prefix), &query, error.to_string());
+                path
+            }
+        }
+    }
+
+    /// A misspelled annotation of our own would else be silence.
+    fn refuse_unknown(&mut self) {
+        let unknown = self.pod.annotations.iter().filter(|(annotation, _)| {
+            annotation.strip_prefix(OWN_PREFIX).is_some_and(|name| !OWN.contains(&name))
+        });
+        for (annotation, value) in unknown.collect::<Vec<_>>() {
+            self.error(
+                annotation.clone(),
+                value,
+                format!("unknown annotation; known are {}", OWN.join(", ")),
+            );
+        }
+    }
+}
+
+/// What rates are computed over by default: four scrapes, and at least a minute.
+fn default_window(interval: Duration) -> Duration {
+    (4 * interval).max(Duration::from_secs(60))
+}
+
+/// A rate needs two scrapes; and what is older than some minutes is no basis for scaling.
+fn clamp_window(window: Duration, interval: Duration) -> Duration {
+    window.min(LONGEST_WINDOW).max(2 * interval)
+}
+
+fn wish(value: &str) -> Result<bool, String> {
+    boolean(value).or(if value.is_empty() { Ok(false) } else { Err("expected true or false".into()) })
+}
+
+fn boolean(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("expected true or false".into()),
+    }
+}
+
+fn ports(value: &str) -> Result<Vec<PortName>, String> {
+    let mut ports = Vec::new();
+    for word in value.split(',').map(str::trim) {
+        let port = port(word)?;
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
+}
+
+/// A number, or a port name: at most 15 letters, digits and dashes with a letter among them, as Kubernetes has it.
+fn port(word: &str) -> Result<PortName, String> {
+    const RULE: &str = "expected port numbers (1 to 65535) or names of declared ports, with commas between";
+    let named = word.len() <= 15
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    match word.parse::<u16>() {
+        Ok(0) => Err(RULE.into()),
+        Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => Ok(PortName::Number(number)),
+        _ if named => Ok(PortName::Name(word.to_ascii_lowercase())),
+        _ => Err(RULE.into()),
+    }
+}
+
+fn scheme(value: &str) -> Result<Scheme, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "http" => Ok(Scheme::HTTP),
+        "https" => Ok(Scheme::HTTPS),
+        _ => Err("expected http or https".into()),
+    }
+}
+
+fn path(value: &str) -> Result<PathAndQuery, String> {
+    let absolute = if value.starts_with('/') { value.to_owned() } else { format!("/{value}") };
+    // two slashes at the start would read as a host to some servers
+    if absolute.starts_with("//") || absolute.contains('#') || absolute.len() > MAX_PATH_BYTES {
+        return Err("expected a path such as /metrics, with a query if wanted".into());
+    }
+    PathAndQuery::from_str(&absolute).map_err(|error| format!("not a path: {error}"))
+}
+
+fn fold(value: &str) -> Result<Fold, String> {
+    match value {
+        "sum" => Ok(Fold::Sum),
+        "avg" => Ok(Fold::Average),
+        "max" => Ok(Fold::Max),
+        "min" => Ok(Fold::Min),
+        _ => Err("expected sum, avg, max or min".into()),
+    }
+}
+
+fn allow(value: &str) -> Result<Arc<AllowList>, String> {
+    let list = AllowList::parse(value).map(Arc::new);
+    list.map_err(|error| format!("expected metric names, with commas between: {error}"))
+}
+
+const INTERVAL: [&str; 3] = ["interval", "scrape-interval", "scrape_interval"];
+const TIMEOUT: [&str; 3] = ["timeout", "scrape-timeout", "scrape_timeout"];
+const OWN: [&str; 5] = ["metrics", "fold", "window", "strict", "openmetrics"];
+
+/// Below, one pod could keep a core busy; above, an HPA would scale on history.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST_WINDOW: Duration = Duration::from_secs(600);
+const MAX_PATH_BYTES: usize = 2048;
+const EXCERPT_CHARS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scrape::testing::pod;
+
+    fn read_pod(annotations: &[(&str, &str)]) -> Wish {
+        read(&pod("web-1", annotations), &ScrapeOptions::default())
+    }
+
+    fn settings(annotations: &[(&str, &str)]) -> Settings {
+        let scrape = [("prometheus.io/scrape", "true")];
+        match read_pod(&[annotations, &scrape].concat()) {
+            Wish::Scrape(settings, errors) if errors.is_empty() => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn errors(annotations: &[(&str, &str)]) -> (bool, Vec<String>) {
+        let scrape = [("prometheus.io/scrape", "true")];
+        let (scraped, errors) = match read_pod(&[&scrape, annotations].concat()) {
+            Wish::Scrape(_, errors) => (true, errors),
+            Wish::Unreadable(errors) => (false, errors),
+            Wish::None => panic!("no wish"),
+        };
+        (scraped, errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_pod_is_scraped_only_if_it_says_so() {
+        assert_eq!(read_pod(&[]), Wish::None);
+        assert_eq!(read_pod(&[("prometheus.io/port", "80")]), Wish::None);
+        for no in ["false", "False", "0", ""] {
+            assert_eq!(read_pod(&[("prometheus.io/scrape", no)]), Wish::None, "{no:?}");
+        }
+        for yes in ["true", "True", "1", " true "] {
+            assert!(matches!(read_pod(&[("prometheus.io/scrape", yes)]), Wish::Scrape(..)), "{yes:?}");
+        }
+        assert!(matches!(read_pod(&[("prometheus.io/scrape", "maybe")]), Wish::Unreadable(_)));
+    }
+
+    #[test]
+    fn without_more_the_usual_path_and_the_configured_times_are_used() {
+        let settings = settings(&[]);
+        assert_eq!((settings.path.as_str(), settings.scheme.as_str()), ("/metrics", "http"));
+        assert_eq!((settings.interval, settings.timeout), (Duration::from_secs(15), Duration::from_secs(5)));
+        assert_eq!(settings.window, Duration::from_secs(60));
+        assert!(settings.ports.is_empty() && settings.allow.allows("anything"));
+    }
+
+    #[test]
+    fn ports_are_numbers_or_names_and_may_be_several() {
+        let ports = settings(&[("prometheus.io/port", "8080, metrics,8080")]).ports;
+        assert_eq!(ports, [PortName::Number(8080), PortName::Name("metrics".into())]);
+    }
+
+    #[test]
+    fn parameters_join_the_query_of_the_path() {
+        let settings = settings(&[
+            ("prometheus.io/path", "probe?module=http"),
+            ("prometheus.io/param_target", "a b&c"),
+            ("prometheus.io/param-debug", "1"),
+        ]);
+        assert_eq!(settings.path.as_str(), "/probe?module=http&debug=1&target=a+b%26c");
+    }
+
+    #[test]
+    fn intervals_have_several_names_and_are_kept_within_bounds() {
+        for name in ["interval", "scrape-interval", "scrape_interval"] {
+            let name = format!("prometheus.io/{name}");
+            assert_eq!(settings(&[(&name, "30s")]).interval, Duration::from_secs(30), "{name}");
+        }
+        assert_eq!(settings(&[("prometheus.io/interval", "10ms")]).interval, Duration::from_secs(1));
+        assert_eq!(settings(&[("prometheus.io/interval", "1h")]).interval, Duration::from_secs(300));
+        let quick = settings(&[("prometheus.io/interval", "2s"), ("prometheus.io/timeout", "10s")]);
+        assert_eq!(quick.timeout, Duration::from_secs(2));
+        assert_eq!(settings(&[("prometheus.io/interval", "1m")]).window, Duration::from_secs(240));
+    }
+
+    #[test]
+    fn our_own_annotations_say_how_values_count() {
+        let settings = settings(&[
+            ("custom-metrics-adapter/metrics", "queue_depth,http_*"),
+            ("custom-metrics-adapter/fold", "max"),
+            ("custom-metrics-adapter/window", "5m"),
+            ("custom-metrics-adapter/strict", "true"),
+            ("custom-metrics-adapter/openmetrics", "true"),
+        ]);
+        assert!(settings.allow.allows("queue_depth") && !settings.allow.allows("go_goroutines"));
+        assert_eq!((settings.fold, settings.window), (Fold::Max, Duration::from_secs(300)));
+        assert!(settings.strict && settings.openmetrics);
+    }
+
+    #[test]
+    fn windows_are_kept_between_two_scrapes_and_ten_minutes() {
+        for (window, kept) in [("1s", 30), ("45s", 45), ("2h", 600)] {
+            let settings = settings(&[("custom-metrics-adapter/window", window)]);
+            assert_eq!(settings.window, Duration::from_secs(kept), "{window}");
+        }
+    }
+
+    #[test]
+    fn a_port_path_or_scheme_that_cannot_be_read_is_an_error_that_names_pod_and_annotation() {
+        for (name, value) in [
+            ("port", "http:80"),
+            ("port", "0"),
+            ("port", "65536"),
+            ("port", "80,"),
+            ("scheme", "ftp"),
+            ("path", "/a b"),
+            ("path", "//evil.example/metrics"),
+        ] {
+            let (scraped, errors) = errors(&[(&format!("prometheus.io/{name}"), value)]);
+            assert!(!scraped, "{name}={value}");
+            let start = format!("pod default/web-1: annotation prometheus.io/{name}={value:?}: ");
+            assert!(errors.len() == 1 && errors[0].starts_with(&start), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_default_is_safe_an_error_does_not_stop_the_scrape() {
+        for (annotation, value) in [
+            ("prometheus.io/interval", "often"),
+            ("prometheus.io/timeout", "-1s"),
+            ("custom-metrics-adapter/fold", "median"),
+            ("custom-metrics-adapter/metrics", "a*b"),
+            ("custom-metrics-adapter/strict", "perhaps"),
+            ("custom-metrics-adapter/fodl", "max"),
+        ] {
+            let (scraped, errors) = errors(&[(annotation, value)]);
+            assert!(scraped && errors.len() == 1 && errors[0].contains(annotation), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_configurable() {
+        let pod = pod("web-1", &[("example.com/scrape", "true"), ("example.com/port", "1")]);
+        let options = ScrapeOptions { annotation_prefix: "example.com".into(), ..ScrapeOptions::default() };
+        assert!(matches!(read(&pod, &options), Wish::Scrape(..)));
+        assert_eq!(read(&pod, &ScrapeOptions::default()), Wish::None);
+    }
+}

@@ -1,0 +1,237 @@
+//! One GET under one deadline and one byte cap.
+//!
+//! The deadline covers connecting, TLS, headers and body together; the cap covers the body as it comes and, by
+//! [`exposition::decode`](crate::exposition::decode), as it unpacks. Nothing is redirected, no proxy is asked, no
+//! name is resolved: the address is a pod's, from its status.
+//!
+//! **A connection at rest is a socket and nothing else.** Between two scrapes a target is idle for all but some
+//! milliseconds. A usual client keeps the buffers of each idle connection, which is most of what a target would cost;
+//! here they are made for one exchange and go with it ([`connection`]).
+
+mod connection;
+mod credentials;
+mod reload;
+mod tls;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, StatusCode, Version,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION,
+        USER_AGENT,
+    },
+    response,
+};
+use http_body_util::Empty;
+use rustls::ClientConfig;
+use tokio::{net::TcpStream, time::Instant};
+
+use self::{
+    connection::{Exchange, Stream},
+    credentials::Credentials,
+};
+use super::{
+    ScrapeOptions,
+    error::{ScrapeError, Stage},
+    options::Compression,
+    targets::TargetSpec,
+};
+use crate::exposition::{ACCEPT_OPENMETRICS, ACCEPT_TEXT, Format, Negotiated, decode};
+
+/// Sends the requests of all targets.
+pub(super) struct Client {
+    credentials: Credentials,
+    body_bytes: usize,
+    compression: Compression,
+    request_headers: Option<super::options::RequestHeaders>,
+}
+
+/// A connection between two scrapes.
+pub(super) struct Kept {
+    stream: Box<dyn Stream>,
+    /// What TLS was set up with; other files, another connection.
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// The head of a good response; its body is where the caller wanted it.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) negotiated: Negotiated,
+    pub(super) encoding: decode::Encoding,
+}
+
+/// A request under way: what it is doing, and where its body goes.
+struct Attempt<'a> {
+    client: &'a Client,
+    target: &'a TargetSpec,
+    gzip: bool,
+    stage: Stage,
+    body: &'a mut Vec<u8>,
+}
+
+impl Client {
+    pub(super) fn new(options: &ScrapeOptions) -> Self {
+        Self {
+            credentials: Credentials::new(&options.credentials),
+            body_bytes: options.body_bytes,
+            compression: options.compression,
+            request_headers: options.request_headers.clone(),
+        }
+    }
+
+    /// Fetches `target` into `body`, which is cleared first, over the kept connection if there is one that works.
+    /// Afterwards `kept` is the connection for the next time, if there is one.
+    ///
+    /// # Errors
+    /// When no whole body with status 200 comes in time and within the cap.
+    pub(super) async fn fetch(
+        &self,
+        target: &TargetSpec,
+        kept: &mut Option<Kept>,
+        last_body_bytes: usize,
+        body: &mut Vec<u8>,
+    ) -> Result<Head, ScrapeError> {
+        let gzip = match self.compression {
+            Compression::Auto => last_body_bytes > LARGE_BODY,
+            Compression::Gzip => true,
+            Compression::Identity => false,
+        };
+        let after = target.settings.timeout;
+        let mut attempt = Attempt { client: self, target, gzip, stage: Stage::Connecting, body };
+        let head = tokio::time::timeout_at(Instant::now() + after, attempt.run(kept)).await;
+        let stage = attempt.stage;
+        head.unwrap_or(Err(ScrapeError::Timeout { stage, after }))
+    }
+
+    fn request(&self, target: &TargetSpec, gzip: bool, token: Option<HeaderValue>) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        // an authority-free URI is what stands in the request line
+        *request.uri_mut() = http::Uri::from(target.settings.path.clone());
+        let headers = request.headers_mut();
+        headers.insert(HOST, value(&target.key.address.to_string()));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let accept = if target.settings.openmetrics { ACCEPT_OPENMETRICS } else { ACCEPT_TEXT };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        let encoding = if gzip { decode::ACCEPT_ENCODING } else { "identity" };
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+        headers.insert(TIMEOUT_HEADER, value(&target.settings.timeout.as_secs_f64().to_string()));
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token);
+        }
+        if let Some(add) = &self.request_headers {
+            add(headers);
+        }
+        request
+    }
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self, kept: &mut Option<Kept>) -> Result<Head, ScrapeError> {
+        let tls = if self.target.key.https { Some(self.client.credentials.tls().await?) } else { None };
+        let token = self.client.credentials.token(self.target.key.https).await?;
+        let reusable = kept.take().filter(|kept| same(kept.tls.as_ref(), tls.as_ref()));
+        if let Some(mut old) = reusable
+            && old.is_open()
+        {
+            match self.exchange(old, token.clone()).await {
+                // the server may close an idle connection just when it is used again
+                Err(ScrapeError::Protocol(_)) if self.stage == Stage::Headers => {}
+                exchanged => return Self::keep(kept, exchanged),
+            }
+        }
+        let new = self.connect(tls).await?;
+        let exchanged = self.exchange(new, token).await;
+        Self::keep(kept, exchanged)
+    }
+
+    fn keep(
+        kept: &mut Option<Kept>,
+        exchanged: Result<(Head, Option<Kept>), ScrapeError>,
+    ) -> Result<Head, ScrapeError> {
+        let (head, connection) = exchanged?;
+        *kept = connection;
+        Ok(head)
+    }
+
+    async fn connect(&mut self, tls: Option<Arc<ClientConfig>>) -> Result<Kept, ScrapeError> {
+        self.stage = Stage::Connecting;
+        let tcp = TcpStream::connect(self.target.key.address).await.map_err(ScrapeError::Connect)?;
+        let Some(config) = tls else { return Ok(Kept { stream: Box::new(tcp), tls: None }) };
+        self.stage = Stage::Handshake;
+        let name = self.client.credentials.server_name(self.target.key.address)?;
+        let connector = tokio_rustls::TlsConnector::from(config.clone());
+        let stream =
+            connector.connect(name, tcp).await.map_err(|error| ScrapeError::Tls(error.to_string()))?;
+        Ok(Kept { stream: Box::new(stream), tls: Some(config) })
+    }
+
+    async fn exchange(
+        &mut self,
+        connection: Kept,
+        token: Option<HeaderValue>,
+    ) -> Result<(Head, Option<Kept>), ScrapeError> {
+        self.stage = Stage::Headers;
+        self.body.clear();
+        let request = self.client.request(self.target, self.gzip, token);
+        let mut exchange = Exchange::begin(connection.stream, self.body.capacity()).await?;
+        let (head, incoming) = exchange.send(request).await?.into_parts();
+        let good = check(&head)?;
+        self.stage = Stage::Body;
+        exchange.read(incoming, self.client.body_bytes, self.body).await?;
+        let stream = if says_close(&head) { None } else { exchange.into_stream() };
+        Ok((good, stream.map(|stream| Kept { stream, tls: connection.tls })))
+    }
+}
+
+impl Kept {
+    /// Whether nothing has come while nothing was asked: neither an end nor anything else.
+    fn is_open(&mut self) -> bool {
+        use futures::FutureExt;
+        use tokio::io::AsyncReadExt;
+        self.stream.read(&mut [0]).now_or_never().is_none()
+    }
+}
+
+fn same(one: Option<&Arc<ClientConfig>>, other: Option<&Arc<ClientConfig>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Exactly 200: a 204 or 206 is not a whole exposition either.
+fn check(head: &response::Parts) -> Result<Head, ScrapeError> {
+    if head.status.is_redirection() {
+        let location = text(&head.headers, &LOCATION).unwrap_or_default().chars().take(200).collect();
+        return Err(ScrapeError::Redirect { status: head.status, location });
+    }
+    if head.status != StatusCode::OK {
+        return Err(ScrapeError::Status(head.status));
+    }
+    let encoding = decode::Encoding::from_header(text(&head.headers, &CONTENT_ENCODING))?;
+    Ok(Head { negotiated: Format::from_content_type(text(&head.headers, &CONTENT_TYPE)), encoding })
+}
+
+fn says_close(head: &response::Parts) -> bool {
+    let connection = text(&head.headers, &CONNECTION).unwrap_or_default();
+    head.version != Version::HTTP_11
+        || connection.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// For addresses and numbers, which are always header values.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// From here on unpacking costs less than what the network has to carry.
+const LARGE_BODY: usize = 256 << 10;
+const AGENT: &str = concat!("custom-metrics-adapter/", env!("CARGO_PKG_VERSION"));
+/// What exporters that ask others (blackbox, snmp) divide their time by.
+const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";

@@ -1,0 +1,198 @@
+//! Why a scrape failed.
+
+use std::{fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::template::{LimitError, ReadError};
+use crate::{exposition, store};
+
+/// Why a scrape failed. The values of the last good one go on being served until they are too old.
+#[derive(Debug, thiserror::Error)]
+pub enum ScrapeError {
+    /// No TCP connection.
+    #[error("cannot connect")]
+    Connect(#[source] std::io::Error),
+    /// Not done in time.
+    #[error("timed out after {after:?} while {stage}")]
+    Timeout {
+        /// What was being done.
+        stage: Stage,
+        /// The timeout.
+        after: Duration,
+    },
+    /// No TLS connection, or no certificate to make one with.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// What came was no HTTP response, or not all of one.
+    #[error("the response is not whole or not HTTP")]
+    Protocol(#[source] hyper::Error),
+    /// A status other than 200.
+    #[error("the status is {0}, not 200")]
+    Status(http::StatusCode),
+    /// A redirect; none is followed.
+    #[error("the status is {status}, a redirect to {location:?}, which is not followed")]
+    Redirect {
+        /// The status.
+        status: http::StatusCode,
+        /// Where to.
+        location: String,
+    },
+    /// More bytes than a body may have.
+    #[error("the body has more than {limit} bytes")]
+    Size {
+        /// The limit.
+        limit: usize,
+    },
+    /// The Content-Encoding is unknown, or the body does not have it.
+    #[error(transparent)]
+    Decode(exposition::decode::DecodeError),
+    /// The body is no exposition.
+    #[error(transparent)]
+    Parse(exposition::ParseError),
+    /// The body holds more than it may.
+    #[error(transparent)]
+    Limit(LimitError),
+    /// The store is full.
+    #[error(transparent)]
+    Store(store::AppendError),
+    /// We did something that cannot be: a task that parses was lost.
+    #[error("the parser ended early")]
+    Lost,
+}
+
+/// What is being done within a scrape's deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Connecting by TCP.
+    Connecting,
+    /// Shaking hands by TLS.
+    Handshake,
+    /// Waiting for the headers of the response.
+    Headers,
+    /// Reading its body.
+    Body,
+}
+
+/// The kinds of failures, for counters and pages; a closed set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorClass {
+    /// No TCP connection.
+    Connect,
+    /// Not done in time.
+    Timeout,
+    /// TLS or certificates.
+    Tls,
+    /// Not HTTP, or cut short.
+    Protocol,
+    /// A status other than 200.
+    Status,
+    /// A redirect.
+    Redirect,
+    /// Too many bytes.
+    Size,
+    /// Content-Encoding.
+    Decode,
+    /// Not an exposition.
+    Parse,
+    /// Too many samples or labels, or a full store.
+    Limit,
+}
+
+impl ScrapeError {
+    /// Its kind.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Connect(_) => ErrorClass::Connect,
+            Self::Timeout { .. } => ErrorClass::Timeout,
+            Self::Tls(_) => ErrorClass::Tls,
+            Self::Protocol(_) => ErrorClass::Protocol,
+            Self::Status(_) => ErrorClass::Status,
+            Self::Redirect { .. } => ErrorClass::Redirect,
+            Self::Size { .. } => ErrorClass::Size,
+            Self::Decode(_) => ErrorClass::Decode,
+            Self::Parse(_) | Self::Lost => ErrorClass::Parse,
+            Self::Limit(_) | Self::Store(_) => ErrorClass::Limit,
+        }
+    }
+
+    /// The whole story in one line: the error and what caused it.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !story.ends_with(&cause_text) {
+                story.push_str(": ");
+                story.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        story
+    }
+}
+
+impl From<ReadError> for ScrapeError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Parse(error) => Self::Parse(error),
+            ReadError::Limit(error) => Self::Limit(error),
+        }
+    }
+}
+
+impl From<exposition::decode::DecodeError> for ScrapeError {
+    fn from(error: exposition::decode::DecodeError) -> Self {
+        match error {
+            exposition::decode::DecodeError::TooLarge(limit) => Self::Size { limit },
+            error => Self::Decode(error),
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "connecting",
+            Self::Handshake => "shaking hands by TLS",
+            Self::Headers => "waiting for the response",
+            Self::Body => "reading the body",
+        })
+    }
+}
+
+impl ErrorClass {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::Connect,
+        Self::Timeout,
+        Self::Tls,
+        Self::Protocol,
+        Self::Status,
+        Self::Redirect,
+        Self::Size,
+        Self::Decode,
+        Self::Parse,
+        Self::Limit,
+    ];
+
+    /// As a label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Status => "status",
+            Self::Redirect => "redirect",
+            Self::Size => "size",
+            Self::Decode => "decode",
+            Self::Parse => "parse",
+            Self::Limit => "limit",
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One scrape: fetch, unpack, read, append.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+
+use super::{
+    buffers::Buffers,
+    client::{Client, Head, Kept},
+    error::ScrapeError,
+    options::ScrapeOptions,
+    state::Measured,
+    targets::TargetSpec,
+    template::{self, Reading, Rules, SeriesLimits, Template, Templates},
+};
+use crate::{
+    exposition::decode,
+    store::{Scrape, Target},
+};
+
+/// What all targets share.
+pub(super) struct Workshop {
+    pub(super) client: Client,
+    pub(super) templates: Templates,
+    pub(super) in_flight: Semaphore,
+    parsing: Semaphore,
+    bodies: Buffers<u8>,
+    values: Buffers<f64>,
+    limits: SeriesLimits,
+    body_bytes: usize,
+}
+
+/// What a target keeps from scrape to scrape.
+#[derive(Default)]
+pub(super) struct Memory {
+    connection: Option<Kept>,
+    /// What the last appended body looked like.
+    template: Option<Arc<Template>>,
+    wire_bytes: usize,
+    body_bytes: usize,
+}
+
+/// The unpacked bytes of the last body, and what it looked like.
+type LastBody = (usize, Option<Arc<Template>>);
+
+/// A body that has been read.
+struct ReadBody {
+    result: Result<Reading, ScrapeError>,
+    values: Vec<f64>,
+    body_bytes: usize,
+}
+
+impl Workshop {
+    pub(super) fn new(options: &ScrapeOptions) -> Self {
+        Self {
+            client: Client::new(options),
+            templates: Templates::default(),
+            in_flight: Semaphore::new(options.in_flight.max(1)),
+            parsing: Semaphore::new(options.parsing.max(1)),
+            bodies: Buffers::new(4 * options.parsing),
+            values: Buffers::new(2 * options.parsing),
+            limits: options.series_limits,
+            body_bytes: options.body_bytes,
+        }
+    }
+
+    /// Scrapes `spec` and appends what it exposes. `measured` tells what was found, whatever the result.
+    pub(super) async fn scrape(
+        self: &Arc<Self>,
+        spec: &TargetSpec,
+        target: &Target,
+        memory: &mut Memory,
+        (at, measured): (Timestamp, &mut Measured),
+    ) -> Result<(), ScrapeError> {
+        let mut wire = self.bodies.take(memory.wire_bytes);
+        let fetched = self.client.fetch(spec, &mut memory.connection, memory.body_bytes, &mut wire).await;
+        let head = match fetched {
+            Ok(head) => head,
+            Err(error) => {
+                self.bodies.put(wire);
+                return Err(error);
+            }
+        };
+        measured.wire_bytes = wire.len();
+        measured.content_type_fallback = head.negotiated.fallback && !wire.is_empty();
+        memory.wire_bytes = wire.len();
+        let last = (memory.body_bytes, memory.template.clone());
+        let read = self.parse(wire, &head, spec, last).await?;
+        measured.body_bytes = read.body_bytes;
+        memory.body_bytes = read.body_bytes;
+        let appended = read.result.and_then(|reading| {
+            note(measured, &reading, memory);
+            append(target, spec, memory, (at, reading, &read.values))
+        });
+        self.values.put(read.values);
+        appended
+    }
+
+    /// Parses at once what is small, and elsewhere what would hold up the other tasks of this thread.
+    async fn parse(
+        self: &Arc<Self>,
+        wire: Vec<u8>,
+        head: &Head,
+        spec: &TargetSpec,
+        last: LastBody,
+    ) -> Result<ReadBody, ScrapeError> {
+        let rules =
+            Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
+        let (format, encoding) = (head.negotiated.format, head.encoding);
+        let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
+        let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
+        if wire.len() <= most {
+            return Ok(self.read(wire, (format, encoding), &rules, last));
+        }
+        let workshop = self.clone();
+        let read = move || workshop.read(wire, (format, encoding), &rules, last);
+        tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
+    }
+
+    fn read(
+        &self,
+        wire: Vec<u8>,
+        (format, encoding): (crate::exposition::Format, decode::Encoding),
+        rules: &Rules,
+        (last_bytes, last): LastBody,
+    ) -> ReadBody {
+        let unpacks = encoding == decode::Encoding::Gzip;
+        let mut unpacked = if unpacks { self.bodies.take(last_bytes) } else { Vec::new() };
+        let mut values = self.values.take(last.as_ref().map_or(0, |last| last.shape().len()));
+        let mut body_bytes = 0;
+        let decoded = decode::decode(encoding, &wire, self.body_bytes, &mut unpacked);
+        let result = decoded.map_err(ScrapeError::from).and_then(|body| {
+            body_bytes = body.len();
+            let room = (&self.templates, &mut values);
+            template::read(body, format, rules, last.as_ref(), room).map_err(ScrapeError::from)
+        });
+        self.bodies.put(wire);
+        if unpacks {
+            self.bodies.put(unpacked);
+        }
+        ReadBody { result, values, body_bytes }
+    }
+}
+
+fn note(measured: &mut Measured, reading: &Reading, memory: &Memory) {
+    measured.samples = reading.samples;
+    measured.series = reading.template.shape().len();
+    measured.rejected = reading.rejected.clone();
+    measured.skipped_families = reading.skipped;
+    measured.steady = memory.template.as_ref().is_some_and(|last| Arc::ptr_eq(last, &reading.template));
+}
+
+fn append(
+    target: &Target,
+    spec: &TargetSpec,
+    memory: &mut Memory,
+    (at, reading, values): (Timestamp, Reading, &[f64]),
+) -> Result<(), ScrapeError> {
+    let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
+    let shape = reading.template.shape();
+    let scrape = Scrape { at, started, shape, values, moved: reading.moved.as_deref() };
+    target.append(scrape).map_err(ScrapeError::Store)?;
+    memory.template = Some(reading.template);
+    Ok(())
+}
+
+/// Seconds since 1970 as a moment, unless it is nonsense: in 1970, or after the scrape that told it.
+fn moment(seconds: f64, at: Timestamp) -> Option<Timestamp> {
+    let since_epoch = SignedDuration::try_from_secs_f64(seconds).ok()?;
+    let moment = Timestamp::from_duration(since_epoch).ok()?;
+    (seconds > 0.0 && moment <= at).then_some(moment)
+}
+
+/// Parsing this much takes less than a millisecond.
+const SMALL_BODY: usize = 1 << 20;

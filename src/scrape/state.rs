@@ -1,0 +1,315 @@
+//! How targets are: what the page `/targets` shows.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::{
+    error::{ErrorClass, ScrapeError},
+    targets::{Refusal, TargetSpec},
+};
+use crate::{
+    exposition::{BadLine, Rejected},
+    model::ObjectRef,
+};
+
+/// A target, or a pod that wants to be scraped and has none.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetStatus {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// What is fetched; `None` if there is no target.
+    pub url: Option<String>,
+    /// How it is.
+    pub health: Health,
+    /// What is wrong with the pod's annotations, or why it has no target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// Seconds between scrapes.
+    pub interval_seconds: f64,
+    /// When the next scrape is due.
+    pub next_scrape: Option<Timestamp>,
+    /// The last scrape.
+    pub last_scrape: Option<LastScrape>,
+    /// When the last good scrape began, whose values are served until they are too old.
+    pub last_good: Option<Timestamp>,
+    /// How many scrapes have failed one after the other.
+    pub failures: u32,
+}
+
+/// How a target is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// The last scrape failed.
+    Down,
+    /// The pod wants to be scraped, but there is nothing to scrape.
+    Refused,
+    /// Not scraped yet.
+    Unknown,
+    /// The pod is terminating: its last values stay until they are too old or it is gone.
+    Terminating,
+    /// The last scrape was good.
+    Up,
+}
+
+/// One scrape.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastScrape {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// Samples in the body.
+    pub samples: usize,
+    /// Series that are kept.
+    pub series: usize,
+    /// Bytes of the body, unpacked.
+    pub bytes: usize,
+    /// Bytes of it on the wire.
+    pub wire_bytes: usize,
+    /// Bad lines.
+    pub rejected: usize,
+    /// The first of them, with their numbers and what is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejected_lines: Vec<String>,
+    /// The Content-Type was missing or none of ours, and the body was read as text.
+    pub content_type_fallback: bool,
+    /// Protobuf families that could not be used: native histograms.
+    pub skipped_families: usize,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<LastError>,
+}
+
+/// Why a scrape failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastError {
+    /// Its kind.
+    pub class: ErrorClass,
+    /// The whole story.
+    pub message: String,
+}
+
+/// What a scrape found, whether it was good or not.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Measured {
+    pub(super) wire_bytes: usize,
+    pub(super) body_bytes: usize,
+    pub(super) samples: usize,
+    pub(super) series: usize,
+    pub(super) rejected: Rejected,
+    pub(super) content_type_fallback: bool,
+    pub(super) skipped_families: usize,
+    pub(super) steady: bool,
+}
+
+/// The changing part of a target's status, shared with its task.
+#[derive(Debug, Default)]
+pub(super) struct TargetState(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: Option<Last>,
+    last_good: Option<Timestamp>,
+    next: Option<Timestamp>,
+    failures: u32,
+}
+
+/// What is kept of the last scrape, in few bytes: there are thousands of targets.
+#[derive(Debug)]
+struct Last {
+    at: Timestamp,
+    duration: Duration,
+    samples: u32,
+    series: u32,
+    bytes: u32,
+    wire_bytes: u32,
+    rejected: u32,
+    skipped_families: u32,
+    content_type_fallback: bool,
+    trouble: Option<Box<Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    lines: Vec<BadLine>,
+    error: Option<LastError>,
+}
+
+/// What a scrape has changed, for the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    /// It failed, and the one before did not, or in another way.
+    Failing,
+    /// It was good, and the one before failed.
+    Recovered,
+}
+
+impl TargetState {
+    pub(super) fn set_next(&self, next: Option<Timestamp>) {
+        self.0.lock().next = next;
+    }
+
+    /// Notes a scrape. Says what has changed, if anything has.
+    pub(super) fn note(
+        &self,
+        at: Timestamp,
+        duration: Duration,
+        measured: &Measured,
+        error: Option<&ScrapeError>,
+    ) -> Option<Turn> {
+        let last = Last::new((at, duration), measured, error);
+        let mut inner = self.0.lock();
+        let before = inner.last.as_ref().and_then(Last::error).map(|error| error.class);
+        inner.last = Some(last);
+        match error {
+            Some(error) => {
+                inner.failures = inner.failures.saturating_add(1);
+                (before != Some(error.class())).then_some(Turn::Failing)
+            }
+            None => {
+                inner.failures = 0;
+                inner.last_good = Some(at);
+                before.map(|_| Turn::Recovered)
+            }
+        }
+    }
+
+    pub(super) fn status(
+        &self,
+        spec: &TargetSpec,
+        is_terminating: bool,
+        problems: Vec<String>,
+    ) -> TargetStatus {
+        let inner = self.0.lock();
+        let health = match &inner.last {
+            _ if is_terminating => Health::Terminating,
+            None => Health::Unknown,
+            Some(last) if last.error().is_some() => Health::Down,
+            Some(_) => Health::Up,
+        };
+        TargetStatus {
+            url: Some(spec.url()),
+            health,
+            problems,
+            interval_seconds: spec.settings.interval.as_secs_f64(),
+            next_scrape: inner.next.filter(|_| !is_terminating),
+            last_scrape: inner.last.as_ref().map(Last::show),
+            last_good: inner.last_good,
+            failures: inner.failures,
+            ..TargetStatus::nothing(&spec.object)
+        }
+    }
+}
+
+impl TargetStatus {
+    /// A pod that wants to be scraped and has no target.
+    pub(super) fn refused(object: &ObjectRef, refusals: &[Refusal]) -> Self {
+        let problems = refusals.iter().map(ToString::to_string).collect();
+        Self { problems, ..Self::nothing(object) }
+    }
+
+    fn nothing(object: &ObjectRef) -> Self {
+        Self {
+            namespace: object.namespace.as_deref().unwrap_or_default().to_owned(),
+            pod: object.name.to_string(),
+            url: None,
+            health: Health::Refused,
+            problems: Vec::new(),
+            interval_seconds: 0.0,
+            next_scrape: None,
+            last_scrape: None,
+            last_good: None,
+            failures: 0,
+        }
+    }
+}
+
+impl Last {
+    fn new((at, duration): (Timestamp, Duration), measured: &Measured, error: Option<&ScrapeError>) -> Self {
+        let lines = &measured.rejected.first;
+        let trouble = (error.is_some() || !lines.is_empty()).then(|| {
+            let error = error.map(|error| LastError { class: error.class(), message: error.story() });
+            Box::new(Trouble { lines: lines.clone(), error })
+        });
+        let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            at,
+            duration,
+            samples: narrow(measured.samples),
+            series: narrow(measured.series),
+            bytes: narrow(measured.body_bytes),
+            wire_bytes: narrow(measured.wire_bytes),
+            rejected: narrow(measured.rejected.count),
+            skipped_families: narrow(measured.skipped_families),
+            content_type_fallback: measured.content_type_fallback,
+            trouble,
+        }
+    }
+
+    fn error(&self) -> Option<&LastError> {
+        self.trouble.as_ref()?.error.as_ref()
+    }
+
+    fn show(&self) -> LastScrape {
+        let lines = self.trouble.iter().flat_map(|trouble| &trouble.lines);
+        LastScrape {
+            at: self.at,
+            duration_seconds: self.duration.as_secs_f64(),
+            samples: self.samples as usize,
+            series: self.series as usize,
+            bytes: self.bytes as usize,
+            wire_bytes: self.wire_bytes as usize,
+            rejected: self.rejected as usize,
+            rejected_lines: lines.map(ToString::to_string).collect(),
+            content_type_fallback: self.content_type_fallback,
+            skipped_families: self.skipped_families as usize,
+            error: self.error().cloned(),
+        }
+    }
+}
+
+/// How many targets there are of each health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct TargetCounts {
+    /// Not scraped yet.
+    pub unknown: usize,
+    /// The last scrape was good.
+    pub up: usize,
+    /// The last scrape failed.
+    pub down: usize,
+    /// Of terminating pods.
+    pub terminating: usize,
+    /// Pods that want to be scraped and have no target.
+    pub refused: usize,
+    /// Annotations and the like that could not be followed, of pods with and without targets.
+    pub problems: usize,
+}
+
+impl TargetCounts {
+    pub(super) fn of(statuses: &[TargetStatus]) -> Self {
+        let mut counts = Self::default();
+        for status in statuses {
+            counts.problems += status.problems.len();
+            *match status.health {
+                Health::Unknown => &mut counts.unknown,
+                Health::Up => &mut counts.up,
+                Health::Down => &mut counts.down,
+                Health::Terminating => &mut counts.terminating,
+                Health::Refused => &mut counts.refused,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// Shared by a target's task and the pages.
+pub(super) type SharedState = Arc<TargetState>;

@@ -1,0 +1,294 @@
+//! Pods -> targets.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::uri::Scheme;
+use jiff::Timestamp;
+
+use super::{
+    ScrapeOptions,
+    annotations::{self, AnnotationError, PortName, Settings, Wish},
+};
+use crate::{
+    cluster::{ContainerPort, Pod, PodPhase, Protocol},
+    model::{ObjectRef, Uid},
+};
+
+/// What tells targets apart. Two pods on one host network share addresses but not UIDs; a pod of the same name with
+/// a new UID is a new target.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TargetKey {
+    /// The pod's UID.
+    pub uid: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether by TLS.
+    pub https: bool,
+    /// The path with its query.
+    pub path: String,
+}
+
+/// A target.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TargetSpec {
+    /// What tells it apart.
+    pub key: TargetKey,
+    /// The pod.
+    pub object: ObjectRef,
+    /// When the pod was created.
+    pub created: Timestamp,
+    /// When the container that declares the port started: no counter of it is older.
+    pub started: Option<Timestamp>,
+    /// How it is scraped.
+    pub settings: Arc<Settings>,
+}
+
+/// What is to be scraped of one pod.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PodPlan {
+    /// Its targets.
+    pub targets: Vec<Arc<TargetSpec>>,
+    /// Whether the targets keep their last values but are not scraped any more, because the pod is terminating.
+    pub is_terminating: bool,
+    /// Why it wants to be scraped but is not, or not as it wants.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Why a pod that wants to be scraped is not, or not as it wants.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// An annotation that cannot be read.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
+    /// Its containers do not run yet, or any more.
+    #[error("the pod is {0}, not running")]
+    Phase(&'static str),
+    /// It has no IP.
+    #[error("the pod has no IP yet")]
+    NoIp,
+    /// An IP that no pod of a cluster has.
+    #[error("{0} is not scraped: it is {1}")]
+    Address(SocketAddr, &'static str),
+    /// No annotation, and the declared ports do not tell.
+    #[error("annotation {annotation} is missing, and {found}")]
+    NoPort {
+        /// The annotation.
+        annotation: String,
+        /// What the pod declares.
+        found: &'static str,
+    },
+    /// A port name that no container declares.
+    #[error("no container declares a TCP port named {0:?}")]
+    UnknownPort(String),
+    /// There are too many targets already.
+    #[error("there are {0} targets of older pods, which is the limit")]
+    TargetLimit(usize),
+}
+
+/// Plans the scrapes of one pod; `None` if it does not want to be scraped.
+#[must_use]
+pub fn plan(pod: &Pod, options: &ScrapeOptions) -> Option<PodPlan> {
+    let (settings, errors) = match annotations::read(pod, options) {
+        Wish::None => return None,
+        Wish::Unreadable(errors) => (None, errors),
+        Wish::Scrape(settings, errors) => (Some(Arc::new(*settings)), errors),
+    };
+    let refusals = errors.into_iter().map(Refusal::Annotation).collect();
+    let mut plan = PodPlan { refusals, is_terminating: pod.deletion.is_some(), ..PodPlan::default() };
+    let Some(settings) = settings else { return Some(plan) };
+    match eligible_ip(pod) {
+        Ok(ip) => plan.add_targets(pod, ip, &settings, options),
+        Err(refusal) => plan.refusals.push(refusal),
+    }
+    Some(plan)
+}
+
+/// Keeps the targets of the oldest pods within `limit`: those that are scraped already stay so.
+pub fn enforce_limit(plans: &mut HashMap<Uid, PodPlan, foldhash::fast::RandomState>, limit: usize) {
+    let total: usize = plans.values().map(|plan| plan.targets.len()).sum();
+    if total <= limit {
+        return;
+    }
+    let all = plans.values().flat_map(|plan| &plan.targets);
+    let mut oldest: Vec<(Timestamp, TargetKey)> =
+        all.map(|target| (target.created, target.key.clone())).collect();
+    oldest.sort_unstable();
+    for (_, key) in oldest.drain(limit..) {
+        if let Some(plan) = plans.get_mut(&Uid(key.uid.clone())) {
+            plan.targets.retain(|target| target.key != key);
+            plan.refusals.push(Refusal::TargetLimit(limit));
+        }
+    }
+}
+
+impl PodPlan {
+    fn add_targets(&mut self, pod: &Pod, ip: IpAddr, settings: &Arc<Settings>, options: &ScrapeOptions) {
+        let (ports, refusals) = ports(pod, settings, options);
+        self.refusals.extend(refusals);
+        for port in ports {
+            let address = SocketAddr::new(ip, port);
+            match refused_address(address, options) {
+                Some(rule) => self.refusals.push(Refusal::Address(address, rule)),
+                None => self.targets.push(Arc::new(target(pod, address, settings))),
+            }
+        }
+    }
+}
+
+impl TargetSpec {
+    /// What the store and the pages call it beside its pod: port, path and query.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}{}", self.key.address.port(), self.key.path)
+    }
+
+    /// The URL; IPv6 in brackets.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.key.https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.key.address, self.key.path)
+    }
+
+    /// How old the last good scrape may be before its values are served no more: a scrape may fail, or two late ones.
+    #[must_use]
+    pub fn max_age(&self) -> Duration {
+        let Settings { interval, timeout, .. } = &*self.settings;
+        interval.mul_f64(2.5).max(*interval + *timeout + Duration::from_secs(5))
+    }
+}
+
+fn target(pod: &Pod, address: SocketAddr, settings: &Arc<Settings>) -> TargetSpec {
+    let key = TargetKey {
+        uid: pod.live.uid.0.clone(),
+        address,
+        https: settings.scheme == Scheme::HTTPS,
+        path: settings.path.as_str().to_owned(),
+    };
+    TargetSpec {
+        key,
+        object: pod.live.object.clone(),
+        created: pod.live.created,
+        started: container_start(pod, address.port()),
+        settings: settings.clone(),
+    }
+}
+
+/// The pod's IP, if it may be scraped. Readiness is not asked for: an overloaded pod that fails its probe is just
+/// when the HPA needs its values. The IP comes from the status only, which no user of the cluster writes.
+fn eligible_ip(pod: &Pod) -> Result<IpAddr, Refusal> {
+    let phase = match pod.phase {
+        PodPhase::Running => None,
+        PodPhase::Pending => Some("pending"),
+        PodPhase::Succeeded => Some("succeeded"),
+        PodPhase::Failed => Some("failed"),
+        PodPhase::Unknown => Some("in an unknown phase"),
+    };
+    match (phase, pod.ips.first()) {
+        (Some(phase), _) => Err(Refusal::Phase(phase)),
+        (None, None) => Err(Refusal::NoIp),
+        (None, Some(ip)) => Ok(ip.to_canonical()),
+    }
+}
+
+/// Why the adapter must not be made to send requests there, if so.
+fn refused_address(address: SocketAddr, options: &ScrapeOptions) -> Option<&'static str> {
+    let ip = address.ip();
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => is_link_local(ip),
+    };
+    match () {
+        () if ip.is_loopback() && !options.allow_loopback => Some("a loopback address"),
+        () if link_local => Some("a link-local address"),
+        () if ip.is_unspecified() => Some("the unspecified address"),
+        () if ip.is_multicast() => Some("a multicast address"),
+        () if options.refused_addresses.contains(&address) => Some("an address that is never scraped"),
+        () => None,
+    }
+}
+
+fn is_link_local(ip: Ipv6Addr) -> bool {
+    ip.segments().first().is_some_and(|first| first & 0xffc0 == 0xfe80)
+}
+
+fn ports(pod: &Pod, settings: &Settings, options: &ScrapeOptions) -> (Vec<u16>, Vec<Refusal>) {
+    if settings.ports.is_empty() {
+        return match default_port(pod) {
+            Ok(port) => (vec![port], Vec::new()),
+            Err(found) => {
+                let annotation = format!("{}/port", options.annotation_prefix);
+                (Vec::new(), vec![Refusal::NoPort { annotation, found }])
+            }
+        };
+    }
+    let mut numbers = Vec::new();
+    let mut refusals = Vec::new();
+    for port in &settings.ports {
+        match number(pod, port) {
+            Ok(number) if numbers.contains(&number) => {}
+            Ok(number) => numbers.push(number),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    (numbers, refusals)
+}
+
+fn number(pod: &Pod, port: &PortName) -> Result<u16, Refusal> {
+    match port {
+        PortName::Number(number) => Ok(*number),
+        PortName::Name(name) => tcp_ports(pod)
+            .find(|declared| declared.name.as_deref() == Some(name))
+            .map(|declared| declared.number)
+            .ok_or_else(|| Refusal::UnknownPort(name.clone())),
+    }
+}
+
+/// A declared port whose name says that it is for metrics, else the only one. Prometheus would scrape each declared
+/// port: false errors, and sums that count twice.
+fn default_port(pod: &Pod) -> Result<u16, &'static str> {
+    for name in ["metrics", "http-metrics"] {
+        if let Some(port) = tcp_ports(pod).find(|port| port.name.as_deref() == Some(name)) {
+            return Ok(port.number);
+        }
+    }
+    let starts_with_prom =
+        |port: &&ContainerPort| port.name.as_deref().is_some_and(|name| name.starts_with("prom"));
+    if let Some(port) = tcp_ports(pod).find(starts_with_prom) {
+        return Ok(port.number);
+    }
+    let mut numbers: Vec<u16> = tcp_ports(pod).map(|port| port.number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    match numbers.as_slice() {
+        [only] => Ok(*only),
+        [] => Err("no container declares a TCP port"),
+        _ => Err("the pod declares several TCP ports, none of them named metrics, http-metrics or prom*"),
+    }
+}
+
+fn tcp_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {
+    let ports = pod.containers.iter().flat_map(|container| &container.ports);
+    ports.filter(|port| port.protocol == Protocol::Tcp)
+}
+
+/// When the process behind a port started, as far as the kubelet says: the port has to belong to one container.
+fn container_start(pod: &Pod, port: u16) -> Option<Timestamp> {
+    if let [only] = pod.containers.as_slice() {
+        return only.started;
+    }
+    let mut declaring = pod.containers.iter().filter(|container| {
+        container.ports.iter().any(|declared| declared.number == port && declared.protocol == Protocol::Tcp)
+    });
+    match (declaring.next(), declaring.next()) {
+        (Some(container), None) => container.started,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

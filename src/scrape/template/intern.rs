@@ -1,0 +1,80 @@
+//! One template for all targets that expose the same lines.
+
+use std::{
+    hash::{BuildHasher, Hash, Hasher},
+    sync::{Arc, Weak},
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use parking_lot::Mutex;
+
+use super::Template;
+
+/// The templates in use. One lives as long as a target holds it.
+#[derive(Debug, Default)]
+pub struct Templates {
+    pub(super) known: Mutex<Known>,
+    hash: RandomState,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) templates: HashTable<(u64, Weak<Template>)>,
+    /// How many there may be before dead ones are looked for.
+    sweep_at: usize,
+}
+
+impl Templates {
+    /// The shared template that equals `template`.
+    pub(super) fn intern(&self, template: Template) -> Arc<Template> {
+        let hash = self.hash.hash_one(&template);
+        let mut known = self.known.lock();
+        let same = |(other, weak): &(u64, Weak<Template>)| {
+            *other == hash && weak.upgrade().is_some_and(|other| *other == template)
+        };
+        if let Some(shared) = known.templates.find(hash, same).and_then(|(_, weak)| weak.upgrade()) {
+            return shared;
+        }
+        known.make_room();
+        let template = Arc::new(template);
+        known.templates.insert_unique(hash, (hash, Arc::downgrade(&template)), |(hash, _)| *hash);
+        template
+    }
+
+    /// How many are in use, and their estimated bytes.
+    #[must_use]
+    pub fn usage(&self) -> (usize, usize) {
+        let known = self.known.lock();
+        let live = known.templates.iter().filter_map(|(_, weak)| weak.upgrade());
+        live.fold((0, 0), |(count, bytes), template| (count + 1, bytes + template.bytes()))
+    }
+}
+
+impl Known {
+    fn make_room(&mut self) {
+        if self.templates.len() >= self.sweep_at {
+            self.templates.retain(|(_, weak)| weak.strong_count() > 0);
+            self.templates.shrink_to(0, |(hash, _)| *hash);
+            self.sweep_at = 2 * self.templates.len() + FEW;
+        }
+    }
+}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.format == other.format
+            && self.allow == other.allow
+            && self.lines == other.lines
+            && self.text == other.text
+    }
+}
+
+impl Hash for Template {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.format, &self.allow, self.lines.len()).hash(state);
+        state.write(&self.text);
+    }
+}
+
+const FEW: usize = 16;

@@ -1,0 +1,243 @@
+//! What the body of a target looks like without its numbers.
+//!
+//! A [`Template`] is the text of each line up to its value, in order. It does three things at once: it recognises a
+//! body that has the same lines as the last one, by comparing bytes and reading numbers, without parsing a label; it
+//! says which series each line is, because it carries the store's [`Shape`]; and it is shared by every target that
+//! exposes the same lines, which the replicas of a Deployment do.
+//!
+//! A template is a function of the lines alone: of their texts in order, the format and the allow-list. Nothing of
+//! how it came about is in it, so the steady way ([`read`] with a last template) and the full parse (without) agree;
+//! `tests` holds them to that on mutated bodies.
+//!
+//! ```text
+//! body ─▶ Pass ─┬─ every line stands where it stood ─▶ the last template, values in order
+//!               └─ one does not ─▶ Draft (replays the lines so far, parses on) ─▶ Templates::intern
+//! ```
+
+mod draft;
+mod intern;
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    hash::BuildHasher,
+    sync::{Arc, OnceLock},
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+pub use draft::LimitError;
+pub use intern::Templates;
+
+use super::allow::AllowList;
+use crate::{
+    exposition::{self, Expected, Format, ParseError, Rejected},
+    store::Shape,
+};
+
+/// How the bodies of a target are read.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The metrics that are kept.
+    pub allow: Arc<AllowList>,
+    /// What a body may hold.
+    pub limits: SeriesLimits,
+    /// One bad line fails the whole body.
+    pub strict: bool,
+}
+
+/// What one body may hold. Anything over fails the whole scrape, as in Prometheus: half a target is a wrong sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeriesLimits {
+    /// Samples, dropped duplicates and unwanted ones included.
+    pub samples: usize,
+    /// Labels of one series.
+    pub labels: usize,
+    /// Bytes of a metric or label name.
+    pub name_bytes: usize,
+    /// Bytes of a label value.
+    pub value_bytes: usize,
+}
+
+/// The lines of a body without their numbers, and the series that they are.
+#[derive(Debug)]
+pub struct Template {
+    format: Format,
+    allow: Arc<AllowList>,
+    text: Box<[u8]>,
+    lines: Box<[Line]>,
+    shape: Arc<Shape>,
+    /// Where `process_start_time_seconds` is among the series, if it is kept.
+    process_start: Option<u32>,
+    /// Series lines by their text; built when a line is first looked for out of order.
+    by_text: OnceLock<HashTable<u32>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Line {
+    from: u32,
+    to: u32,
+    mark: Mark,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mark {
+    /// A comment without effect.
+    Comment,
+    /// A comment that declares a type.
+    Type,
+    /// A series, at this place of the shape.
+    Kept(u32),
+    /// The moment at which the process started, not kept as a series.
+    ProcessStart,
+    /// A series that the allow-list leaves out.
+    Unwanted,
+    /// A series that stood in an earlier line; the first wins.
+    Duplicate,
+}
+
+/// What a good body held.
+#[derive(Debug)]
+pub struct Reading {
+    /// Its lines.
+    pub template: Arc<Template>,
+    /// For each series its place in the last template's shape; `None` when it has the same template as the last one,
+    /// or when there was none.
+    pub moved: Option<Vec<Option<u32>>>,
+    /// `process_start_time_seconds`, if it has one.
+    pub process_start: Option<f64>,
+    /// Samples that it had.
+    pub samples: usize,
+    /// The bad lines.
+    pub rejected: Rejected,
+    /// Protobuf families that had nothing to tell (native histograms).
+    pub skipped: usize,
+}
+
+/// Why nothing of a body is used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is no exposition.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It holds more than it may.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+/// Reads a body. `values` gets one value for each series of the resulting template's shape.
+///
+/// # Errors
+/// When the body as a whole is of no use or over a limit; `values` is then of no use either.
+pub fn read(
+    body: &[u8],
+    format: Format,
+    rules: &Rules,
+    last: Option<&Arc<Template>>,
+    (templates, values): (&Templates, &mut Vec<f64>),
+) -> Result<Reading, ReadError> {
+    values.clear();
+    let mut pass = pass::Pass::new(format, rules, last, values);
+    let options = exposition::Options { strict: rules.strict };
+    let summary = exposition::read(body, format, options, &mut pass)?;
+    if summary.samples > rules.limits.samples {
+        return Err(LimitError::Samples { found: summary.samples, limit: rules.limits.samples }.into());
+    }
+    let ended = pass.end(templates)?;
+    let process_start = match ended.process_start {
+        None => ended.template.process_start.and_then(|at| values.get(at as usize).copied()),
+        started => started,
+    };
+    Ok(Reading {
+        template: ended.template,
+        moved: ended.moved,
+        process_start,
+        samples: summary.samples,
+        rejected: summary.rejected,
+        skipped: summary.skipped.count,
+    })
+}
+
+impl Template {
+    /// The series, as the store knows them.
+    #[must_use]
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// Estimated heap bytes, the shape's included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.lines.len() * size_of::<Line>() + self.shape.bytes()
+    }
+
+    #[inline]
+    fn text(&self, line: Line) -> &[u8] {
+        self.text.get(line.from as usize..line.to as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    fn expected(&self, at: usize) -> Expected<'_> {
+        let Some(&line) = self.lines.get(at) else { return Expected::Unknown };
+        match line.mark {
+            // protobuf has no comments; what its families declare is compared in another way
+            Mark::Comment | Mark::Type if self.format == Format::Protobuf => Expected::Unknown,
+            Mark::Comment | Mark::Type => Expected::Comment(self.text(line)),
+            _ => Expected::Series(self.text(line)),
+        }
+    }
+
+    /// A line of this text: one of the next ones, else, if it is a series, any.
+    fn find(&self, text: &[u8], at: usize, anywhere: bool) -> Option<usize> {
+        let ahead = self.lines.iter().enumerate().skip(at).take(LOOK_AHEAD);
+        let mut same = ahead.filter(|(_, line)| line.mark != Mark::Duplicate && self.text(**line) == text);
+        match same.next() {
+            Some((found, _)) => Some(found),
+            None if anywhere => self.find_anywhere(text),
+            None => None,
+        }
+    }
+
+    fn find_anywhere(&self, text: &[u8]) -> Option<usize> {
+        let table = self.by_text.get_or_init(|| self.index());
+        let same = |&at: &u32| self.lines.get(at as usize).is_some_and(|line| self.text(*line) == text);
+        table.find(hash_text(text), same).map(|&at| at as usize)
+    }
+
+    fn index(&self) -> HashTable<u32> {
+        let hash = |&at: &u32| self.lines.get(at as usize).map_or(0, |line| hash_text(self.text(*line)));
+        let mut table = HashTable::with_capacity(self.lines.len());
+        for (at, line) in (0_u32..).zip(&self.lines) {
+            if !matches!(line.mark, Mark::Comment | Mark::Type | Mark::Duplicate) {
+                table.insert_unique(hash_text(self.text(*line)), at, hash);
+            }
+        }
+        table
+    }
+}
+
+impl Line {
+    /// Its place among the kept series.
+    fn place(self) -> Option<u32> {
+        if let Mark::Kept(place) = self.mark { Some(place) } else { None }
+    }
+}
+
+impl Default for SeriesLimits {
+    fn default() -> Self {
+        Self { samples: 50_000, labels: 64, name_bytes: 256, value_bytes: 4096 }
+    }
+}
+
+/// Texts come from pods, so the seed must not be guessable; one seed for the process, since tables are kept.
+fn hash_text(text: &[u8]) -> u64 {
+    static SEED: OnceLock<RandomState> = OnceLock::new();
+    SEED.get_or_init(RandomState::default).hash_one(text)
+}
+
+/// How far a removed block of lines may reach before lines are looked up by hash. Most changes are a few series that
+/// come or go; comparing lengths and a few bytes is cheaper than hashing.
+const LOOK_AHEAD: usize = 16;

@@ -1,0 +1,42 @@
+//! Pods for tests.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    cluster::{Container, ContainerPort, Pod, PodPhase, Protocol},
+    model::{GroupResource, Labels, LiveObject, ObjectRef, Uid},
+};
+
+/// A running pod in `default` with one IP, one container, and these annotations.
+pub(super) fn pod(name: &str, annotations: &[(&str, &str)]) -> Pod {
+    let object =
+        ObjectRef { resource: GroupResource::pods(), namespace: Some("default".into()), name: name.into() };
+    let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Pod {
+        live: Arc::new(LiveObject {
+            object,
+            uid: Uid(format!("uid-of-{name}").into()),
+            created: Timestamp::UNIX_EPOCH,
+            labels: Labels::default(),
+        }),
+        annotations: annotations.collect::<BTreeMap<_, _>>(),
+        phase: PodPhase::Running,
+        deletion: None,
+        ips: vec!["10.1.2.3".parse().unwrap()],
+        host_network: false,
+        node: None,
+        containers: vec![container("main", &[])],
+    }
+}
+
+/// A container that declares these ports.
+pub(super) fn container(name: &str, ports: &[(&str, u16, Protocol)]) -> Container {
+    let port = |&(name, number, protocol): &(&str, u16, Protocol)| ContainerPort {
+        name: (!name.is_empty()).then(|| name.into()),
+        number,
+        protocol,
+    };
+    Container { name: name.into(), is_sidecar: false, ports: ports.iter().map(port).collect(), started: None }
+}

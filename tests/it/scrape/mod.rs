@@ -1,0 +1,8 @@
+//! Pods are scraped: from annotations to what an HPA reads, and what a target can do wrong on the way.
+
+mod credentials;
+mod faults;
+mod life;
+mod requests;
+mod target;
+mod world;
