@@ -59,7 +59,8 @@ pub(super) fn timed<T: Send + 'static>(
         let failure = outcome.as_ref().err();
         if let Some(error) = failure {
             span.record("otel.status_code", "ERROR");
-            span.record("error.type", error.message.as_str());
+            span.record("otel.status_description", error.message.as_str());
+            span.record("error.type", error.failure.as_str());
         }
         observer.reviewed(kind, started.elapsed(), failure.map(|error| error.failure));
         outcome
@@ -80,6 +81,7 @@ fn span(kind: ReviewKind) -> tracing::Span {
         otel.name = name,
         otel.kind = "client",
         otel.status_code = Empty,
+        otel.status_description = Empty,
         error.type = Empty,
         http.request.method = "POST",
         url.path = path,

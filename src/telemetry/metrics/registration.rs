@@ -70,7 +70,9 @@ impl<M, L: Labels> Children<M, L> {
         let all = (0..L::COUNT).map(|_| OnceLock::new()).collect();
         let children = Self { all, resolve, labels: PhantomData };
         if L::COUNT <= FEW {
-            (0..L::COUNT).for_each(|place| drop(children.at(place)));
+            for place in 0..L::COUNT {
+                let _ = children.at(place);
+            }
         }
         children
     }
