@@ -8,8 +8,33 @@ use super::{error::Reason, lines::Dialect};
 
 /// Takes the parts of a series text in the order in which they stand.
 pub(super) trait Parts<'a> {
-    fn name(&mut self, name: Cow<'a, str>);
-    fn label(&mut self, name: Cow<'a, str>, value: Quoted<'a>);
+    fn name(&mut self, name: Token<'a>) -> Result<(), Reason>;
+    fn label(&mut self, name: Token<'a>, value: Token<'a>) -> Result<(), Reason>;
+}
+
+/// A bare name, or the inside of a quoted string. Whether it is UTF-8 is for the taker to check, who may check the
+/// whole line at once.
+#[derive(Clone, Copy)]
+pub(super) struct Token<'a> {
+    raw: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> Token<'a> {
+    /// The text that the token stands for: `\\`, `\"` and `\n` resolved, any other backslash as it is, as in Prometheus.
+    pub(super) fn text(self) -> Result<Cow<'a, str>, Reason> {
+        let text = utf8(self.raw)?;
+        Ok(if self.escaped { Cow::Owned(unescape(text, true)) } else { Cow::Borrowed(text) })
+    }
+
+    /// The bytes as they stand, escapes and all.
+    pub(super) fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    pub(super) fn is_escaped(self) -> bool {
+        self.escaped
+    }
 }
 
 /// Walks the series at the start of `text`, and returns what follows it. The one grammar of series texts, whoever
@@ -22,7 +47,7 @@ pub(super) fn walk<'a>(
     let (name, rest) = bare(text, is_name_byte);
     let named = !name.is_empty();
     if named {
-        parts.name(Cow::Borrowed(utf8(name)?));
+        parts.name(Token { raw: name, escaped: false })?;
     }
     match dialect.skip_blanks(rest) {
         [b'{', inside @ ..] => braces(inside, dialect, named, parts),
@@ -52,35 +77,35 @@ fn braces<'a>(
         if let [b'}', after @ ..] = rest {
             return if named { Ok(after) } else { Err(Reason::NoMetricName) };
         }
+        let is_quoted = rest.starts_with(b"\"");
         let (name, after) = label_name(rest, dialect)?;
-        rest = dialect.skip_blanks(after);
-        match (rest, name) {
-            ([b'=', after @ ..], name) => rest = label(name.text(), after, dialect, parts)?,
-            ([b',' | b'}', ..], Name::Quoted(name)) => {
-                rest = metric_name(name, rest, &mut named, parts)?;
-            }
+        rest = match dialect.skip_blanks(after) {
+            [b'=', after @ ..] => label(name, after, dialect, parts)?,
+            [b',', after @ ..] if is_quoted => metric_name(name, after, &mut named, parts)?,
+            after @ [b'}', ..] if is_quoted => metric_name(name, after, &mut named, parts)?,
             _ => return Err(Reason::Equals),
-        }
+        };
     }
 }
 
 /// Walks the value of a label, from behind the `=` to the next name or the `}`.
 fn label<'a>(
-    name: Cow<'a, str>,
+    name: Token<'a>,
     rest: &'a [u8],
     dialect: Dialect,
     parts: &mut impl Parts<'a>,
 ) -> Result<&'a [u8], Reason> {
-    match &*name {
-        "" => return Err(Reason::EmptyLabelName),
-        "__name__" => return Err(Reason::ReservedLabelName),
+    match name.raw {
+        b"" => return Err(Reason::EmptyLabelName),
+        // no escape resolves to a letter or underscore, so there is no other way to spell it
+        b"__name__" => return Err(Reason::ReservedLabelName),
         _ => {}
     }
     let (value, rest) = match dialect.skip_blanks(rest) {
         [b'"', inside @ ..] => quoted(inside, dialect)?,
         _ => return Err(Reason::LabelValue),
     };
-    parts.label(name, value);
+    parts.label(name, value)?;
     match (dialect.skip_blanks(rest), dialect) {
         ([b',', after @ ..], _) => Ok(after),
         // Prometheus takes a missing comma in text
@@ -90,7 +115,7 @@ fn label<'a>(
 }
 
 fn metric_name<'a>(
-    name: Quoted<'a>,
+    name: Token<'a>,
     rest: &'a [u8],
     named: &mut bool,
     parts: &mut impl Parts<'a>,
@@ -101,62 +126,50 @@ fn metric_name<'a>(
     if name.raw.is_empty() {
         return Err(Reason::EmptyMetricName);
     }
-    parts.name(name.unescape());
-    Ok(rest.strip_prefix(b",").unwrap_or(rest))
+    parts.name(name)?;
+    Ok(rest)
 }
 
-enum Name<'a> {
-    Bare(&'a str),
-    Quoted(Quoted<'a>),
-}
-
-impl<'a> Name<'a> {
-    fn text(self) -> Cow<'a, str> {
-        match self {
-            Self::Bare(name) => Cow::Borrowed(name),
-            Self::Quoted(name) => name.unescape(),
-        }
-    }
-}
-
-fn label_name(text: &[u8], dialect: Dialect) -> Result<(Name<'_>, &[u8]), Reason> {
+fn label_name(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reason> {
     if let [b'"', inside @ ..] = text {
-        let (name, rest) = quoted(inside, dialect)?;
-        return Ok((Name::Quoted(name), rest));
+        return quoted(inside, dialect);
     }
     match bare(text, is_label_byte) {
         ([], _) => Err(Reason::LabelName),
-        (name, rest) => Ok((Name::Bare(utf8(name)?), rest)),
+        (raw, rest) => Ok((Token { raw, escaped: false }, rest)),
     }
 }
 
 /// A metric name that is not in braces: bare, or in quotes as behind `# TYPE`.
 pub(super) fn family_name(text: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &[u8]), Reason> {
-    if let [b'"', inside @ ..] = text {
-        let (name, rest) = quoted(inside, dialect)?;
-        return if name.raw.is_empty() { Err(Reason::FamilyName) } else { Ok((name.unescape(), rest)) };
-    }
-    match bare(text, is_name_byte) {
-        ([], _) => Err(Reason::FamilyName),
-        (name, rest) => Ok((Cow::Borrowed(utf8(name)?), rest)),
-    }
+    let (name, rest) = match text {
+        [b'"', inside @ ..] => quoted(inside, dialect)?,
+        _ => {
+            let (raw, rest) = bare(text, is_name_byte);
+            (Token { raw, escaped: false }, rest)
+        }
+    };
+    if name.raw.is_empty() { Err(Reason::FamilyName) } else { Ok((name.text()?, rest)) }
 }
 
 /// The longest unquoted name at the start; empty if there is none, or it starts with a digit.
-fn bare(text: &[u8], belongs: fn(&u8) -> bool) -> (&[u8], &[u8]) {
+#[inline]
+fn bare(text: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     if text.first().is_some_and(u8::is_ascii_digit) {
         return (&[], text);
     }
-    let length = text.iter().position(|byte| !belongs(byte)).unwrap_or(text.len());
+    let length = text.iter().position(|&byte| !belongs(byte)).unwrap_or(text.len());
     text.split_at_checked(length).unwrap_or((&[], text))
 }
 
-fn is_name_byte(byte: &u8) -> bool {
-    is_label_byte(byte) || *byte == b':'
+#[inline]
+fn is_name_byte(byte: u8) -> bool {
+    is_label_byte(byte) || byte == b':'
 }
 
-fn is_label_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
+#[inline]
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Whether `name` needs no quotes as a metric name.
@@ -167,20 +180,6 @@ pub(super) fn is_bare_metric_name(name: &str) -> bool {
 /// Whether `name` needs no quotes as a label name.
 pub(super) fn is_bare_label_name(name: &str) -> bool {
     matches!(bare(name.as_bytes(), is_label_byte), ([_, ..], []))
-}
-
-/// The inside of a quoted string.
-#[derive(Clone, Copy)]
-pub(super) struct Quoted<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
-
-impl<'a> Quoted<'a> {
-    /// Resolves `\\`, `\"` and `\n`; any other backslash stays as it is, as in Prometheus.
-    pub(super) fn unescape(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw, true)) } else { Cow::Borrowed(self.raw) }
-    }
 }
 
 /// Resolves the escapes of label values and HELP texts; text-format HELP has none for the quote.
@@ -209,7 +208,7 @@ pub(super) fn unescape(raw: &str, quotes: bool) -> String {
 /// A raw newline belongs to the string in text and ends the line in OpenMetrics. Lines cannot be made to cost more
 /// than twice their length by that: two scans that start on different lines see each quote from different sides, so
 /// at the next newline at most one of them is inside a string, and the other ends.
-pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Quoted<'_>, &[u8]), Reason> {
+pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reason> {
     let (mut length, mut escaped) = (0, false);
     loop {
         let rest = text.get(length..).unwrap_or_default();
@@ -221,7 +220,7 @@ pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Quoted<'_>, &[u8]
         match text.get(length..) {
             Some([b'"', after @ ..]) => {
                 let raw = text.get(..length).unwrap_or_default();
-                return Ok((Quoted { raw: utf8(raw)?, escaped }, after));
+                return Ok((Token { raw, escaped }, after));
             }
             Some([b'\\', b'\n', ..]) => return Err(Reason::UnterminatedString),
             Some([b'\\', _, ..]) => (length, escaped) = (length + 2, true),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::Kind,
-    grammar::{self, Parts, Quoted},
+    grammar::{self, Parts, Token},
     lines::Dialect,
     value,
 };
@@ -128,7 +128,13 @@ pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
 struct Ignored;
 
 impl<'a> Parts<'a> for Ignored {
-    fn name(&mut self, _: Cow<'a, str>) {}
+    fn name(&mut self, _: Token<'a>) -> Result<(), Reason> {
+        Ok(())
+    }
 
-    fn label(&mut self, _: Cow<'a, str>, _: Quoted<'a>) {}
+    fn label(&mut self, name: Token<'a>, value: Token<'a>) -> Result<(), Reason> {
+        name.text()?;
+        value.text()?;
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::{Kind, Membership, Role},
-    grammar::{Parts, Quoted, walk},
+    grammar::{Parts, Token, walk},
     lines::Dialect,
 };
 
@@ -100,25 +100,33 @@ impl<'a> Series<'a> {
 }
 
 impl<'a> Parts<'a> for Series<'a> {
-    fn name(&mut self, name: Cow<'a, str>) {
-        self.name = name;
+    fn name(&mut self, name: Token<'a>) -> Result<(), Reason> {
+        self.name = name.text()?;
+        Ok(())
     }
 
-    fn label(&mut self, name: Cow<'a, str>, value: Quoted<'a>) {
-        self.labels.push((name, value.unescape()));
+    fn label(&mut self, name: Token<'a>, value: Token<'a>) -> Result<(), Reason> {
+        self.labels.push((name.text()?, value.text()?));
+        Ok(())
     }
 }
 
 /// Only looks at a series, to find its end and whether a label name stands twice. Reused from line to line, so that
 /// it allocates for the first ones at most.
 #[derive(Default, Debug)]
-pub(super) struct LabelNames<'a>(Vec<Cow<'a, str>>);
+pub(super) struct LabelNames<'a>(Vec<Cow<'a, [u8]>>);
 
 impl<'a> Parts<'a> for LabelNames<'a> {
-    fn name(&mut self, _: Cow<'a, str>) {}
+    fn name(&mut self, _: Token<'a>) -> Result<(), Reason> {
+        Ok(())
+    }
 
-    fn label(&mut self, name: Cow<'a, str>, _: Quoted<'a>) {
-        self.0.push(name);
+    fn label(&mut self, name: Token<'a>, _: Token<'a>) -> Result<(), Reason> {
+        self.0.push(match name.is_escaped() {
+            true => Cow::Owned(name.text()?.into_owned().into_bytes()),
+            false => Cow::Borrowed(name.raw()),
+        });
+        Ok(())
     }
 }
 
@@ -135,7 +143,7 @@ impl<'a> LabelNames<'a> {
             return Err(Reason::DuplicateLabelName);
         }
         let series = text.get(..text.len() - rest.len()).unwrap_or_default();
-        // each token was checked, and the rest of the grammar is ASCII
+        // the grammar is ASCII but for what stands in quotes
         let series = std::str::from_utf8(series).map_err(|_| Reason::Utf8)?;
         Ok((SeriesText(series), rest))
     }
