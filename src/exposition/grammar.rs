@@ -6,62 +6,123 @@ use memchr::{memchr2, memchr3};
 
 use super::{error::Reason, lines::Dialect};
 
-/// Takes the parts of a series text in the order in which they stand.
-pub(super) trait Parts<'a> {
-    fn name(&mut self, name: Token<'a>) -> Result<(), Reason>;
-    fn label(&mut self, name: Token<'a>, value: Token<'a>) -> Result<(), Reason>;
+/// How a series is spelled: the places of its parts in the text that was walked. Kept and reused from line to line,
+/// so that it allocates for the first ones at most.
+#[derive(Default, Debug)]
+pub(super) struct Spelling<'a> {
+    length: usize,
+    name: Option<Token<'a>>,
+    labels: Vec<(Token<'a>, Token<'a>)>,
 }
 
 /// A bare name, or the inside of a quoted string. Whether it is UTF-8 is for the taker to check, who may check the
-/// whole line at once.
-#[derive(Clone, Copy)]
+/// whole series at once.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
     raw: &'a [u8],
+    /// How far its start is from the end of the text that was walked.
+    from_end: usize,
     escaped: bool,
 }
 
 impl<'a> Token<'a> {
+    fn bare(raw: &'a [u8], walked: &[u8]) -> Self {
+        Self { raw, from_end: walked.len(), escaped: false }
+    }
+
     /// The text that the token stands for: `\\`, `\"` and `\n` resolved, any other backslash as it is, as in Prometheus.
-    pub(super) fn text(self) -> Result<Cow<'a, str>, Reason> {
-        let text = utf8(self.raw)?;
-        Ok(if self.escaped { Cow::Owned(unescape(text, true)) } else { Cow::Borrowed(text) })
+    fn text(self) -> Result<Cow<'a, str>, Reason> {
+        let raw = std::str::from_utf8(self.raw).map_err(|_| Reason::Utf8)?;
+        Ok(if self.escaped { Cow::Owned(unescape(raw, true)) } else { Cow::Borrowed(raw) })
     }
 
-    /// The bytes as they stand, escapes and all.
-    pub(super) fn raw(self) -> &'a [u8] {
-        self.raw
-    }
-
-    pub(super) fn is_escaped(self) -> bool {
-        self.escaped
+    fn bytes(self) -> Cow<'a, [u8]> {
+        match self.text() {
+            Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            _ => Cow::Borrowed(self.raw),
+        }
     }
 }
 
-/// Walks the series at the start of `text`, and returns what follows it. The one grammar of series texts, whoever
-/// asks: so the reader that only looks for the end and the one that wants the labels cannot disagree.
-pub(super) fn walk<'a>(
-    text: &'a [u8],
-    dialect: Dialect,
-    parts: &mut impl Parts<'a>,
-) -> Result<&'a [u8], Reason> {
+impl<'a> Spelling<'a> {
+    /// Walks the series at the start of `text`, and splits it from what follows.
+    pub(super) fn split(&mut self, text: &'a [u8], dialect: Dialect) -> Result<(&'a str, &'a [u8]), Reason> {
+        self.restart(text);
+        let rest = walk(text, dialect, self)?;
+        if self.has_duplicate() {
+            return Err(Reason::DuplicateLabelName);
+        }
+        let series = text.get(..text.len() - rest.len()).unwrap_or_default();
+        // once for all tokens: the grammar between them is ASCII
+        let series = std::str::from_utf8(series).map_err(|_| Reason::Utf8)?;
+        Ok((series, rest))
+    }
+
+    /// Walks the label set of an exemplar at the start of `text`, and returns what follows.
+    pub(super) fn skip_exemplar_labels(&mut self, text: &'a [u8]) -> Result<&'a [u8], Reason> {
+        self.restart(text);
+        let rest = match text {
+            // as if named, so that a name in the braces is one too many
+            [b'{', inside @ ..] => braces(inside, Dialect::OpenMetrics, true, self)?,
+            _ => return Err(Reason::Exemplar),
+        };
+        self.labels.iter().try_for_each(|(name, value)| name.text().and(value.text()).map(drop))?;
+        Ok(rest)
+    }
+
+    /// The metric name, in `series` as [`Spelling::split`] gave it last.
+    pub(super) fn name(&self, series: &'a str) -> Cow<'a, str> {
+        self.name.map_or_else(Cow::default, |name| self.text(name, series))
+    }
+
+    /// The labels in the order of the text, in `series` as [`Spelling::split`] gave it last.
+    pub(super) fn labels(&self, series: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        self.labels.iter().map(|&(name, value)| (self.text(name, series), self.text(value, series)))
+    }
+
+    /// A token by its place in a text that is known to be UTF-8, which spares checking it again.
+    fn text(&self, token: Token<'a>, series: &'a str) -> Cow<'a, str> {
+        let start = self.length.saturating_sub(token.from_end);
+        let raw = series.get(start..start + token.raw.len()).unwrap_or_default();
+        if token.escaped { Cow::Owned(unescape(raw, true)) } else { Cow::Borrowed(raw) }
+    }
+
+    fn restart(&mut self, text: &[u8]) {
+        self.length = text.len();
+        self.name = None;
+        self.labels.clear();
+    }
+
+    fn has_duplicate(&self) -> bool {
+        /// Up to here comparing each with each is faster than sorting; beyond it, it would be a way to burn CPU.
+        const FEW: usize = 16;
+        if self.labels.len() > FEW || self.labels.iter().any(|(name, _)| name.escaped) {
+            let mut names: Vec<_> = self.labels.iter().map(|(name, _)| name.bytes()).collect();
+            names.sort_unstable();
+            return names.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        }
+        let mut rest = self.labels.as_slice();
+        while let [(name, _), others @ ..] = rest {
+            if others.iter().any(|(other, _)| other.raw == name.raw) {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
+}
+
+/// Walks the series at the start of `text`, and returns what follows it.
+fn walk<'a>(text: &'a [u8], dialect: Dialect, spelling: &mut Spelling<'a>) -> Result<&'a [u8], Reason> {
     let (name, rest) = bare(text, is_name_byte);
     let named = !name.is_empty();
     if named {
-        parts.name(Token { raw: name, escaped: false })?;
+        spelling.name = Some(Token::bare(name, text));
     }
     match dialect.skip_blanks(rest) {
-        [b'{', inside @ ..] => braces(inside, dialect, named, parts),
+        [b'{', inside @ ..] => braces(inside, dialect, named, spelling),
         _ if named => Ok(rest),
         _ => Err(Reason::MetricName),
-    }
-}
-
-/// Walks the label set of an exemplar, which is in braces and has no name.
-pub(super) fn exemplar_labels<'a>(text: &'a [u8], parts: &mut impl Parts<'a>) -> Result<&'a [u8], Reason> {
-    match text {
-        // as if named, so that a name in the braces is one too many
-        [b'{', inside @ ..] => braces(inside, Dialect::OpenMetrics, true, parts),
-        _ => Err(Reason::Exemplar),
     }
 }
 
@@ -70,7 +131,7 @@ fn braces<'a>(
     mut rest: &'a [u8],
     dialect: Dialect,
     mut named: bool,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
     loop {
         rest = dialect.skip_blanks(rest);
@@ -80,9 +141,9 @@ fn braces<'a>(
         let is_quoted = rest.starts_with(b"\"");
         let (name, after) = label_name(rest, dialect)?;
         rest = match dialect.skip_blanks(after) {
-            [b'=', after @ ..] => label(name, after, dialect, parts)?,
-            [b',', after @ ..] if is_quoted => metric_name(name, after, &mut named, parts)?,
-            after @ [b'}', ..] if is_quoted => metric_name(name, after, &mut named, parts)?,
+            [b'=', after @ ..] => label(name, after, dialect, spelling)?,
+            [b',', after @ ..] if is_quoted => metric_name(name, after, &mut named, spelling)?,
+            after @ [b'}', ..] if is_quoted => metric_name(name, after, &mut named, spelling)?,
             _ => return Err(Reason::Equals),
         };
     }
@@ -93,7 +154,7 @@ fn label<'a>(
     name: Token<'a>,
     rest: &'a [u8],
     dialect: Dialect,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
     match name.raw {
         b"" => return Err(Reason::EmptyLabelName),
@@ -105,7 +166,7 @@ fn label<'a>(
         [b'"', inside @ ..] => quoted(inside, dialect)?,
         _ => return Err(Reason::LabelValue),
     };
-    parts.label(name, value)?;
+    spelling.labels.push((name, value));
     match (dialect.skip_blanks(rest), dialect) {
         ([b',', after @ ..], _) => Ok(after),
         // Prometheus takes a missing comma in text
@@ -118,7 +179,7 @@ fn metric_name<'a>(
     name: Token<'a>,
     rest: &'a [u8],
     named: &mut bool,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
     if std::mem::replace(named, true) {
         return Err(Reason::TwoMetricNames);
@@ -126,7 +187,7 @@ fn metric_name<'a>(
     if name.raw.is_empty() {
         return Err(Reason::EmptyMetricName);
     }
-    parts.name(name)?;
+    spelling.name = Some(name);
     Ok(rest)
 }
 
@@ -136,7 +197,7 @@ fn label_name(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reaso
     }
     match bare(text, is_label_byte) {
         ([], _) => Err(Reason::LabelName),
-        (raw, rest) => Ok((Token { raw, escaped: false }, rest)),
+        (raw, rest) => Ok((Token::bare(raw, text), rest)),
     }
 }
 
@@ -146,7 +207,7 @@ pub(super) fn family_name(text: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>
         [b'"', inside @ ..] => quoted(inside, dialect)?,
         _ => {
             let (raw, rest) = bare(text, is_name_byte);
-            (Token { raw, escaped: false }, rest)
+            (Token::bare(raw, text), rest)
         }
     };
     if name.raw.is_empty() { Err(Reason::FamilyName) } else { Ok((name.text()?, rest)) }
@@ -158,8 +219,12 @@ fn bare(text: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     if text.first().is_some_and(u8::is_ascii_digit) {
         return (&[], text);
     }
-    let length = text.iter().position(|&byte| !belongs(byte)).unwrap_or(text.len());
-    text.split_at_checked(length).unwrap_or((&[], text))
+    // Without a branch per byte this is done for 16 bytes at once; names are half of a body.
+    let sure =
+        text.chunks_exact(16).take_while(|chunk| chunk.iter().fold(true, |all, &byte| all & belongs(byte)));
+    let sure = 16 * sure.count();
+    let more = text.iter().skip(sure).position(|&byte| !belongs(byte));
+    text.split_at_checked(more.map_or(text.len(), |more| sure + more)).unwrap_or((&[], text))
 }
 
 #[inline]
@@ -220,15 +285,11 @@ pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8])
         match text.get(length..) {
             Some([b'"', after @ ..]) => {
                 let raw = text.get(..length).unwrap_or_default();
-                return Ok((Token { raw, escaped }, after));
+                return Ok((Token { raw, from_end: text.len(), escaped }, after));
             }
             Some([b'\\', b'\n', ..]) => return Err(Reason::UnterminatedString),
             Some([b'\\', _, ..]) => (length, escaped) = (length + 2, true),
             _ => return Err(Reason::UnterminatedString),
         }
     }
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(bytes).map_err(|_| Reason::Utf8)
 }

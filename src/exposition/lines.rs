@@ -5,8 +5,9 @@ use memchr::memchr;
 use super::{
     content_type::BOM,
     error::{Reason, Refusal},
+    grammar::Spelling,
     metadata::{self, Metadata},
-    series::{LabelNames, SeriesText},
+    series::{Series, SeriesText},
     value,
 };
 
@@ -27,7 +28,7 @@ pub struct Lines<'a> {
     rest: &'a [u8],
     ended: bool,
     line_numbers: LineNumbers<'a>,
-    label_names: LabelNames<'a>,
+    spelling: Spelling<'a>,
 }
 
 /// A well-formed line.
@@ -75,7 +76,7 @@ impl<'a> Lines<'a> {
             Dialect::OpenMetrics => body,
         };
         let line_numbers = LineNumbers { from: rest, line: 1 };
-        Self { dialect, rest, ended: false, line_numbers, label_names: LabelNames::default() }
+        Self { dialect, rest, ended: false, line_numbers, spelling: Spelling::default() }
     }
 
     /// Takes the next line, if it is one of `series` as the full grammar would read it, and reads its value.
@@ -141,6 +142,12 @@ impl<'a> Lines<'a> {
         self.ended
     }
 
+    /// What the series of the sample that [`Lines::next_line`] gave last spells. The same as [`SeriesText::series`],
+    /// without walking the text again.
+    pub(super) fn last_series(&self, sample: &SampleLine<'a>) -> Series<'a> {
+        Series::spelled(&self.spelling, sample.series.as_str())
+    }
+
     fn read(&mut self, line: &'a [u8]) -> Result<(Line<'a>, &'a [u8]), Reason> {
         if self.ended {
             return Err(Reason::AfterEof);
@@ -152,8 +159,9 @@ impl<'a> Lines<'a> {
             self.ended = metadata == Metadata::End;
             return Ok((Line::Metadata(MetadataLine { text, metadata }), rest));
         }
-        let (series, after) = self.label_names.split(line, self.dialect)?;
-        let (reading, rest) = self.dialect.reading(after, series.as_str().ends_with('}'))?;
+        let (series, after) = self.spelling.split(line, self.dialect)?;
+        let (reading, rest) = self.dialect.reading(after, series.ends_with('}'))?;
+        let series = SeriesText::trusted(series);
         Ok((Line::Sample(SampleLine { series, reading }), rest))
     }
 }

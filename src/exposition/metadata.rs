@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::Kind,
-    grammar::{self, Parts, Token},
+    grammar::{self, Spelling},
     lines::Dialect,
     value,
 };
@@ -117,24 +117,10 @@ fn family_and_text(rest: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &str)
 /// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`. An autoscaler has no use for it, but a
 /// malformed one means a broken body.
 pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
-    let rest = grammar::exemplar_labels(text, &mut Ignored).map_err(|_| Reason::Exemplar)?;
+    let rest = Spelling::default().skip_exemplar_labels(text).map_err(|_| Reason::Exemplar)?;
     let rest = rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?;
     let (_, rest) = value::read(rest).map_err(|_| Reason::Exemplar)?;
     let Some(seconds) = rest.strip_prefix(b" ") else { return Ok(rest) };
     let (_, rest) = value::read_seconds(seconds).map_err(|_| Reason::Exemplar)?;
     Ok(rest)
-}
-
-struct Ignored;
-
-impl<'a> Parts<'a> for Ignored {
-    fn name(&mut self, _: Token<'a>) -> Result<(), Reason> {
-        Ok(())
-    }
-
-    fn label(&mut self, name: Token<'a>, value: Token<'a>) -> Result<(), Reason> {
-        name.text()?;
-        value.text()?;
-        Ok(())
-    }
 }
