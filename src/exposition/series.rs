@@ -53,8 +53,8 @@ impl<'a> Series<'a> {
     /// When `text` is not exactly one series of the text format, of which OpenMetrics is a subset.
     pub fn parse(text: &'a str) -> Result<Self, Reason> {
         let mut spelling = Spelling::default();
-        let (series, rest) = spelling.split(text.as_bytes(), Dialect::Text)?;
-        if rest.is_empty() { Ok(Self::spelled(&spelling, series)) } else { Err(Reason::Trailing) }
+        let rest = spelling.walk(text.as_bytes(), Dialect::Text)?;
+        if rest.is_empty() { Ok(Self::spelled(&spelling, text)) } else { Err(Reason::Trailing) }
     }
 
     /// What `series` spells, of which `spelling` has the places.
