@@ -5,6 +5,9 @@
 //!
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches and sweeps.
 
+mod pages;
+mod scraping;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -19,6 +22,7 @@ use crate::{
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::{Config, Kubernetes},
+    scrape::Scraper,
     serve::{self, ConnectionCounters, Listener, ServeOptions, ServiceNames, ServingCertificate, Tls},
     store::{Limits, Store},
     write::{self, WriteOptions},
@@ -30,15 +34,22 @@ pub struct App {
     store: Store,
     cluster: Cluster,
     certificate: Arc<ServingCertificate>,
-    secure: Door,
-    write: Door,
-    admin: Door,
+    addresses: Addresses,
+    doors: [Door; 3],
     readiness: Readiness,
     tasks: TaskTracker,
     /// Cancelled by whoever wants the adapter to end.
     shutdown: CancellationToken,
     /// Cancelled last: ends watches and sweeps.
     background: CancellationToken,
+}
+
+/// Open, and not yet served.
+struct Sockets {
+    secure: Listener,
+    write: Listener,
+    admin: Listener,
+    addresses: Addresses,
 }
 
 /// A listener with what it serves.
@@ -73,22 +84,29 @@ impl App {
         let auth = authority(&config.kubernetes, &cluster, (&tasks, &background)).await?;
         let certificate = certificate(&config).await?;
         let readiness = Readiness::new(cluster.clone(), certificate.clone());
-        let checks = readiness.checks();
-        let api = api(&config, &store, &cluster, (auth.clone(), checks.clone()));
-        let tls = Tls::new(certificate.clone(), auth)?;
-        let secure = Door::open(config.listen.secure_listen, api, options(&config, Some(tls))).await?;
+        let sockets = Sockets::open(&config).await?;
+        let api = api(&config, &store, &cluster, (auth.clone(), readiness.checks()));
+        let secure =
+            Door::new(sockets.secure, api, options(&config, Some(Tls::new(certificate.clone(), auth)?)));
         let routes = write::router(store.clone(), cluster.clone(), write_options(&config));
-        let write = Door::open(config.listen.write_listen, routes, options(&config, None)).await?;
-        let pages = admin::router().merge(api::probes(&checks));
-        let admin = Door::open(config.listen.admin_listen, pages, options(&config, None)).await?;
+        let write = Door::new(sockets.write, routes, options(&config, None));
+        let pages = pages::sources(pages::Parts {
+            store: store.clone(),
+            scraper: scraper(&config, &cluster, &store, (&tasks, &background)),
+            readiness: readiness.clone(),
+            mode: mode(&config),
+            addresses: sockets.addresses,
+        });
+        let routes = admin::router(pages).merge(api::probes(&readiness.checks()));
+        let admin = Door::new(sockets.admin, routes, options(&config, None));
+        let (addresses, doors) = (sockets.addresses, [secure, write, admin]);
         Ok(Self {
             config,
             store,
             cluster,
             certificate,
-            secure,
-            write,
-            admin,
+            addresses,
+            doors,
             readiness,
             tasks,
             shutdown,
@@ -99,9 +117,7 @@ impl App {
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        let [secure, write, admin] =
-            [&self.secure, &self.write, &self.admin].map(|door| door.listener.local_address());
-        Addresses { secure, write, admin }
+        self.addresses
     }
 
     /// Serves until the token is cancelled, then drains.
@@ -110,7 +126,7 @@ impl App {
     /// None now; the signature leaves room for a listener that fails for good.
     pub async fn run(self) -> anyhow::Result<()> {
         self.announce();
-        let Self { config, secure, write, admin, readiness, tasks, shutdown, background, .. } = self;
+        let Self { config, doors: [secure, write, admin], readiness, tasks, shutdown, background, .. } = self;
         tasks.spawn(sweep(self.store, self.cluster, background.clone()));
         tasks.spawn(self.certificate.watch(CERTIFICATE_POLL, background.clone()));
         let stop = CancellationToken::new();
@@ -133,15 +149,29 @@ impl App {
 
     fn announce(&self) {
         let Addresses { secure, write, admin } = self.addresses();
-        let mode = if self.config.standalone { "standalone" } else { "cluster" };
+        let mode = mode(&self.config);
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, mode, %secure, %write, %admin, "custom-metrics-adapter listens");
     }
 }
 
+impl Sockets {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let secure = Listener::bind(config.listen.secure_listen).await?;
+        let write = Listener::bind(config.listen.write_listen).await?;
+        let admin = Listener::bind(config.listen.admin_listen).await?;
+        let addresses = Addresses {
+            secure: secure.local_address(),
+            write: write.local_address(),
+            admin: admin.local_address(),
+        };
+        Ok(Self { secure, write, admin, addresses })
+    }
+}
+
 impl Door {
-    async fn open(address: SocketAddr, router: Router, options: ServeOptions) -> anyhow::Result<Self> {
-        Ok(Self { listener: Listener::bind(address).await?, router, options })
+    fn new(listener: Listener, router: Router, options: ServeOptions) -> Self {
+        Self { listener, router, options }
     }
 
     async fn serve(self, stop: &CancellationToken) {
@@ -160,6 +190,7 @@ async fn connect(
     let store = store.clone();
     let mut options = ClusterOptions::new(tasks.clone(), shutdown.clone());
     options.kubeconfig.clone_from(&config.kubernetes.kubeconfig);
+    options.annotation_prefixes = scraping::options(&config.scrape).annotation_prefixes();
     options.on_change = Arc::new(move |change| match change {
         Change::Seen(live) => store.adopt(live),
         Change::Gone(live) => store.forget(&live.object, &live.uid),
@@ -167,6 +198,24 @@ async fn connect(
     Cluster::connect(options).await.context(
         "no cluster: give --kubeconfig, run in a pod with a service account, or try --standalone without a cluster",
     )
+}
+
+fn mode(config: &Config) -> &'static str {
+    if config.standalone { "standalone" } else { "cluster" }
+}
+
+/// Without a cluster there are no pods to scrape.
+fn scraper(
+    config: &Config,
+    cluster: &Cluster,
+    store: &Store,
+    (tasks, shutdown): (&TaskTracker, &CancellationToken),
+) -> Option<Scraper> {
+    let start = || {
+        let options = scraping::options(&config.scrape);
+        Scraper::start(options, cluster.clone(), store.clone(), tasks.clone(), shutdown.clone())
+    };
+    (config.scrape.scrape && !config.standalone).then(start)
 }
 
 async fn authority(
