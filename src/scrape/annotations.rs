@@ -92,9 +92,7 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
     if !reader.errors.is_empty() {
         return Wish::Unreadable(reader.errors);
     }
-    let interval = reader.parse(&INTERVAL, duration::parse).map(|interval| interval.clamp(SHORTEST, LONGEST));
-    let interval = interval.unwrap_or(options.interval);
-    let timeout = reader.parse(&TIMEOUT, duration::parse).unwrap_or(options.timeout).min(interval);
+    let (interval, timeout) = reader.times(options);
     reader.prefix = OWN_PREFIX.to_owned();
     reader.refuse_unknown();
     let window = reader.parse(&["window"], duration::parse);
@@ -129,6 +127,18 @@ impl Reader<'_> {
             }
         }
         None
+    }
+
+    /// Interval and timeout. As soon as the pod sets one of them, the timeout is at most the interval.
+    fn times(&mut self, options: &ScrapeOptions) -> (Duration, Duration) {
+        let interval =
+            self.parse(&INTERVAL, duration::parse).map(|interval| interval.clamp(SHORTEST, LONGEST));
+        let timeout = self.parse(&TIMEOUT, duration::parse);
+        if interval.is_none() && timeout.is_none() {
+            return (options.interval, options.timeout);
+        }
+        let interval = interval.unwrap_or(options.interval);
+        (interval, timeout.unwrap_or(options.timeout).min(interval))
     }
 
     fn error(&mut self, annotation: String, value: &str, rule: String) {
