@@ -39,6 +39,12 @@ impl Readiness {
         self.0.list().into_iter().map(|check| (check.name.into_owned(), check.failure)).collect()
     }
 
+    /// Whether all of them hold.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.list().iter().all(|check| check.failure.is_none())
+    }
+
     /// As probes ask for them.
     #[must_use]
     pub fn checks(&self) -> Checks {

@@ -36,8 +36,9 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
     (&["reqwest"], &["src/scrape/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],
-        &["src/telemetry.rs", "src/telemetry/"],
+        &["src/telemetry/"],
     ),
+    (&["prometheus"], &["src/telemetry/"]),
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.

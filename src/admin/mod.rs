@@ -3,6 +3,7 @@
 //! Pages are plain HTML that needs no script and nothing from elsewhere; each has the same facts as JSON
 //! (`Accept: application/json`, or `?format=json`).
 
+mod metrics;
 mod page;
 mod series;
 mod status;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
     routing::get,
 };
 
+pub use metrics::{Page, metrics};
 pub use status::{Listener, Status, StatusCheck};
 
 use crate::{scrape::TargetStatus, store::Store};
@@ -31,8 +32,6 @@ pub struct Sources {
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
     /// The adapter as it is now.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
-    /// Own metrics in the text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The routes of the admin port.
@@ -41,14 +40,8 @@ pub fn router(sources: Sources) -> Router {
         .route("/", get(status::answer))
         .route("/targets", get(targets::answer))
         .route("/series", get(series::answer))
-        .route("/metrics", get(metrics))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
         .with_state(sources)
-}
-
-async fn metrics(State(sources): State<Sources>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (sources.metrics)())
-        .into_response()
 }
 
 /// Whether the asker is a program.

@@ -17,6 +17,7 @@ mod gate;
 mod health;
 mod negotiation;
 mod not_found;
+pub mod observe;
 mod openapi;
 mod query;
 mod reply;
@@ -45,6 +46,7 @@ use discovery::Discovery;
 use error::ApiError;
 use gate::Gate;
 use negotiation::{Asked, Offer};
+use observe::{Observer, Turn};
 use openapi::OpenApi;
 use query::ReadQuery;
 use reply::Content;
@@ -92,6 +94,7 @@ struct Inner {
     gate: Gate,
     checks: Checks,
     discovery: Discovery,
+    observer: Arc<dyn Observer>,
     openapi: OpenApi,
     request_timeout: Duration,
 }
@@ -100,10 +103,17 @@ impl Api {
     /// An API that answers from `sources`.
     #[must_use]
     pub fn new(sources: Sources, limits: Limits) -> Self {
+        Self::observed(sources, limits, Arc::new(()))
+    }
+
+    /// An API that tells `observer` of each request.
+    #[must_use]
+    pub fn observed(sources: Sources, limits: Limits, observer: Arc<dyn Observer>) -> Self {
         let Sources { store, cluster, auth, checks } = sources;
         Self(Arc::new(Inner {
             discovery: Discovery::new(store.clone(), Arc::clone(&cluster), limits.discovery_max_metrics),
             gate: Gate::new(auth, limits.requests_inflight),
+            observer,
             openapi: OpenApi::new(),
             request_timeout: limits.request_timeout,
             store,
@@ -122,22 +132,27 @@ impl Api {
 async fn answer(State(Api(api)): State<Api>, request: Request) -> Response {
     let (head, _body) = request.into_parts();
     let asked = Asked::of(&head);
-    let outcome = tokio::time::timeout(api.request_timeout, api.respond(&head, &asked)).await;
+    let route = Route::of(head.uri.path());
+    let mut turn = Turn::begin(&api.observer, &route);
+    let outcome = tokio::time::timeout(api.request_timeout, api.respond(&head, &route, &asked)).await;
     let outcome = outcome.unwrap_or(Err(ApiError::Timeout));
-    let mut response = outcome.unwrap_or_else(|error| api.failure(&error, &asked));
+    let (mut response, error) = match outcome {
+        Ok(response) => (response, None),
+        Err(error) => (api.failure(&error, &asked), Some(error)),
+    };
+    turn.answered(response.status(), error.as_ref());
     reply::stamp(response.headers_mut(), reply::audit_id(&head.headers));
     response
 }
 
 impl Inner {
-    async fn respond(&self, head: &Parts, asked: &Asked) -> Result<Response, ApiError> {
-        let route = Route::of(head.uri.path());
-        let _admission = self.gate.admit(head, &route).await?;
+    async fn respond(&self, head: &Parts, route: &Route, asked: &Asked) -> Result<Response, ApiError> {
+        let _admission = self.gate.admit(head, route).await?;
         let query = head.uri.query().unwrap_or_default();
-        if let Route::Health(probe, check) = &route {
+        if let Route::Health(probe, check) = route {
             return self.checks.answer(*probe, check.as_deref(), query);
         }
-        self.document(&route, &head.method, query, asked)
+        self.document(route, &head.method, query, asked)
     }
 
     fn document(
@@ -186,6 +201,7 @@ impl Inner {
         let now = Timestamp::now();
         let read = Read { store: &self.store, cluster: &*self.cluster, path, query: &query, now };
         let found = read.run()?;
+        self.observer.read(&found.values, now);
         let list = MetricValueList {
             version,
             described: Described::of(&found.resource),

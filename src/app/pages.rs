@@ -4,46 +4,38 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Addresses;
+use super::{
+    Addresses,
+    parts::{Parts, mode},
+};
 use crate::{
     admin::{Listener, Sources, Status, StatusCheck},
-    checks::Readiness,
+    config::Config,
     scrape::Scraper,
-    store::Store,
 };
 
-/// The parts that pages look at.
-pub(super) struct Parts {
-    pub(super) store: Store,
-    pub(super) scraper: Option<Scraper>,
-    pub(super) readiness: Readiness,
-    pub(super) mode: &'static str,
-    pub(super) addresses: Addresses,
-}
-
-pub(super) fn sources(parts: Parts) -> Sources {
-    let Parts { store, scraper, readiness, mode, addresses } = parts;
-    let started = Timestamp::now();
-    let listeners = vec![
-        Listener { purpose: "Metrics API (TLS)", address: addresses.secure },
-        Listener { purpose: "Writes", address: addresses.write },
-        Listener { purpose: "This page", address: addresses.admin },
-    ];
+pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> Sources {
+    let (mode, started) = (mode(config), Timestamp::now());
+    let (readiness, scraper) = (parts.readiness.clone(), parts.scraper.clone());
+    let check = |(name, failure)| StatusCheck { name, failure };
     let status = move || Status {
         version: env!("CARGO_PKG_VERSION"),
         mode,
         started,
-        listeners: listeners.clone(),
-        checks: readiness
-            .failures()
-            .into_iter()
-            .map(|(name, failure)| StatusCheck { name, failure })
-            .collect(),
+        listeners: listeners(addresses),
+        checks: readiness.failures().into_iter().map(check).collect(),
     };
     Sources {
-        store,
+        store: parts.store.clone(),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
         status: Arc::new(status),
-        metrics: Arc::new(String::new),
     }
+}
+
+fn listeners(addresses: Addresses) -> Vec<Listener> {
+    vec![
+        Listener { purpose: "Metrics API (TLS)", address: addresses.secure },
+        Listener { purpose: "Writes", address: addresses.write },
+        Listener { purpose: "This page", address: addresses.admin },
+    ]
 }

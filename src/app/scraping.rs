@@ -1,16 +1,32 @@
 //! From flags to what the scraper needs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{Compression, Scrape},
     scrape::{self, CredentialOptions, ScrapeOptions},
+    telemetry::{metrics::Metrics, traces},
 };
 
 /// How long what was read from credential files is used.
 const RELOAD: Duration = Duration::from_secs(10);
 
-pub(super) fn options(config: &Scrape) -> ScrapeOptions {
+/// What the scraper reads of a pod's annotations, and the cluster's watch keeps.
+pub(super) fn annotation_prefixes(config: &Scrape) -> Vec<String> {
+    read(config).annotation_prefixes()
+}
+
+/// With scrapes counted, and the trace that each belongs to told to the target.
+pub(super) fn options(config: &Scrape, metrics: &Metrics) -> ScrapeOptions {
+    let metrics = metrics.scrape.clone();
+    ScrapeOptions {
+        on_scrape: Some(Arc::new(move |finished| metrics.finished(finished))),
+        request_headers: Some(Arc::new(traces::inject)),
+        ..read(config)
+    }
+}
+
+fn read(config: &Scrape) -> ScrapeOptions {
     let defaults = ScrapeOptions::default();
     let limits = &config.limits;
     ScrapeOptions {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
+use tracing::{Instrument, field::Empty};
 
 use super::{ReviewError, ReviewFailure};
 
@@ -50,10 +51,39 @@ pub(super) fn timed<T: Send + 'static>(
     call: BoxFuture<'static, Result<T, ReviewError>>,
 ) -> BoxFuture<'static, Result<T, ReviewError>> {
     let observer = Arc::clone(observer);
-    Box::pin(async move {
+    let span = span(kind);
+    let outer = span.clone();
+    let timed = async move {
         let started = Instant::now();
         let outcome = call.await;
-        observer.reviewed(kind, started.elapsed(), outcome.as_ref().err().map(|error| error.failure));
+        let failure = outcome.as_ref().err();
+        if let Some(error) = failure {
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", error.message.as_str());
+            span.record("error.type", error.failure.as_str());
+        }
+        observer.reviewed(kind, started.elapsed(), failure.map(|error| error.failure));
         outcome
-    })
+    };
+    Box::pin(timed.instrument(outer))
+}
+
+/// A client span, a child of the request that asks first.
+fn span(kind: ReviewKind) -> tracing::Span {
+    let (name, path) = match kind {
+        ReviewKind::Token => ("POST tokenreviews", "/apis/authentication.k8s.io/v1/tokenreviews"),
+        ReviewKind::Access => {
+            ("POST subjectaccessreviews", "/apis/authorization.k8s.io/v1/subjectaccessreviews")
+        }
+    };
+    tracing::info_span!(
+        "review",
+        otel.name = name,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+        error.type = Empty,
+        http.request.method = "POST",
+        url.path = path,
+    )
 }

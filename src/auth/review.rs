@@ -94,6 +94,18 @@ pub enum ReviewFailure {
 }
 
 impl ReviewFailure {
+    /// As attributes and labels have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Whether kube-apiserver gave no answer at all, as opposed to one that we do not like.
     #[must_use]
     pub fn is_outage(self) -> bool {

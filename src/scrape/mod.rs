@@ -27,6 +27,7 @@ pub mod targets;
 pub mod template;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 use std::{collections::HashMap, sync::Arc};
 

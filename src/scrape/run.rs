@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     error::ScrapeError,
@@ -14,6 +15,7 @@ use super::{
     state::{Measured, SharedState, Turn},
     stats::{Finished, ScrapeStats},
     targets::TargetSpec,
+    trace,
 };
 use crate::{
     model::Uid,
@@ -109,7 +111,10 @@ impl Loop {
         let (start, at) = (Instant::now(), Timestamp::now());
         let lag = start.saturating_duration_since(schedule.next());
         let mut measured = Measured::default();
-        let scraped = shared.workshop.scrape(spec, target, &mut self.memory, (at, &mut measured)).await;
+        let span = trace::begin(spec);
+        let scraped = shared.workshop.scrape(spec, target, &mut self.memory, (at, &mut measured));
+        let scraped = scraped.instrument(span.clone()).await;
+        trace::end(&span, &measured, scraped.as_ref().err());
         let duration = start.elapsed();
         let turn = self.state.note(at, duration, &measured, scraped.as_ref().err());
         if let Err(error) = &scraped {

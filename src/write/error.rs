@@ -13,7 +13,10 @@ use crate::{
     store::{AppendError, Removal},
 };
 
-use super::receive::BodyError;
+use super::{
+    observe::{Rejected, Rejection},
+    receive::BodyError,
+};
 
 /// Why a write was refused. Nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +107,8 @@ pub enum WriteError {
         count: usize,
         /// The first of them, by number.
         first: Vec<(usize, WriteError)>,
+        /// All of them, by kind.
+        rejected: Vec<Rejection>,
     },
 }
 
@@ -126,8 +131,9 @@ impl WriteError {
     /// The error of a batch; the answer shows the first twenty lines.
     pub(super) fn lines(mut errors: Vec<(usize, Self)>) -> Self {
         let count = errors.len();
+        let rejected = errors.iter().filter_map(|(_, error)| Rejection::of(error)).collect();
         errors.truncate(SHOWN_LINES);
-        Self::Lines { count, first: errors }
+        Self::Lines { count, first: errors, rejected }
     }
 
     /// The HTTP status code.
@@ -185,7 +191,9 @@ impl IntoResponse for WriteError {
         let body = Body { code: self.status().as_u16(), error: self.to_string(), lines: self.shown_lines() };
         let mut json = serde_json::to_vec(&body).unwrap_or_default();
         json.push(b'\n');
-        (self.status(), self.headers(), json).into_response()
+        let mut response = (self.status(), self.headers(), json).into_response();
+        response.extensions_mut().insert(Rejected::of(self));
+        response
     }
 }
 

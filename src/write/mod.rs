@@ -13,6 +13,7 @@
 mod batch;
 mod body;
 mod error;
+mod observe;
 mod path;
 mod receive;
 mod target;
@@ -31,6 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 pub use error::WriteError;
+pub use observe::{Ended, Observer, Operation, Rejection};
 pub use path::WritePath;
 pub use receive::BodyError;
 
@@ -40,6 +42,7 @@ use crate::{
     store::{Removal, Store, Write},
 };
 use body::{Query, Value};
+use observe::Turn;
 use receive::BodyLimits;
 use target::Target;
 
@@ -60,6 +63,7 @@ struct Writes {
     cluster: Cluster,
     options: WriteOptions,
     permits: Arc<Semaphore>,
+    observer: Arc<dyn Observer>,
 }
 
 /// The largest request body, in bytes.
@@ -67,14 +71,33 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// The routes of the write port.
 pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
+    observed(store, cluster, options, Arc::new(()))
+}
+
+/// The routes of the write port, which tell `observer` of each request.
+pub fn observed(
+    store: Store,
+    cluster: Cluster,
+    options: WriteOptions,
+    observer: Arc<dyn Observer>,
+) -> Router {
     let permits = Arc::new(Semaphore::new(options.in_flight));
-    let writes = Writes { store, cluster, options, permits };
+    let writes = Writes { store, cluster, options, permits, observer };
     Router::new()
         .route("/write-metrics", any(batch_request))
         .route("/write-metrics/{*path}", any(one))
         .fallback(|uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) })
         .layer(middleware::from_fn_with_state(writes.clone(), limit))
+        .layer(middleware::from_fn_with_state(writes.clone(), observe))
         .with_state(writes)
+}
+
+/// Outside the limit, so that refusals are seen too.
+async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> Response {
+    let mut turn = Turn::begin(&writes.observer, Operation::of(request.method(), request.uri().path()));
+    let response = next.run(request).await;
+    turn.answered(&response);
+    response
 }
 
 async fn limit(State(writes): State<Writes>, request: Request, next: Next) -> Response {
@@ -107,7 +130,7 @@ impl Writes {
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(query)?;
         let target = Target::resolve(&self.cluster, path).await?;
-        self.store.append(vec![self.stamped(target, value, now)], now)?;
+        self.append(vec![self.stamped(target, value, now)], now)?;
         Ok(StatusCode::OK)
     }
 
@@ -115,8 +138,15 @@ impl Writes {
         let body = self.receive(request).await?;
         let now = Timestamp::now();
         let batch = self.resolve_lines(batch::parse(&body, now)?, now).await?;
-        self.store.append(batch, now)?;
+        self.append(batch, now)?;
         Ok(StatusCode::OK)
+    }
+
+    fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), WriteError> {
+        let samples = batch.len();
+        self.store.append(batch, now)?;
+        self.observer.appended(samples);
+        Ok(())
     }
 
     async fn receive(&self, request: Request) -> Result<bytes::Bytes, WriteError> {

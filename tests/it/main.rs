@@ -19,4 +19,5 @@ mod cluster;
 mod replay;
 mod scrape;
 mod serve;
+mod telemetry;
 mod write;

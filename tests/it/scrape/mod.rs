@@ -5,4 +5,4 @@ mod faults;
 mod life;
 mod requests;
 mod target;
-mod world;
+pub(crate) mod world;

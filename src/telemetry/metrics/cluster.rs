@@ -1,0 +1,87 @@
+//! Watches and discovery.
+
+use prometheus::Error;
+
+use super::{
+    float,
+    label::label,
+    registration::{Reading, Readings, Registration},
+};
+use crate::{
+    cluster::{Cluster, WatchStatus},
+    model::GroupResource,
+};
+
+pub(super) fn register(registration: &mut Registration<'_>, cluster: Cluster) -> Result<(), Error> {
+    let what = [
+        Reading::gauge("cluster_watches", "Watches of resources, by how they are.").by::<(State,)>(),
+        Reading::gauge("cluster_objects", "Objects of watched resources in memory."),
+        Reading::counter("cluster_watch_lists_total", "Lists of watches that were completed."),
+        Reading::counter("cluster_watch_restarts_total", "Watches that were interrupted by an error."),
+        Reading::gauge(
+            "cluster_pods_last_event_age_seconds",
+            "How long ago the watch of pods brought something.",
+        ),
+        Reading::gauge("cluster_discovery_resources", "Resources that are known by name."),
+        Reading::gauge("cluster_discovery_age_seconds", "How long ago discovery of the cluster succeeded."),
+        Reading::gauge(
+            "cluster_discovery_partial_groups",
+            "API groups that did not wholly answer discovery.",
+        ),
+        Reading::gauge("cluster_discovery_failing", "1 while the last attempt of discovery has failed."),
+    ];
+    registration.readings(&what, move |readings| {
+        watches(readings, &cluster.watches());
+        discovery(readings, &cluster);
+    })
+}
+
+fn watches(readings: &mut Readings<'_>, watches: &[WatchStatus]) {
+    for state in [State::Synced, State::Listing, State::Failing] {
+        let count = watches.iter().filter(|watch| State::of(watch) == state).count();
+        readings.put_by("cluster_watches", (state,), float(count));
+    }
+    let total = |of: fn(&WatchStatus) -> u64| {
+        float(usize::try_from(watches.iter().map(of).sum::<u64>()).unwrap_or(usize::MAX))
+    };
+    readings.put("cluster_objects", float(watches.iter().map(|watch| watch.objects).sum()));
+    readings.put("cluster_watch_lists_total", total(|watch| watch.lists));
+    readings.put("cluster_watch_restarts_total", total(|watch| watch.failures));
+    let pods = watches.iter().find(|watch| watch.resource == GroupResource::new("", "pods"));
+    if let Some(age) = pods.and_then(|pods| pods.last_event_age) {
+        readings.put("cluster_pods_last_event_age_seconds", age.as_secs_f64());
+    }
+}
+
+fn discovery(readings: &mut Readings<'_>, cluster: &Cluster) {
+    let status = cluster.discovery();
+    let count = |of: Option<usize>| float(of.unwrap_or_default());
+    readings.put("cluster_discovery_resources", count(status.as_ref().map(|status| status.resources)));
+    let partial = status.as_ref().map(|status| status.partial_groups.len());
+    readings.put("cluster_discovery_partial_groups", count(partial));
+    let failing = status.as_ref().is_some_and(|status| status.last_error.is_some());
+    readings.put("cluster_discovery_failing", f64::from(u8::from(failing)));
+    if let Some(age) = status.and_then(|status| status.age) {
+        readings.put("cluster_discovery_age_seconds", age.as_secs_f64());
+    }
+}
+
+/// How a watch is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Synced,
+    Listing,
+    Failing,
+}
+
+impl State {
+    fn of(watch: &WatchStatus) -> Self {
+        match (&watch.last_error, watch.synced) {
+            (Some(_), _) => Self::Failing,
+            (None, true) => Self::Synced,
+            (None, false) => Self::Listing,
+        }
+    }
+}
+
+label!(State, "state", { Synced => "synced", Listing => "listing", Failing => "failing" });

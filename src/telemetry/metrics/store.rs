@@ -1,0 +1,54 @@
+//! What the store holds, and what discovery says of it.
+
+use prometheus::Error;
+
+use super::{
+    float,
+    label::label,
+    registration::{Reading, Registration},
+};
+use crate::store::Store;
+
+pub(super) fn register(
+    registration: &mut Registration<'_>,
+    store: Store,
+    discovery_max_metrics: usize,
+) -> Result<(), Error> {
+    let what = [
+        Reading::gauge("store_objects", "Objects with at least one value or target."),
+        Reading::gauge("store_metrics", "Metrics (resource and name) that exist."),
+        Reading::gauge("store_series", "Series in memory.").by::<(Source,)>(),
+        Reading::gauge("store_bytes", "Estimated heap bytes of the series in memory.").by::<(Source,)>(),
+        Reading::gauge("store_series_limit", "Series that may be in memory.").by::<(Source,)>(),
+        Reading::gauge("store_series_per_object_limit", "Written series that one object may have."),
+        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists."),
+        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list."),
+    ];
+    registration.readings(&what, move |readings| {
+        let (stats, limits) = (store.stats(), store.limits());
+        let metrics = store.catalog().metrics.len();
+        readings.put("store_objects", float(stats.objects));
+        readings.put("store_metrics", float(metrics));
+        readings.put("store_series_per_object_limit", float(limits.series_per_object));
+        readings.put("api_discovery_metrics", float(metrics.min(discovery_max_metrics)));
+        readings.put("api_discovery_metrics_limit", float(discovery_max_metrics));
+        let sources = [
+            (Source::Written, stats.written, limits.series),
+            (Source::Scraped, stats.scraped, limits.scraped_series),
+        ];
+        for (source, held, limit) in sources {
+            readings.put_by("store_series", (source,), float(held.series));
+            readings.put_by("store_bytes", (source,), float(held.bytes));
+            readings.put_by("store_series_limit", (source,), float(limit));
+        }
+    })
+}
+
+/// How values come in.
+#[derive(Clone, Copy)]
+enum Source {
+    Written,
+    Scraped,
+}
+
+label!(Source, "source", { Written => "written", Scraped => "scraped" });

@@ -1,0 +1,184 @@
+//! What telemetry may learn of writes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    http::{Method, StatusCode},
+    response::Response,
+};
+use tokio::time::Instant;
+
+use super::{BodyError, WriteError};
+
+/// Watches writes; every method does nothing unless it is overridden. Called in the task that answers the request.
+pub trait Observer: Send + Sync + 'static {
+    /// A request has come.
+    fn begun(&self, operation: Operation) {
+        let _ = operation;
+    }
+
+    /// So many samples were stored.
+    fn appended(&self, samples: usize) {
+        let _ = samples;
+    }
+
+    /// A sample was refused.
+    fn rejected(&self, rejection: Rejection) {
+        let _ = rejection;
+    }
+
+    /// The request was answered, or its client went away.
+    fn ended(&self, ended: &Ended) {
+        let _ = ended;
+    }
+}
+
+/// Watches nothing.
+impl Observer for () {}
+
+/// The end of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// What it wanted.
+    pub operation: Operation,
+    /// What it was answered with; `None` if nobody waited for the answer.
+    pub status: Option<StatusCode>,
+    /// From its head to its answer.
+    pub took: Duration,
+}
+
+/// What a request wants, by method and path.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Operation {
+    /// One value.
+    Write,
+    /// Many.
+    Batch,
+    /// Values taken out.
+    Delete,
+    /// What this port does not have.
+    Other,
+}
+
+/// Why a sample was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rejection {
+    /// No such path, or no object can be called so.
+    Path,
+    /// The wrong method.
+    Method,
+    /// The cluster has no such resource.
+    Resource,
+    /// A name that no metric can have.
+    MetricName,
+    /// The namespace is missing.
+    Namespace,
+    /// No body.
+    Empty,
+    /// Not text.
+    NotUtf8,
+    /// Not a quantity.
+    Quantity,
+    /// Not JSON of the right shape.
+    Json,
+    /// Not labels.
+    Label,
+    /// Not a ttl.
+    Ttl,
+    /// Not a timestamp, or one in the future.
+    Timestamp,
+    /// Said twice.
+    Ambiguous,
+    /// Too long a body.
+    TooLarge,
+    /// Too slow a body.
+    Timeout,
+    /// Half a body.
+    Aborted,
+    /// The store is full.
+    Full,
+    /// Too many requests under way.
+    TooManyRequests,
+}
+
+impl Operation {
+    pub(super) fn of(method: &Method, path: &str) -> Self {
+        let below = path.strip_prefix("/write-metrics").map(|below| below.trim_end_matches('/'));
+        match (method, below) {
+            (&Method::POST, Some("")) => Self::Batch,
+            (&Method::POST, Some(_)) => Self::Write,
+            (&Method::DELETE, Some(_)) => Self::Delete,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Rejection {
+    /// Why this error refuses a sample; `None` if there was none to refuse.
+    pub(super) fn of(error: &WriteError) -> Option<Self> {
+        Some(match error {
+            WriteError::NoRoute(_) | WriteError::Segment { .. } | WriteError::Encoding(_) => Self::Path,
+            WriteError::Method { .. } => Self::Method,
+            WriteError::Metric(_) => Self::MetricName,
+            WriteError::Resource(_) => Self::Resource,
+            WriteError::NamespaceMissing(_) => Self::Namespace,
+            WriteError::Empty => Self::Empty,
+            WriteError::NotUtf8 => Self::NotUtf8,
+            WriteError::Quantity(_) => Self::Quantity,
+            WriteError::Json(_) => Self::Json,
+            WriteError::Label(_) => Self::Label,
+            WriteError::Ttl(_) => Self::Ttl,
+            WriteError::Timestamp(_) | WriteError::Ahead { .. } => Self::Timestamp,
+            WriteError::Twice(_) => Self::Ambiguous,
+            WriteError::Body(BodyError::TooLarge { .. }) => Self::TooLarge,
+            WriteError::Body(BodyError::Timeout { .. }) => Self::Timeout,
+            WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,
+            WriteError::Append(_) => Self::Full,
+            WriteError::TooManyRequests(_) => Self::TooManyRequests,
+            WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,
+        })
+    }
+}
+
+/// What an answer of ours refuses: rides on it, out to [`Turn`].
+#[derive(Clone)]
+pub(super) struct Rejected(Vec<Rejection>);
+
+impl Rejected {
+    pub(super) fn of(error: WriteError) -> Self {
+        match error {
+            WriteError::Lines { rejected, .. } => Self(rejected),
+            error => Self(Rejection::of(&error).into_iter().collect()),
+        }
+    }
+}
+
+/// One request from its head to its answer; tells of its end when it is dropped, which is early if the client goes.
+pub(super) struct Turn {
+    observer: Arc<dyn Observer>,
+    since: Instant,
+    ended: Ended,
+}
+
+impl Turn {
+    pub(super) fn begin(observer: &Arc<dyn Observer>, operation: Operation) -> Self {
+        observer.begun(operation);
+        let ended = Ended { operation, status: None, took: Duration::ZERO };
+        Self { observer: Arc::clone(observer), since: Instant::now(), ended }
+    }
+
+    pub(super) fn answered(&mut self, response: &Response) {
+        self.ended.status = Some(response.status());
+        let writes = matches!(self.ended.operation, Operation::Write | Operation::Batch);
+        if let Some(Rejected(rejected)) = response.extensions().get().filter(|_| writes) {
+            rejected.iter().for_each(|rejection| self.observer.rejected(*rejection));
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.ended.took = self.since.elapsed();
+        self.observer.ended(&self.ended);
+    }
+}

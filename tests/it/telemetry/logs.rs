@@ -1,0 +1,53 @@
+//! Log lines.
+
+use serde_json::Value;
+
+use super::{collector::Collector, process::Process};
+use crate::support::{seen, within};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// Makes a line be logged inside a request's span: discovery that leaves something out.
+async fn line_of_a_traced_request(format: &str) -> String {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let format = format!("--log-format={format}");
+    let flags =
+        [format.as_str(), "--log-level=info,custom_metrics_adapter=debug", "--discovery-max-metrics=1"];
+    let adapter = Process::start(&flags, &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())]).await;
+    assert_eq!(adapter.post("pods/web-0/a", "1", None).await, 200);
+    assert_eq!(adapter.post("pods/web-0/b", "1", None).await, 200);
+    let url = format!("https://localhost:{}/apis/custom.metrics.k8s.io/v1beta2", adapter.secure.port());
+    let caller = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let read = adapter.client().get(url).header("traceparent", caller).send();
+    assert_eq!(within("discovery", read).await.unwrap().status(), 200);
+    seen("a line of discovery", || adapter.log().into_iter().find(|line| line.contains("does not list")))
+        .await
+}
+
+#[tokio::test]
+async fn a_text_line_inside_a_span_names_its_trace() {
+    let line = line_of_a_traced_request("text").await;
+    assert!(line.contains(&format!(" trace_id={TRACE} span_id=")), "{line}");
+}
+
+#[tokio::test]
+async fn a_json_line_inside_a_span_names_its_trace() {
+    let line = line_of_a_traced_request("json").await;
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["trace_id"], TRACE);
+    assert_eq!(line["span_id"].as_str().map(str::len), Some(16), "{line}");
+    assert_eq!(line["limit"], 1, "{line}");
+}
+
+#[tokio::test]
+async fn the_first_line_says_version_mode_and_where_it_listens() {
+    let adapter = Process::start(&["--log-format=json"], &[]).await;
+    let line = adapter.log().into_iter().find(|line| line.contains("listens")).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["version"], &line["mode"]), (&env!("CARGO_PKG_VERSION").into(), &"standalone".into()));
+    for (name, address) in [("secure", adapter.secure), ("write", adapter.write), ("admin", adapter.admin)] {
+        assert_eq!(line[name], address.to_string(), "{line}");
+    }
+    assert!(line.get("trace_id").is_none(), "{line}");
+}

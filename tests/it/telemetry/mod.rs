@@ -1,0 +1,9 @@
+//! What operators see of the adapter itself: metrics, traces, logs.
+
+mod collector;
+mod counting;
+mod logs;
+mod page;
+mod process;
+mod spans;
+mod traces;
