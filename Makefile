@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-stop test lint bench e2e docs setup
+.PHONY: demo demo-keep demo-stop test lint bench bench-scrape e2e docs setup
 
 demo: setup
 	tests/demo.sh
@@ -19,6 +19,9 @@ lint:
 
 bench:
 	cargo bench
+
+bench-scrape:
+	benches/scrape-load/compare.sh
 
 e2e: setup
 	tests/e2e.sh
