@@ -2,9 +2,10 @@
 # The main job on a real control plane: a number that is written with curl scales a Deployment up and back. Every line
 # after a `$` is what a user of a cluster would type.
 #
-#   demo.sh          shows it and leaves nothing running
-#   demo.sh --keep   leaves it up and says how to use it
-#   demo.sh --stop   ends what --keep left
+#   demo.sh                shows it and leaves nothing running
+#   demo.sh --monitoring   the same with a Prometheus beside it, and what that says; in a terminal waits for Enter
+#   demo.sh --keep         leaves it up and says how to use it
+#   demo.sh --stop         ends what --keep left
 set -euo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$tests/.."
@@ -81,6 +82,36 @@ scale_up_and_back() {
   run "kubectl describe hpa queue-worker"
 }
 
+start_prometheus() {
+  "$tests/control-plane/prometheus.sh" start "$plane" demo
+  PROMETHEUS=http://$(<"$plane/adapters/demo/prometheus/address")
+}
+
+ask() { # WHAT PROMQL
+  say "$1"
+  run "promtool query instant $PROMETHEUS '$2'"
+}
+
+show_monitoring() {
+  ask "Reads of the last minute by route" \
+    'sum by (route) (increase(custom_metrics_adapter_api_requests_total[1m]))'
+  ask "Nine in ten of them were answered within so many seconds" \
+    'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_request_duration_seconds_bucket{route="value"}[1m])))'
+  ask "How old the values were that the HPA read" \
+    'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_value_age_seconds_bucket[1m])))'
+  ask "Series in memory by source" custom_metrics_adapter_store_series
+  ask "How much of each limit is taken, by the rules of deploy/monitoring" \
+    'instance:custom_metrics_adapter_limit_used:ratio > 0'
+  ask "Alerts that fire or are about to (none)" ALERTS
+  cat <<TEXT
+
+Prometheus:              $PROMETHEUS/graph, /alerts, /rules
+the adapter's own pages: http://$ADMIN/, /metrics, /targets, /series
+dashboards to import:    dashboards/*.json
+TEXT
+  [ ! -t 0 ] || read -rp "All of it is up until you press Enter. "
+}
+
 explain_kept() {
   cat <<TEXT
 
@@ -94,10 +125,10 @@ TEXT
 }
 
 case $mode in
-  "") plane=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") ;;
+  "" | --monitoring) plane=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") ;;
   --keep) plane=$kept ;;
   --stop) [ ! -d "$kept" ] || stop "$kept"; exit ;;
-  *) echo "demo.sh [--keep|--stop]" >&2; exit 2 ;;
+  *) echo "demo.sh [--keep|--monitoring|--stop]" >&2; exit 2 ;;
 esac
 [ ! -e "$plane/port" ] || { echo "the demo is up already; \`make demo-stop\` ends it" >&2; exit 1; }
 trap finish EXIT
@@ -110,6 +141,8 @@ export KUBEBUILDER_ASSETS PATH=$KUBEBUILDER_ASSETS:$PATH
 SECONDS=0
 start_cluster
 install_adapter
+[ "$mode" != --monitoring ] || start_prometheus
 scale_up_and_back
 say "That took $SECONDS seconds"
+[ "$mode" != --monitoring ] || show_monitoring
 [ "$mode" != --keep ] || explain_kept

@@ -129,7 +129,8 @@ impl Adapter {
         format!("http://{}/write-metrics{path}", self.address("WRITE"))
     }
 
-    fn address(&self, listener: &str) -> &str {
+    /// `HOST:PORT` of SECURE, WRITE or ADMIN.
+    pub(crate) fn address(&self, listener: &str) -> &str {
         &self.addresses[listener]
     }
 

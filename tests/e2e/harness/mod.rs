@@ -5,6 +5,8 @@ mod answer;
 mod control_plane;
 mod hpa;
 mod namespace;
+mod prometheus;
+mod target;
 mod wait;
 
 pub(crate) use adapter::{Adapter, Caller};
@@ -12,6 +14,8 @@ pub(crate) use answer::Answer;
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use hpa::{Described, Hpa};
 pub(crate) use namespace::{Namespace, Subject};
+pub(crate) use prometheus::Prometheus;
+pub(crate) use target::Target;
 pub(crate) use wait::{SOON, eventually, eventually_equals};
 
 /// The group version that the HPA controller asks, because its APIService has the higher priority.
