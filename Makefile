@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test lint bench e2e docs setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test lint bench bench-scrape e2e docs setup
 
 demo: setup
 	tests/demo.sh
@@ -22,6 +22,9 @@ lint:
 
 bench:
 	cargo bench
+
+bench-scrape:
+	benches/scrape-load/compare.sh
 
 e2e: setup
 	tests/e2e.sh
