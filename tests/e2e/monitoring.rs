@@ -147,11 +147,7 @@ impl<'a> Load<'a> {
             let failures = format!("instance:custom_metrics_adapter_{rule}:ratio_rate5m > 0");
             eventually(&format!("{rule} shows the outage"), SOON, || {
                 let status = self.adapter.read(&self.secured(), &stranger).status;
-                if prometheus.numbers(&failures).is_empty() {
-                    Err(format!("answers of {status}"))
-                } else {
-                    Ok(())
-                }
+                prometheus.numbers(&failures).pop().ok_or(format!("answers of {status}"))
             });
         }
         plane.start_apiserver();
