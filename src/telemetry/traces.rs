@@ -8,6 +8,7 @@
 //! A span ends in a bounded queue of a thread of its own: a collector that is slow or away costs spans, never time.
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -203,6 +204,11 @@ fn begin(edge: Edge, request: &Request) -> Span {
         custom_metrics.samples = Empty,
         custom_metrics.rejection = Empty,
     )
+}
+
+/// Names the current span; the layer follows `otel.name` only until a span is entered.
+pub(super) fn rename(name: impl Into<Cow<'static, str>>) {
+    Context::map_current(|context| context.span().update_name(name));
 }
 
 /// Adds the current span to the headers of a request that goes out, if it is traced.
