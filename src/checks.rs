@@ -33,6 +33,12 @@ impl Readiness {
         self.0.shutting_down.store(true, Ordering::Relaxed);
     }
 
+    /// Every check by name, with the reason why it fails if it does.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(String, Option<String>)> {
+        self.0.list().into_iter().map(|check| (check.name.into_owned(), check.failure)).collect()
+    }
+
     /// Whether all of them hold.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -276,6 +276,8 @@ impl Config {
         if !self.standalone {
             return Ok(self);
         }
+        // Nobody's Endpoints have to be updated.
+        self.shutdown.shutdown_delay = SignedDuration::ZERO;
         for (flag, address) in self.listen.each() {
             if address.ip().is_unspecified() {
                 address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

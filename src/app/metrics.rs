@@ -2,52 +2,36 @@
 
 use std::sync::Arc;
 
+use super::parts::Parts;
 use crate::{
     admin,
-    auth::Auth,
-    checks::Readiness,
-    cluster::Cluster,
     config::Config,
-    scrape::Scraper,
-    serve::{ConnectionCounters, ServingCertificate},
-    store::Store,
-    telemetry::metrics::{InFlightLimits, Listeners, Metrics, Parts},
+    telemetry::metrics::{self, InFlightLimits, Listeners, Metrics},
 };
-
-/// What the metrics read when they are asked for.
-pub(super) type Read<'a> =
-    ((&'a Store, &'a Cluster, Option<&'a Scraper>), (&'a Auth, &'a Arc<ServingCertificate>, &'a Readiness));
 
 /// What is counted from the start.
 pub(super) fn begin(config: &Config) -> anyhow::Result<Metrics> {
-    let (requests, scrape) = (&config.requests, &config.scrape);
     Ok(Metrics::new(InFlightLimits {
-        api: requests.max_requests_inflight,
-        write: requests.max_writes_inflight,
-        scrape: scrape.limits.scrape_max_inflight,
+        api: config.requests.max_requests_inflight,
+        write: config.requests.max_writes_inflight,
+        scrape: config.scrape.limits.scrape_max_inflight,
     })?)
 }
 
-/// The listeners: secure and write are open, admin is about to be.
-pub(super) fn doors([secure, write]: [Arc<ConnectionCounters>; 2], config: &Config) -> Listeners {
-    let admin = Arc::new(ConnectionCounters::default());
-    Listeners { secure, write, admin, connections_limit: config.requests.max_connections }
-}
-
-/// Adds what is read from the parts.
+/// Adds what is read from the parts when the metrics are asked for.
 pub(super) fn complete(
     mut metrics: Metrics,
     config: &Config,
-    ((store, cluster, scraper), (auth, certificate, readiness)): Read<'_>,
+    parts: &Parts,
     listeners: Listeners,
 ) -> anyhow::Result<Arc<Metrics>> {
-    let readiness = readiness.clone();
-    metrics.read_from(Parts {
-        store: store.clone(),
-        cluster: cluster.clone(),
-        scraper: scraper.cloned(),
-        auth: auth.clone(),
-        certificate: certificate.clone(),
+    let readiness = parts.readiness.clone();
+    metrics.read_from(metrics::Parts {
+        store: parts.store.clone(),
+        cluster: parts.cluster.clone(),
+        scraper: parts.scraper.clone(),
+        auth: parts.auth.clone(),
+        certificate: parts.certificate.clone(),
         listeners,
         ready: Box::new(move || readiness.is_ready()),
         discovery_max_metrics: config.store.discovery_max_metrics,

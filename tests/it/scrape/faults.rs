@@ -237,7 +237,7 @@ async fn bad_targets_never_harm_the_other_ninety_nine() {
         })
         .await;
         let before = world.scraper.stats().good();
-        eventually("they go on", async || world.scraper.stats().good() > before + 200).await;
+        eventually("they go on", async || world.scraper.stats().good() > before + 100).await;
         let failed = world.scraper.targets().into_iter().filter(|status| status.failures > 0);
         assert!(failed.map(|status| status.pod).all(|pod| pod == "bad"));
     }

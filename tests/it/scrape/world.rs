@@ -95,11 +95,11 @@ impl World {
     }
 
     /// What an HPA would read, in thousandths.
-    pub(crate) fn read(&self, pod: &str, metric: &str) -> Result<i128, Absence> {
+    pub(crate) fn read(&self, pod: &str, metric: &str) -> Result<i64, Absence> {
         let query =
             Query { presence: &Presence::Unknown, selector: &Selector::default(), now: Timestamp::now() };
         let value = self.store.read(&object(pod), &MetricName::new(metric).unwrap(), query)?;
-        Ok(value.sample.value.to_string().parse::<f64>().map(|value| (value * 1000.0) as i128).unwrap_or(-1))
+        Ok(value.sample.value.milli())
     }
 
     /// The status of the only target of a pod.
@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Waits until a metric of a pod reads so.
-    pub(crate) async fn reads(&self, pod: &str, metric: &str, value: i128) {
+    pub(crate) async fn reads(&self, pod: &str, metric: &str, value: i64) {
         seen(&format!("{pod} {metric} is {value}"), || (self.read(pod, metric).ok()? == value).then_some(()))
             .await;
     }

@@ -1,0 +1,81 @@
+//! What all pages share.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// A whole page.
+pub(super) fn page(title: &str, content: &Markup) -> Response {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · custom-metrics-adapter" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                nav {
+                    a href="/" { "custom-metrics-adapter" }
+                    a href="/targets" { "targets" }
+                    a href="/series" { "series" }
+                    a href="/metrics" { "metrics" }
+                }
+                main { h1 { (title) } (content) }
+            }
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        // Label values and errors come from pods: nothing on the page may run or load anything.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+        ),
+    ];
+    (headers, document.into_string()).into_response()
+}
+
+/// `12 s`, `3 min`, `2 h`: how long ago, for people.
+pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {
+    span(now.duration_since(moment))
+}
+
+/// `12 s`, `3 min`, `2 h`, `5 d`.
+pub(super) fn span(duration: SignedDuration) -> String {
+    match duration.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; }
+* { box-sizing: border-box; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: .75rem 1rem; border-bottom: 1px solid var(--line); }
+nav a:first-child { font-weight: 600; }
+main { padding: 0 1rem 2rem; max-width: 90rem; margin: auto; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: anywhere; }
+th { font-weight: 600; }
+code { font-size: .9em; overflow-wrap: anywhere; }
+form { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1rem 0; }
+input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
+.good { color: var(--good); } .bad { color: var(--bad); } .quiet { opacity: .7; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ef9a9a; --good: #a5d6a7; } }
+@media (max-width: 640px) {
+  thead { display: none; }
+  tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td, tbody th { display: block; border: 0; padding: 0; }
+  td[data-label]::before { content: attr(data-label) ': '; opacity: .7; }
+}
+";

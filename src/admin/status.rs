@@ -1,0 +1,149 @@
+//! `/`: the adapter at a glance.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Serialize;
+
+use super::{
+    Sources,
+    page::{ago, page},
+    wants_json,
+};
+use crate::{scrape::Health, store::Held};
+
+/// The adapter at one moment.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Its version.
+    pub version: &'static str,
+    /// `cluster` or `standalone`.
+    pub mode: &'static str,
+    /// When it started.
+    pub started: Timestamp,
+    /// Where it listens.
+    pub listeners: Vec<Listener>,
+    /// Readiness by name.
+    pub checks: Vec<StatusCheck>,
+}
+
+/// A listener.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listener {
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Where.
+    pub address: std::net::SocketAddr,
+}
+
+/// A check of readiness.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusCheck {
+    /// Its name.
+    pub name: String,
+    /// Why it fails, if it does.
+    pub failure: Option<String>,
+}
+
+/// How much there is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Counts {
+    objects: usize,
+    written_series: usize,
+    scraped_series: usize,
+    metrics: usize,
+    targets: usize,
+    targets_up: usize,
+    targets_down: usize,
+    bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    status: Status,
+    counts: Counts,
+}
+
+pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
+    let (status, counts) = ((sources.status)(), Counts::of(&sources));
+    if wants_json(&request) {
+        return Json(Answer { status, counts }).into_response();
+    }
+    page("Status", &content(&status, &counts, Timestamp::now()))
+}
+
+impl Counts {
+    fn of(sources: &Sources) -> Self {
+        let targets = (sources.targets)();
+        let count = |health: Health| targets.iter().filter(|target| target.health == health).count();
+        let stats = sources.store.stats();
+        let Held { series: scraped_series, bytes } = stats.scraped;
+        Self {
+            objects: stats.objects,
+            written_series: stats.written.series,
+            scraped_series,
+            metrics: sources.store.catalog().metrics.len(),
+            targets: targets.len(),
+            targets_up: count(Health::Up),
+            targets_down: count(Health::Down),
+            bytes: bytes + stats.written.bytes,
+        }
+    }
+
+    fn rows(&self) -> [(&'static str, String); 5] {
+        [
+            ("Objects with values", self.objects.to_string()),
+            ("Metrics that discovery knows", self.metrics.to_string()),
+            ("Series written", self.written_series.to_string()),
+            (
+                "Series scraped",
+                format!("{}, {} KiB with what was written", self.scraped_series, self.bytes / 1024),
+            ),
+            ("Targets", format!("{}: {} up, {} down", self.targets, self.targets_up, self.targets_down)),
+        ]
+    }
+}
+
+fn content(status: &Status, counts: &Counts, now: Timestamp) -> Markup {
+    html! {
+        table {
+            tbody {
+                tr { th { "Version" } td { (status.version) } }
+                tr { th { "Mode" } td { (status.mode) } }
+                tr { th { "Up for" } td { (ago(status.started, now)) } }
+                @for listener in &status.listeners {
+                    tr { th { (listener.purpose) } td { code { (listener.address) } } }
+                }
+            }
+        }
+        h2 { "Readiness" }
+        table { tbody { @for check in &status.checks { (line(check)) } } }
+        h2 { "Contents" }
+        table { tbody { @for (name, value) in counts.rows() { tr { th { (name) } td { (value) } } } } }
+        p { "More: " a href="/targets" { "targets" } ", " a href="/series" { "series" } ", "
+            a href="/metrics" { "metrics" } ", " a href="/readyz?verbose" { "readyz" } "." }
+    }
+}
+
+fn line(check: &StatusCheck) -> Markup {
+    html! {
+        tr {
+            th { (check.name) }
+            td {
+                @match &check.failure {
+                    None => span.good { "ok" },
+                    Some(failure) => span.bad { (failure) },
+                }
+            }
+        }
+    }
+}

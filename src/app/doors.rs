@@ -1,0 +1,140 @@
+//! The three listeners and what each serves.
+
+use std::sync::Arc;
+
+use axum::Router;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::{Addresses, metrics, pages, parts::Parts, std};
+use crate::{
+    admin,
+    api::{self, Api},
+    config::Config,
+    serve::{self, ConnectionCounters, Listener, ServeOptions, Tls},
+    telemetry::{
+        metrics::{Listeners, Metrics},
+        traces::{Edge, traced},
+    },
+    write::{self, WriteOptions},
+};
+
+/// Open, and not yet served.
+pub(super) struct Sockets {
+    secure: Listener,
+    write: Listener,
+    admin: Listener,
+}
+
+/// Listeners with what they serve.
+pub(super) struct Doors([Door; 3]);
+
+struct Door {
+    listener: Listener,
+    router: Router,
+    options: ServeOptions,
+}
+
+/// What is counted of each listener.
+pub(super) fn counters(config: &Config) -> Listeners {
+    let counters = || Arc::new(ConnectionCounters::default());
+    let connections_limit = config.requests.max_connections;
+    Listeners { secure: counters(), write: counters(), admin: counters(), connections_limit }
+}
+
+impl Sockets {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            secure: Listener::bind(config.listen.secure_listen).await?,
+            write: Listener::bind(config.listen.write_listen).await?,
+            admin: Listener::bind(config.listen.admin_listen).await?,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses {
+            secure: self.secure.local_address(),
+            write: self.write.local_address(),
+            admin: self.admin.local_address(),
+        }
+    }
+}
+
+impl Doors {
+    pub(super) fn new(
+        sockets: Sockets,
+        config: &Config,
+        parts: &Parts,
+        (metrics, counters): (&Arc<Metrics>, &Listeners),
+    ) -> anyhow::Result<Self> {
+        let addresses = sockets.addresses();
+        let options = |tls, counters: &Arc<ConnectionCounters>| ServeOptions {
+            tls,
+            limits: limits(config),
+            counters: counters.clone(),
+        };
+        let tls = Tls::new(parts.certificate.clone(), parts.auth.clone())?;
+        let secure = options(Some(tls), &counters.secure);
+        let (write, admin) = (options(None, &counters.write), options(None, &counters.admin));
+        Ok(Self([
+            Door { listener: sockets.secure, router: api(config, parts, metrics), options: secure },
+            Door { listener: sockets.write, router: writes(config, parts, metrics), options: write },
+            Door {
+                listener: sockets.admin,
+                router: pages(config, parts, metrics, addresses),
+                options: admin,
+            },
+        ]))
+    }
+
+    /// Serves all of them until `stop`, and to the end of their drains.
+    pub(super) async fn serve(self, stop: &CancellationToken) {
+        let [secure, write, admin] = self.0;
+        tokio::join!(secure.serve(stop), write.serve(stop), admin.serve(stop));
+    }
+}
+
+impl Door {
+    async fn serve(self, stop: &CancellationToken) {
+        self.listener.run(self.router, self.options, stop.clone()).await;
+    }
+}
+
+fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
+    let sources = api::Sources {
+        store: parts.store.clone(),
+        cluster: Arc::new(parts.cluster.clone()),
+        auth: parts.auth.clone(),
+        checks: parts.readiness.checks(),
+    };
+    let limits = api::Limits {
+        requests_inflight: config.requests.max_requests_inflight,
+        request_timeout: std(config.requests.request_timeout),
+        discovery_max_metrics: config.store.discovery_max_metrics,
+    };
+    traced(Api::observed(sources, limits, metrics.api.clone()).router(), Edge::Api)
+}
+
+fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
+    let options = WriteOptions {
+        ttl: Some(config.store.write_ttl).filter(SignedDuration::is_positive),
+        in_flight: config.requests.max_writes_inflight,
+        deadline: std(config.requests.request_timeout),
+    };
+    let routes = write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone());
+    traced(routes, Edge::Write)
+}
+
+fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addresses) -> Router {
+    admin::router(pages::sources(config, parts, addresses))
+        .merge(admin::metrics(metrics::page(metrics)))
+        .merge(api::probes(&parts.readiness.checks()))
+}
+
+fn limits(config: &Config) -> serve::Limits {
+    serve::Limits {
+        connections: config.requests.max_connections,
+        drain_grace: std(config.shutdown.shutdown_grace),
+        ..serve::Limits::default()
+    }
+}

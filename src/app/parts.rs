@@ -1,0 +1,111 @@
+//! Everything behind the listeners.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{Background, scraping, std};
+use crate::{
+    auth::{Auth, AuthOptions, AuthSettings},
+    checks::Readiness,
+    cluster::{Change, Cluster, ClusterOptions},
+    config::Config,
+    scrape::Scraper,
+    serve::{ServiceNames, ServingCertificate},
+    store::{Limits, Store},
+    telemetry::metrics::Metrics,
+};
+
+/// The parts, in the order in which they are built.
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) cluster: Cluster,
+    pub(super) auth: Auth,
+    pub(super) certificate: Arc<ServingCertificate>,
+    pub(super) readiness: Readiness,
+    /// `None` without a cluster, which is without pods, and when scraping is off.
+    pub(super) scraper: Option<Scraper>,
+}
+
+impl Parts {
+    pub(super) async fn build(
+        config: &Config,
+        metrics: &Metrics,
+        background: &Background,
+    ) -> anyhow::Result<Self> {
+        let store = Store::new(limits(config));
+        let cluster = connect(config, &store, background).await?;
+        let auth = authority(config, &cluster, metrics, background).await?;
+        let certificate = certificate(config).await?;
+        let readiness = Readiness::new(cluster.clone(), certificate.clone());
+        let scraper = (config.scrape.scrape && !config.standalone).then(|| {
+            let options = scraping::options(&config.scrape, metrics);
+            let Background { tasks, end } = background.clone();
+            Scraper::start(options, cluster.clone(), store.clone(), tasks, end)
+        });
+        Ok(Self { store, cluster, auth, certificate, readiness, scraper })
+    }
+}
+
+pub(super) fn mode(config: &Config) -> &'static str {
+    if config.standalone { "standalone" } else { "cluster" }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        series: config.store.max_series,
+        series_per_object: config.store.max_series_per_object,
+        scraped_series: config.scrape.limits.scrape_max_series,
+    }
+}
+
+async fn connect(config: &Config, store: &Store, background: &Background) -> anyhow::Result<Cluster> {
+    if config.standalone {
+        return Ok(Cluster::standalone());
+    }
+    let store = store.clone();
+    let mut options = ClusterOptions::new(background.tasks.clone(), background.end.clone());
+    options.kubeconfig.clone_from(&config.kubernetes.kubeconfig);
+    options.annotation_prefixes = scraping::annotation_prefixes(&config.scrape);
+    options.on_change = Arc::new(move |change| match change {
+        Change::Seen(live) => store.adopt(live),
+        Change::Gone(live) => store.forget(&live.object, &live.uid),
+    });
+    Cluster::connect(options).await.context(
+        "no cluster: give --kubeconfig, run in a pod with a service account, or try --standalone without a cluster",
+    )
+}
+
+async fn authority(
+    config: &Config,
+    cluster: &Cluster,
+    metrics: &Metrics,
+    background: &Background,
+) -> anyhow::Result<Auth> {
+    let Some(client) = cluster.client() else { return Ok(Auth::disabled()) };
+    let kubernetes = &config.kubernetes;
+    let settings = AuthSettings {
+        token_ttl: std(kubernetes.authentication_token_webhook_cache_ttl),
+        authorized_ttl: std(kubernetes.authorization_webhook_cache_authorized_ttl),
+        unauthorized_ttl: std(kubernetes.authorization_webhook_cache_unauthorized_ttl),
+        outage_ttl: std(kubernetes.authorization_webhook_cache_outage_ttl),
+        always_allow_paths: kubernetes.authorization_always_allow_paths.clone(),
+    };
+    let Background { tasks: tracker, end: shutdown } = background.clone();
+    let observer = metrics.auth.clone();
+    let options =
+        AuthOptions { client, settings, load_deadline: TRUST_DEADLINE, observer, tracker, shutdown };
+    Ok(Auth::delegated(options).await?)
+}
+
+async fn certificate(config: &Config) -> anyhow::Result<Arc<ServingCertificate>> {
+    let tls = &config.tls;
+    if let (Some(certificate), Some(key)) = (&tls.tls_cert_file, &tls.tls_private_key_file) {
+        return Ok(ServingCertificate::from_files(certificate.clone(), key.clone()).await?);
+    }
+    let names = ServiceNames { service: tls.service_name.clone(), namespace: tls.service_namespace.clone() };
+    Ok(ServingCertificate::generated(tls.cert_dir.clone(), names).await?)
+}
+
+/// How long to wait for kube-apiserver's trust configuration at the start.
+const TRUST_DEADLINE: Duration = Duration::from_secs(60);
