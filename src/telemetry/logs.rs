@@ -21,7 +21,7 @@ pub(super) fn layer<S>(log: &Log) -> anyhow::Result<Box<dyn Layer<S> + Send + Sy
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filter = filter(&log.log_level)?.and(filter_fn(|metadata| metadata.is_event()));
+    let filter = filter(&log.log_level)?.and(filter_fn(tracing::Metadata::is_event));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     Ok(match log.log_format {
         LogFormat::Text => {

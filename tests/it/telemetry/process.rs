@@ -42,7 +42,7 @@ impl Process {
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = lines.clone();
         std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| kept.lock().push(line))
+            stderr.lines().map_while(Result::ok).for_each(|line| kept.lock().push(line));
         });
         let start = seen("it says where it listens", || {
             lines.lock().iter().find(|line| line.contains("custom-metrics-adapter listens")).cloned()
