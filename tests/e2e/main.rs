@@ -18,4 +18,5 @@ mod discovery;
 mod outage;
 mod pods;
 mod scaling;
+mod scraping;
 mod shutdown;
