@@ -4,7 +4,7 @@
 # 0.0.0.0:PORT answers at the address of every pod.
 #
 #   control-plane.sh start DIR            DIR then has admin.kubeconfig, the certificates and the logs
-#   control-plane.sh stop DIR             ends everything that runs for DIR, adapters and exposition server included
+#   control-plane.sh stop DIR             ends everything that runs for DIR, the adapters of adapter.sh included
 #   control-plane.sh stop-apiserver DIR   ends kube-apiserver as a crash would ...
 #   control-plane.sh start-apiserver DIR  ... and brings it back at the same address; returns once it is ready
 #
