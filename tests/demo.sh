@@ -97,14 +97,14 @@ ask() { # WHAT PROMQL
 show_monitoring() {
   ask "Reads of the last minute by route" \
     'sum by (route) (increase(custom_metrics_adapter_api_requests_total[1m]))'
-  ask "Nine in ten of them were answered within so many seconds" \
+  ask "Nine in ten reads of a value were answered within so many seconds" \
     'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_request_duration_seconds_bucket{route="value"}[1m])))'
   ask "How old the values were that the HPA read" \
     'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_value_age_seconds_bucket[1m])))'
   ask "Series in memory by source" custom_metrics_adapter_store_series
   ask "How much of each limit is taken, by the rules of deploy/monitoring" \
     'instance:custom_metrics_adapter_limit_used:ratio > 0'
-  ask "Alerts that fire or are about to (none)" ALERTS
+  ask "Alerts that fire (none)" 'ALERTS{alertstate="firing"}'
   cat <<TEXT
 
 Prometheus:              $PROMETHEUS/graph, /alerts, /rules

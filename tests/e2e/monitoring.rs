@@ -39,7 +39,7 @@ fn every_panel_and_rule_has_something_to_show_of_an_adapter_under_load_and_fault
     let load = Load::begin(&adapter, &target, &namespace);
     load.round();
     let _hpa = Hpa::of("web", &namespace).between(2, 2).on_pods("load", "20");
-    load.through_an_outage(&plane);
+    load.through_an_outage(&plane, &prometheus);
 
     let mut silent = expected_to_speak();
     assert!(silent.len() > 100, "{} expressions only", silent.len());
@@ -115,12 +115,13 @@ impl<'a> Load<'a> {
 
     fn round(&self) {
         self.write();
-        for pod in ["*", "scraped", "nobody", ""] {
+        for pod in ["*", "scraped", "nobody"] {
             self.read(&self.namespace.pod_metric(pod, "queue_depth"));
         }
         for metric in ["load", "orders_per_second", "latency_seconds_p90", "no_such_metric"] {
             self.read(&self.namespace.pod_metric("*", metric));
         }
+        self.read(&self.namespace.pod_metric("scraped", ""));
         self.read("");
         self.adapter.read(&self.secured(), &Caller::Token(&self.token));
         self.adapter.read(&self.secured(), &Caller::Token("nobody's"));
@@ -138,16 +139,25 @@ impl<'a> Load<'a> {
         self.adapter.delete(&path);
     }
 
-    /// Reads through the time in which kube-apiserver can be asked nothing.
-    fn through_an_outage(&self, plane: &ControlPlane) {
+    /// Reads through the time in which kube-apiserver can be asked nothing, until the alerts' rules show it.
+    fn through_an_outage(&self, plane: &ControlPlane, prometheus: &Prometheus<'_>) {
+        let stranger = Caller::FrontProxy { user: "jane", groups: &["system:authenticated"] };
         plane.stop_apiserver();
-        let known = || self.adapter.read(&self.secured(), &Caller::Token(&self.token)).status;
-        eventually("a reader whose verdict has gone is answered an error", SOON, || match known() {
-            200 => Err("it is still allowed".to_owned()),
-            _ => Ok(()),
-        });
+        for rule in ["api_reads_failed", "auth_reviews_failed"] {
+            let failures = format!("instance:custom_metrics_adapter_{rule}:ratio_rate5m > 0");
+            eventually(&format!("{rule} shows the outage"), SOON, || {
+                let status = self.adapter.read(&self.secured(), &stranger).status;
+                if prometheus.numbers(&failures).is_empty() {
+                    Err(format!("answers of {status}"))
+                } else {
+                    Ok(())
+                }
+            });
+        }
         plane.start_apiserver();
-        eventually_equals("a reader is allowed again", SOON, &200, known);
+        eventually_equals("a reader is allowed again", SOON, &200, || {
+            self.adapter.read(&self.secured(), &Caller::Token(&self.token)).status
+        });
     }
 
     fn read(&self, path: &str) -> Answer {
