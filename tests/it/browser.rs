@@ -24,6 +24,8 @@ struct Frame {
     styled: bool,
     heading: String,
     rows: usize,
+    /// Lines of the label that is broken into most.
+    label_lines: usize,
     /// How far the content reaches.
     scroll_width: u32,
     client_width: u32,
@@ -49,6 +51,7 @@ async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
         assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 3, "{path} at {width}: {frame:?}");
         let reach = (frame.scroll_width, frame.client_width);
         assert_eq!(reach, (*width, *width), "{path} at {width}: {frame:?}");
+        assert!(frame.label_lines <= 1, "{path} at {width}: {frame:?}");
         assert!(frame.outside.is_empty(), "{path} at {width}: {frame:?}");
     }
 }
