@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A package=([cc]=gcc [make]=make [git]=git [curl]=curl [openssl]=openssl [flock]=util-linux [setsid]=util-linux
-  [prometheus]=prometheus [promtool]=prometheus)
+  [prometheus]=prometheus [promtool]=prometheus [chromium]=chromium)
 declare -A missing=()
 for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing[${package[$program]}]=$program

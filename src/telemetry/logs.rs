@@ -21,6 +21,10 @@ pub(super) fn layer<S>(log: &Log) -> anyhow::Result<Box<dyn Layer<S> + Send + Sy
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's lifetime is not general enough"
+    )]
     let filter = filter(&log.log_level)?.and(filter_fn(|metadata| metadata.is_event()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     Ok(match log.log_format {

@@ -31,7 +31,9 @@ pub struct Guard {
 pub fn init(log: &Log) -> anyhow::Result<Guard> {
     let traces = traces::start(|name| std::env::var(name).ok())?;
     let (layer, traces) = traces.map(traces::Traces::split).unzip();
-    tracing_subscriber::registry().with(layer).with(logs::layer(log)?).try_init()?;
+    // One list of layers: an absent layer as an `Option` would turn the logs off with it.
+    let layers: Vec<_> = layer.into_iter().chain([logs::layer(log)?]).collect();
+    tracing_subscriber::registry().with(layers).try_init()?;
     Ok(Guard { traces })
 }
 

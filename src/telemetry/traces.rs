@@ -8,6 +8,7 @@
 //! A span ends in a bounded queue of a thread of its own: a collector that is slow or away costs spans, never time.
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -205,6 +206,11 @@ fn begin(edge: Edge, request: &Request) -> Span {
     )
 }
 
+/// Names the current span; the layer follows `otel.name` only until a span is entered.
+pub(super) fn rename(name: impl Into<Cow<'static, str>>) {
+    Context::map_current(|context| context.span().update_name(name));
+}
+
 /// Adds the current span to the headers of a request that goes out, if it is traced.
 pub fn inject(headers: &mut HeaderMap) {
     if current().is_some() {
@@ -284,3 +290,38 @@ const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORT
 
 /// How long the end may take.
 const FLUSH: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted_with(variables: &[(&str, &str)]) -> Result<bool, String> {
+        let environment = |name: &str| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        };
+        wanted(&environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn traces_are_off_unless_the_environment_asks_for_them() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        for (variables, on) in [
+            (&[][..], false),
+            (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")], false),
+            (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], false),
+            (&[endpoint], true),
+            (&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces")], true),
+            (&[("OTEL_TRACES_EXPORTER", "otlp")], true),
+            (&[endpoint, ("OTEL_TRACES_EXPORTER", "none")], false),
+            (&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], false),
+        ] {
+            assert_eq!(wanted_with(variables), Ok(on), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn an_exporter_that_is_not_there_is_named() {
+        let error = wanted_with(&[("OTEL_TRACES_EXPORTER", "zipkin")]).unwrap_err();
+        assert_eq!(error, "OTEL_TRACES_EXPORTER=\"zipkin\" is not supported: otlp and none are");
+    }
+}

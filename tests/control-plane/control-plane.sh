@@ -157,7 +157,7 @@ stop() {
   local adapter prometheus name
   for prometheus in "$dir"/adapters/*/prometheus/; do halt "${prometheus%/}" prometheus; done
   for adapter in "$dir"/adapters/*/; do halt "${adapter%/}" adapter; done
-  for name in kwok scheduler controllers apiserver etcd; do halt "$dir" "$name"; done
+  for name in exposition-server kwok scheduler controllers apiserver etcd; do halt "$dir" "$name"; done
   # The owner-watch itself may be who is asking (its pid stays when it turns into this script).
   if running "$dir" owner-watch && [ "$(<"$dir/owner-watch.pid")" != $$ ]; then
     kill -- "-$(<"$dir/owner-watch.pid")"

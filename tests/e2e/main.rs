@@ -19,4 +19,5 @@ mod monitoring;
 mod outage;
 mod pods;
 mod scaling;
+mod scraping;
 mod shutdown;

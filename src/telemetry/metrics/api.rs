@@ -15,6 +15,7 @@ use crate::{
         route::{Objects, Route, Version},
     },
     model::MetricValue,
+    telemetry::traces,
 };
 
 /// Counts requests of the API, and tells the current span of them.
@@ -102,7 +103,7 @@ fn describe(span: &Span, route: &Route) {
     let (place, version) = Place::of(route);
     let template = template(place);
     span.record("http.route", template);
-    span.record("otel.name", format!("GET {template}"));
+    traces::rename(format!("GET {template}"));
     if let Some(version) = version {
         span.record("custom_metrics.group_version", version.group_version());
     }

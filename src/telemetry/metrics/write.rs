@@ -8,7 +8,10 @@ use super::{
     label::{Label as _, codes, label},
     registration::{Counters, Histograms, Reading, Registration},
 };
-use crate::write::{Ended, Observer, Operation, Rejection};
+use crate::{
+    telemetry::traces,
+    write::{Ended, Observer, Operation, Rejection},
+};
 
 /// Counts writes, and tells the current span of them.
 pub struct WriteMetrics {
@@ -51,7 +54,7 @@ impl Observer for WriteMetrics {
         if !span.is_disabled() {
             let (method, route) = template(operation);
             span.record("http.route", route);
-            span.record("otel.name", format!("{method} {route}"));
+            traces::rename(format!("{method} {route}"));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::support::{seen, within};
 
 /// A running adapter; it is killed when the value goes.
 pub(crate) struct Process {
-    child: Child,
+    child: Killed,
     lines: Arc<Mutex<Vec<String>>>,
     pub(crate) secure: SocketAddr,
     pub(crate) write: SocketAddr,
@@ -35,13 +35,14 @@ impl Process {
             .args(flags)
             .env_remove("RUST_LOG")
             .envs(environment.iter().copied())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut child = Killed(command.spawn().unwrap());
+        let stderr = BufReader::new(child.0.stderr.take().unwrap());
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = lines.clone();
         std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| kept.lock().push(line))
+            stderr.lines().map_while(Result::ok).for_each(|line| kept.lock().push(line));
         });
         let start = seen("it says where it listens", || {
             lines.lock().iter().find(|line| line.contains("custom-metrics-adapter listens")).cloned()
@@ -91,17 +92,20 @@ impl Process {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
+        let id = self.child.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        seen("it ends", || self.child.try_wait().unwrap()).await.code()
+        seen("it ends", || self.child.0.try_wait().unwrap()).await.code()
     }
 }
 
-impl Drop for Process {
+/// Killed when it goes, also when the test fails before the start is complete.
+struct Killed(Child);
+
+impl Drop for Killed {
     fn drop(&mut self) {
         // Fails when it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
