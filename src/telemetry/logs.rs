@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -21,7 +21,7 @@ pub(super) fn layer<S>(log: &Log) -> anyhow::Result<Box<dyn Layer<S> + Send + Sy
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filter = filter(&log.log_level)?.and(filter_fn(tracing::Metadata::is_event));
+    let filter = filter(&log.log_level)?.and(filter_fn(is_event));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     Ok(match log.log_format {
         LogFormat::Text => {
@@ -33,6 +33,10 @@ where
             lines.json().event_format(Traced { format, close: "}" }).with_filter(filter).boxed()
         }
     })
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
