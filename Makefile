@@ -1,10 +1,13 @@
-.PHONY: demo demo-keep demo-stop test lint bench e2e docs setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test lint bench bench-scrape e2e docs setup
 
 demo: setup
 	tests/demo.sh
 
 demo-keep: setup
 	tests/demo.sh --keep
+
+demo-monitoring: setup
+	tests/demo.sh --monitoring
 
 demo-stop:
 	tests/demo.sh --stop
@@ -19,6 +22,9 @@ lint:
 
 bench:
 	cargo bench
+
+bench-scrape:
+	benches/scrape-load/compare.sh
 
 e2e: setup
 	tests/e2e.sh

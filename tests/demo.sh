@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# The main job on a real control plane: a number that is written with curl scales a Deployment up and back. Every line
-# after a `$` is what a user of a cluster would type.
+# The main job on a real control plane: a number that is written with curl scales a Deployment up and back, and then a
+# rate that is scraped from pods does. Every line after a `$` is what a user of a cluster would type.
 #
-#   demo.sh          shows it and leaves nothing running
-#   demo.sh --keep   leaves it up and says how to use it
-#   demo.sh --stop   ends what --keep left
+#   demo.sh                shows it and leaves nothing running
+#   demo.sh --monitoring   the same with a Prometheus beside it, and what that says; in a terminal waits for Enter
+#   demo.sh --keep         leaves it up and says how to use it
+#   demo.sh --stop         ends what --keep left
 set -euo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$tests/.."
+. "$tests/control-plane/processes.sh"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 kept=$target/demo
 mode=${1:-}
@@ -52,7 +54,8 @@ start_cluster() {
 # APIServices are pointed at it.
 install_adapter() {
   run "kubectl apply -f deploy/k8s/deployment.yaml"
-  "$tests/control-plane/adapter.sh" start "$plane" demo "$target/debug/custom-metrics-adapter"
+  "$tests/control-plane/adapter.sh" start "$plane" demo "$target/debug/custom-metrics-adapter" \
+    --scrape-allow-loopback # where simulated pods are
   "$tests/control-plane/adapter.sh" register "$plane" demo >/dev/null
   . "$plane/adapters/demo/addresses"
   run "kubectl get apiservice v1beta1.custom.metrics.k8s.io v1beta2.custom.metrics.k8s.io"
@@ -62,8 +65,8 @@ write() { # VALUE
   run "curl -d '\"$1\"' http://$WRITE/write-metrics/namespaces/default/deployments.apps/queue-worker/queue_depth"
 }
 
-scales_to() { # REPLICAS
-  run "kubectl wait hpa/queue-worker --for=jsonpath='{.status.currentReplicas}'=$1 --timeout=60s"
+scales_to() { # HPA REPLICAS
+  run "kubectl wait hpa/$1 --for=jsonpath='{.status.currentReplicas}'=$2 --timeout=60s"
   run "kubectl get hpa,pods"
 }
 
@@ -74,11 +77,82 @@ scale_up_and_back() {
   say "300 jobs are waiting"
   write 300
   run "kubectl get --raw /apis/custom.metrics.k8s.io/v1beta2/namespaces/default/deployments.apps/queue-worker/queue_depth"
-  scales_to 3
+  scales_to queue-worker 3
   say "10 jobs are left"
   write 10
-  scales_to 1
+  scales_to queue-worker 1
   run "kubectl describe hpa queue-worker"
+}
+
+start_prometheus() {
+  "$tests/control-plane/prometheus.sh" start "$plane" demo
+  PROMETHEUS=http://$(<"$plane/adapters/demo/prometheus/address")
+}
+
+ask() { # WHAT PROMQL
+  say "$1"
+  run "promtool query instant $PROMETHEUS '$2'"
+}
+
+show_monitoring() {
+  ask "Reads of the last minute by route" \
+    'sum by (route) (increase(custom_metrics_adapter_api_requests_total[1m]))'
+  ask "Nine in ten reads of a value were answered within so many seconds" \
+    'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_request_duration_seconds_bucket{route="value"}[1m])))'
+  ask "How old the values were that the HPA read" \
+    'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_value_age_seconds_bucket[1m])))'
+  ask "Series in memory by source" custom_metrics_adapter_store_series
+  ask "How much of each limit is taken, by the rules of deploy/monitoring" \
+    'instance:custom_metrics_adapter_limit_used:ratio > 0'
+  ask "Alerts that fire (none)" 'ALERTS{alertstate="firing"}'
+  cat <<TEXT
+
+Prometheus:              $PROMETHEUS/graph, /alerts, /rules
+the adapter's own pages: http://$ADMIN/, /metrics, /targets, /series
+dashboards to import:    dashboards/*.json
+TEXT
+  [ ! -t 0 ] || read -rp "All of it is up until you press Enter. "
+}
+
+# The pods are simulated: a server on this machine answers at the address of each, and is told how busy they are.
+start_exposition() {
+  exposition=127.0.0.1:$(free_port)
+  spawn "$plane" exposition-server "$target/debug/examples/exposition-server" "0.0.0.0:${exposition##*:}"
+  within 10 curl -sf -o /dev/null "http://$exposition/metrics"
+}
+
+receive() { # REQUESTS a second, shared by the pods
+  run "curl -d get=$1 http://$exposition/load"
+}
+
+# The manifest's default would be a scrape each 15 s and a rate over a minute: too slow to watch.
+scrape_quickly() {
+  local quick="{\"prometheus.io/port\": \"${exposition##*:}\", \"prometheus.io/interval\": \"1s\", \"custom-metrics-adapter/window\": \"5s\"}"
+  run "kubectl patch deployment shop --type merge -p '{\"spec\": {\"template\": {\"metadata\": {\"annotations\": $quick}}}}'"
+  run "kubectl rollout status deployment/shop --timeout=60s"
+}
+
+# Right after a step the rates still hold what was before it, and the HPA may overshoot for a moment.
+settled_at_three() {
+  local seen='{.status.currentReplicas} {.status.desiredReplicas} {.status.currentMetrics[0].pods.current.averageValue}'
+  [[ $(kubectl get hpa shop -o jsonpath="$seen") =~ ^3\ 3\ (9[0-9]|10[0-9])([0-9]{3}m)?$ ]]
+}
+
+scale_on_a_rate_and_back() {
+  say "A Deployment whose pods expose Prometheus metrics, and an HPA that wants 100 requests a second of each"
+  start_exposition
+  run "grep prometheus.io/ deploy/examples/hpa-scraped.yaml"
+  run "kubectl apply -f deploy/examples/hpa-scraped.yaml"
+  scrape_quickly
+  say "300 requests a second come in"
+  receive 300
+  within 60 settled_at_three
+  scales_to shop 3
+  run "curl '$ADMIN/targets?format=json'"
+  run "kubectl get --raw '/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/http_requests_per_second'"
+  say "20 are left"
+  receive 20
+  scales_to shop 1
 }
 
 explain_kept() {
@@ -87,29 +161,34 @@ explain_kept() {
 It is up. In your shell:
   export KUBECONFIG=$KUBECONFIG PATH=$KUBEBUILDER_ASSETS:\$PATH
   curl -d '"500"' http://$WRITE/write-metrics/namespaces/default/deployments.apps/queue-worker/queue_depth
-  kubectl get hpa queue-worker --watch
+  curl -d get=500 http://$exposition/load
+  kubectl get hpa --watch
+What is scraped: http://$ADMIN/targets, what is stored: http://$ADMIN/series
 The adapter's log is $plane/adapters/demo/adapter.log, its admin port http://$ADMIN/metrics
 \`make demo-stop\` ends it.
 TEXT
 }
 
 case $mode in
-  "") plane=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") ;;
+  "" | --monitoring) plane=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") ;;
   --keep) plane=$kept ;;
   --stop) [ ! -d "$kept" ] || stop "$kept"; exit ;;
-  *) echo "demo.sh [--keep|--stop]" >&2; exit 2 ;;
+  *) echo "demo.sh [--keep|--monitoring|--stop]" >&2; exit 2 ;;
 esac
 [ ! -e "$plane/port" ] || { echo "the demo is up already; \`make demo-stop\` ends it" >&2; exit 1; }
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-cargo build
+cargo build --bins --example exposition-server
 KUBEBUILDER_ASSETS=$("$tests/control-plane/assets.sh")
 export KUBEBUILDER_ASSETS PATH=$KUBEBUILDER_ASSETS:$PATH
 [ "$mode" = --keep ] || export OWNER_PID=$$
 SECONDS=0
 start_cluster
 install_adapter
+[ "$mode" != --monitoring ] || start_prometheus
 scale_up_and_back
+scale_on_a_rate_and_back
 say "That took $SECONDS seconds"
+[ "$mode" != --monitoring ] || show_monitoring
 [ "$mode" != --keep ] || explain_kept

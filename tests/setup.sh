@@ -3,7 +3,8 @@
 # root it installs what is missing; anywhere else it says what to install.
 set -euo pipefail
 
-declare -A package=([cc]=gcc [make]=make [git]=git [curl]=curl [openssl]=openssl [promtool]=prometheus [flock]=util-linux [setsid]=util-linux)
+declare -A package=([cc]=gcc [make]=make [git]=git [curl]=curl [openssl]=openssl [flock]=util-linux [setsid]=util-linux
+  [prometheus]=prometheus [promtool]=prometheus [chromium]=chromium)
 declare -A missing=()
 for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing[${package[$program]}]=$program

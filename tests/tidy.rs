@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["store", "scrape", "serve", "model"]),
     ("config", &["model"]),
     ("shutdown", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
 ];
 
 /// The files that wire the parts together and so may import all of them.

@@ -37,10 +37,10 @@ pub(crate) async fn run(port: u16, targets: u32, interval: &str, gzip: bool) {
 }
 
 fn tell(scraper: &Scraper, store: &Store, finished: &[Finished]) {
-    let quantile = |of: fn(&Finished) -> Duration, q: f64| {
+    let quantile = |of: fn(&Finished) -> Duration, percent: usize| {
         let mut all: Vec<Duration> = finished.iter().map(of).collect();
         all.sort_unstable();
-        all.get(((all.len() as f64) * q) as usize).copied().unwrap_or_default()
+        all.get(all.len() * percent / 100).copied().unwrap_or_default()
     };
     let stats = scraper.stats();
     println!(
@@ -51,9 +51,9 @@ fn tell(scraper: &Scraper, store: &Store, finished: &[Finished]) {
         stats.skipped_ticks(),
         stats.reshaped(),
         scraper.templates(),
-        quantile(|finished| finished.duration, 0.5),
-        quantile(|finished| finished.duration, 0.99),
-        quantile(|finished| finished.lag, 0.99),
+        quantile(|finished| finished.duration, 50),
+        quantile(|finished| finished.duration, 99),
+        quantile(|finished| finished.lag, 99),
         store.stats(),
     );
 }

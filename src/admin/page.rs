@@ -66,7 +66,10 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere; }
-th { font-weight: 600; }
+th { font-weight: 600; white-space: nowrap; padding-right: 1.2rem; }
+tbody th { width: 17rem; }
+td[data-label='Last scrape'], td[data-label=Source] { min-width: 9rem; }
+td[data-label=Value], td[data-label=Age], td[data-label=Next] { white-space: nowrap; }
 code { font-size: .9em; overflow-wrap: anywhere; }
 form { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1rem 0; }
 input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
@@ -75,7 +78,7 @@ input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
 @media (max-width: 640px) {
   thead { display: none; }
   tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  td, tbody th { display: block; border: 0; padding: 0; }
+  td, tbody th { display: block; width: auto; border: 0; padding: 0; white-space: normal; }
   td[data-label]::before { content: attr(data-label) ': '; opacity: .7; }
 }
 ";

@@ -99,15 +99,13 @@ impl Counts {
         }
     }
 
-    fn rows(&self) -> [(&'static str, String); 5] {
+    fn rows(&self) -> [(&'static str, String); 6] {
         [
             ("Objects with values", self.objects.to_string()),
             ("Metrics that discovery knows", self.metrics.to_string()),
             ("Series written", self.written_series.to_string()),
-            (
-                "Series scraped",
-                format!("{}, {} KiB with what was written", self.scraped_series, self.bytes / 1024),
-            ),
+            ("Series scraped", self.scraped_series.to_string()),
+            ("Memory that they take", format!("{} KiB", self.bytes / 1024)),
             ("Targets", format!("{}: {} up, {} down", self.targets, self.targets_up, self.targets_down)),
         ]
     }

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
-
 use super::{Background, scraping, std};
 use crate::{
     auth::{Auth, AuthOptions, AuthSettings},
@@ -71,9 +69,7 @@ async fn connect(config: &Config, store: &Store, background: &Background) -> any
         Change::Seen(live) => store.adopt(live),
         Change::Gone(live) => store.forget(&live.object, &live.uid),
     });
-    Cluster::connect(options).await.context(
-        "no cluster: give --kubeconfig, run in a pod with a service account, or try --standalone without a cluster",
-    )
+    Ok(Cluster::connect(options).await?)
 }
 
 async fn authority(

@@ -67,7 +67,7 @@ fn parse_text(body: &[u8], options: Options) -> Result<Parsed<'_>, ParseError> {
     let mut summary = Summary::default();
     while let Some(line) = lines.next_line() {
         match line {
-            Ok(line) => summary.samples += collector.line(line),
+            Ok(line) => summary.samples += collector.line(&line, &lines),
             Err(refusal) if options.strict => return Err(refusal.into()),
             Err(refusal) => summary.rejected.add(refusal),
         }
@@ -80,7 +80,7 @@ fn parse_openmetrics(body: &[u8]) -> Result<Parsed<'_>, ParseError> {
     let mut lines = Lines::new(body, Dialect::OpenMetrics);
     let mut collector = Collector::default();
     while let Some(line) = lines.next_line() {
-        collector.line(line?);
+        collector.line(&line?, &lines);
     }
     if lines.ended() { Ok(collector.parsed) } else { Err(ParseError::MissingEof) }
 }
@@ -94,10 +94,10 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn line(&mut self, line: Line<'a>) -> usize {
+    fn line(&mut self, line: &Line<'a>, lines: &Lines<'a>) -> usize {
         match line {
             Line::Sample(sample) => {
-                self.add(sample.series.series(), sample.reading);
+                self.add(lines.last_series(sample), sample.reading);
                 1
             }
             Line::Metadata(line) => {

@@ -6,37 +6,123 @@ use memchr::{memchr2, memchr3};
 
 use super::{error::Reason, lines::Dialect};
 
-/// Takes the parts of a series text in the order in which they stand.
-pub(super) trait Parts<'a> {
-    fn name(&mut self, name: Cow<'a, str>);
-    fn label(&mut self, name: Cow<'a, str>, value: Quoted<'a>);
+/// How a series is spelled: the places of its parts in the text that was walked. Kept and reused from line to line,
+/// so that it allocates for the first ones at most.
+#[derive(Default, Debug)]
+pub(super) struct Spelling<'a> {
+    length: usize,
+    name: Option<Token<'a>>,
+    labels: Vec<(Token<'a>, Token<'a>)>,
 }
 
-/// Walks the series at the start of `text`, and returns what follows it. The one grammar of series texts, whoever
-/// asks: so the reader that only looks for the end and the one that wants the labels cannot disagree.
-pub(super) fn walk<'a>(
-    text: &'a [u8],
-    dialect: Dialect,
-    parts: &mut impl Parts<'a>,
-) -> Result<&'a [u8], Reason> {
+/// A bare name, or the inside of a quoted string. Whether it is UTF-8 is for the taker to check, who may check the
+/// whole series at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'a> {
+    raw: &'a [u8],
+    /// How far its start is from the end of the text that was walked.
+    from_end: usize,
+    escaped: bool,
+}
+
+impl<'a> Token<'a> {
+    fn bare(raw: &'a [u8], walked: &[u8]) -> Self {
+        Self { raw, from_end: walked.len(), escaped: false }
+    }
+
+    /// The text that the token stands for: `\\`, `\"` and `\n` resolved, any other backslash as it is, as in Prometheus.
+    fn text(self) -> Result<Cow<'a, str>, Reason> {
+        let raw = std::str::from_utf8(self.raw).map_err(|_| Reason::Utf8)?;
+        Ok(if self.escaped { Cow::Owned(unescape(raw, true)) } else { Cow::Borrowed(raw) })
+    }
+
+    /// The same by its place in `text`, the valid start of what was walked, which had `length` bytes.
+    fn within(self, text: &'a str, length: usize) -> Cow<'a, str> {
+        let start = length.saturating_sub(self.from_end);
+        let raw = text.get(start..start + self.raw.len()).unwrap_or_default();
+        if self.escaped { Cow::Owned(unescape(raw, true)) } else { Cow::Borrowed(raw) }
+    }
+
+    fn bytes(self) -> Cow<'a, [u8]> {
+        match self.text() {
+            Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            _ => Cow::Borrowed(self.raw),
+        }
+    }
+}
+
+impl<'a> Spelling<'a> {
+    /// Walks the series at the start of `text`, and returns what follows it. Whether the series is UTF-8 is left to
+    /// the caller.
+    pub(super) fn walk(&mut self, text: &'a [u8], dialect: Dialect) -> Result<&'a [u8], Reason> {
+        self.restart(text);
+        let rest = walk(text, dialect, self)?;
+        if self.has_duplicate() { Err(Reason::DuplicateLabelName) } else { Ok(rest) }
+    }
+
+    /// Walks the label set of an exemplar at the start of `text`, and returns what follows.
+    pub(super) fn skip_exemplar_labels(&mut self, text: &'a [u8]) -> Result<&'a [u8], Reason> {
+        self.restart(text);
+        let rest = match text {
+            // as if named, so that a name in the braces is one too many
+            [b'{', inside @ ..] => braces(inside, Dialect::OpenMetrics, true, self)?,
+            _ => return Err(Reason::Exemplar),
+        };
+        self.labels.iter().try_for_each(|(name, value)| name.text().and(value.text()).map(drop))?;
+        Ok(rest)
+    }
+
+    /// The metric name, in `series` as [`Spelling::walk`] walked it last.
+    pub(super) fn name(&self, series: &'a str) -> Cow<'a, str> {
+        self.name.map_or_else(Cow::default, |name| self.text(name, series))
+    }
+
+    /// The labels in the order of the text, in `series` as [`Spelling::walk`] walked it last.
+    pub(super) fn labels(&self, series: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        self.labels.iter().map(|&(name, value)| (self.text(name, series), self.text(value, series)))
+    }
+
+    /// A token by its place in a text that is known to be UTF-8, which spares checking it again.
+    fn text(&self, token: Token<'a>, series: &'a str) -> Cow<'a, str> {
+        token.within(series, self.length)
+    }
+
+    fn restart(&mut self, text: &[u8]) {
+        self.length = text.len();
+        self.name = None;
+        self.labels.clear();
+    }
+
+    fn has_duplicate(&self) -> bool {
+        /// Up to here comparing each with each is faster than sorting; beyond it, it would be a way to burn CPU.
+        const FEW: usize = 16;
+        if self.labels.len() > FEW || self.labels.iter().any(|(name, _)| name.escaped) {
+            let mut names: Vec<_> = self.labels.iter().map(|(name, _)| name.bytes()).collect();
+            names.sort_unstable();
+            return names.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        }
+        let mut rest = self.labels.as_slice();
+        while let [(name, _), others @ ..] = rest {
+            if others.iter().any(|(other, _)| other.raw == name.raw) {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
+}
+
+/// Walks the series at the start of `text`, and returns what follows it.
+fn walk<'a>(text: &'a [u8], dialect: Dialect, spelling: &mut Spelling<'a>) -> Result<&'a [u8], Reason> {
     let (name, rest) = bare(text, is_name_byte);
     let named = !name.is_empty();
     if named {
-        parts.name(Cow::Borrowed(utf8(name)?));
+        spelling.name = Some(Token::bare(name, text));
     }
     match dialect.skip_blanks(rest) {
-        [b'{', inside @ ..] => braces(inside, dialect, named, parts),
+        [b'{', inside @ ..] => braces(inside, dialect, named, spelling),
         _ if named => Ok(rest),
         _ => Err(Reason::MetricName),
-    }
-}
-
-/// Walks the label set of an exemplar, which is in braces and has no name.
-pub(super) fn exemplar_labels<'a>(text: &'a [u8], parts: &mut impl Parts<'a>) -> Result<&'a [u8], Reason> {
-    match text {
-        // as if named, so that a name in the braces is one too many
-        [b'{', inside @ ..] => braces(inside, Dialect::OpenMetrics, true, parts),
-        _ => Err(Reason::Exemplar),
     }
 }
 
@@ -45,42 +131,42 @@ fn braces<'a>(
     mut rest: &'a [u8],
     dialect: Dialect,
     mut named: bool,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
     loop {
         rest = dialect.skip_blanks(rest);
         if let [b'}', after @ ..] = rest {
             return if named { Ok(after) } else { Err(Reason::NoMetricName) };
         }
+        let is_quoted = rest.starts_with(b"\"");
         let (name, after) = label_name(rest, dialect)?;
-        rest = dialect.skip_blanks(after);
-        match (rest, name) {
-            ([b'=', after @ ..], name) => rest = label(name.text(), after, dialect, parts)?,
-            ([b',' | b'}', ..], Name::Quoted(name)) => {
-                rest = metric_name(name, rest, &mut named, parts)?;
-            }
+        rest = match dialect.skip_blanks(after) {
+            [b'=', after @ ..] => label(name, after, dialect, spelling)?,
+            [b',', after @ ..] if is_quoted => metric_name(name, after, &mut named, spelling)?,
+            after @ [b'}', ..] if is_quoted => metric_name(name, after, &mut named, spelling)?,
             _ => return Err(Reason::Equals),
-        }
+        };
     }
 }
 
 /// Walks the value of a label, from behind the `=` to the next name or the `}`.
 fn label<'a>(
-    name: Cow<'a, str>,
+    name: Token<'a>,
     rest: &'a [u8],
     dialect: Dialect,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
-    match &*name {
-        "" => return Err(Reason::EmptyLabelName),
-        "__name__" => return Err(Reason::ReservedLabelName),
+    match name.raw {
+        b"" => return Err(Reason::EmptyLabelName),
+        // no escape resolves to a letter or underscore, so there is no other way to spell it
+        b"__name__" => return Err(Reason::ReservedLabelName),
         _ => {}
     }
     let (value, rest) = match dialect.skip_blanks(rest) {
         [b'"', inside @ ..] => quoted(inside, dialect)?,
         _ => return Err(Reason::LabelValue),
     };
-    parts.label(name, value);
+    spelling.labels.push((name, value));
     match (dialect.skip_blanks(rest), dialect) {
         ([b',', after @ ..], _) => Ok(after),
         // Prometheus takes a missing comma in text
@@ -90,10 +176,10 @@ fn label<'a>(
 }
 
 fn metric_name<'a>(
-    name: Quoted<'a>,
+    name: Token<'a>,
     rest: &'a [u8],
     named: &mut bool,
-    parts: &mut impl Parts<'a>,
+    spelling: &mut Spelling<'a>,
 ) -> Result<&'a [u8], Reason> {
     if std::mem::replace(named, true) {
         return Err(Reason::TwoMetricNames);
@@ -101,63 +187,69 @@ fn metric_name<'a>(
     if name.raw.is_empty() {
         return Err(Reason::EmptyMetricName);
     }
-    parts.name(name.unescape());
-    Ok(rest.strip_prefix(b",").unwrap_or(rest))
+    spelling.name = Some(name);
+    Ok(rest)
 }
 
-enum Name<'a> {
-    Bare(&'a str),
-    Quoted(Quoted<'a>),
-}
-
-impl<'a> Name<'a> {
-    fn text(self) -> Cow<'a, str> {
-        match self {
-            Self::Bare(name) => Cow::Borrowed(name),
-            Self::Quoted(name) => name.unescape(),
-        }
-    }
-}
-
-fn label_name(text: &[u8], dialect: Dialect) -> Result<(Name<'_>, &[u8]), Reason> {
+fn label_name(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reason> {
     if let [b'"', inside @ ..] = text {
-        let (name, rest) = quoted(inside, dialect)?;
-        return Ok((Name::Quoted(name), rest));
+        return quoted(inside, dialect);
     }
     match bare(text, is_label_byte) {
         ([], _) => Err(Reason::LabelName),
-        (name, rest) => Ok((Name::Bare(utf8(name)?), rest)),
+        (raw, rest) => Ok((Token::bare(raw, text), rest)),
     }
 }
 
-/// A metric name that is not in braces: bare, or in quotes as behind `# TYPE`.
-pub(super) fn family_name(text: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &[u8]), Reason> {
-    if let [b'"', inside @ ..] = text {
-        let (name, rest) = quoted(inside, dialect)?;
-        return if name.raw.is_empty() { Err(Reason::FamilyName) } else { Ok((name.unescape(), rest)) };
+/// A metric name that is not in braces: bare, or in quotes as behind `# TYPE`; and what follows it.
+pub(super) fn family_name(text: &str, dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
+    let walked = text.as_bytes();
+    let (name, rest) = match walked {
+        [b'"', inside @ ..] => quoted(inside, dialect)?,
+        _ => {
+            let (raw, rest) = bare(walked, is_name_byte);
+            (Token::bare(raw, walked), rest)
+        }
+    };
+    if name.raw.is_empty() {
+        return Err(Reason::FamilyName);
     }
-    match bare(text, is_name_byte) {
-        ([], _) => Err(Reason::FamilyName),
-        (name, rest) => Ok((Cow::Borrowed(utf8(name)?), rest)),
-    }
+    let rest = text.get(text.len() - rest.len()..).unwrap_or_default();
+    Ok((name.within(text, text.len()), rest))
 }
 
 /// The longest unquoted name at the start; empty if there is none, or it starts with a digit.
-fn bare(text: &[u8], belongs: fn(&u8) -> bool) -> (&[u8], &[u8]) {
+#[inline]
+fn bare(text: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     if text.first().is_some_and(u8::is_ascii_digit) {
         return (&[], text);
     }
-    let length = text.iter().position(|byte| !belongs(byte)).unwrap_or(text.len());
+    let length = text.iter().position(|&byte| !belongs(byte)).unwrap_or(text.len());
     text.split_at_checked(length).unwrap_or((&[], text))
 }
 
-fn is_name_byte(byte: &u8) -> bool {
-    is_label_byte(byte) || *byte == b':'
+#[inline]
+fn is_name_byte(byte: u8) -> bool {
+    NAME_BYTES.get(usize::from(byte)).is_some_and(|&belongs| belongs)
 }
 
-fn is_label_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
+#[inline]
+fn is_label_byte(byte: u8) -> bool {
+    byte != b':' && is_name_byte(byte)
 }
+
+/// Letters, digits, `_` and `:`. Names are half of a body, and a table sees their end twice as fast as comparisons.
+#[expect(clippy::indexing_slicing, reason = "done by the compiler")]
+static NAME_BYTES: [bool; 256] = {
+    let alphabet = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:";
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        table[alphabet[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Whether `name` needs no quotes as a metric name.
 pub(super) fn is_bare_metric_name(name: &str) -> bool {
@@ -167,20 +259,6 @@ pub(super) fn is_bare_metric_name(name: &str) -> bool {
 /// Whether `name` needs no quotes as a label name.
 pub(super) fn is_bare_label_name(name: &str) -> bool {
     matches!(bare(name.as_bytes(), is_label_byte), ([_, ..], []))
-}
-
-/// The inside of a quoted string.
-#[derive(Clone, Copy)]
-pub(super) struct Quoted<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
-
-impl<'a> Quoted<'a> {
-    /// Resolves `\\`, `\"` and `\n`; any other backslash stays as it is, as in Prometheus.
-    pub(super) fn unescape(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw, true)) } else { Cow::Borrowed(self.raw) }
-    }
 }
 
 /// Resolves the escapes of label values and HELP texts; text-format HELP has none for the quote.
@@ -209,7 +287,7 @@ pub(super) fn unescape(raw: &str, quotes: bool) -> String {
 /// A raw newline belongs to the string in text and ends the line in OpenMetrics. Lines cannot be made to cost more
 /// than twice their length by that: two scans that start on different lines see each quote from different sides, so
 /// at the next newline at most one of them is inside a string, and the other ends.
-pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Quoted<'_>, &[u8]), Reason> {
+pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reason> {
     let (mut length, mut escaped) = (0, false);
     loop {
         let rest = text.get(length..).unwrap_or_default();
@@ -221,15 +299,11 @@ pub(super) fn quoted(text: &[u8], dialect: Dialect) -> Result<(Quoted<'_>, &[u8]
         match text.get(length..) {
             Some([b'"', after @ ..]) => {
                 let raw = text.get(..length).unwrap_or_default();
-                return Ok((Quoted { raw: utf8(raw)?, escaped }, after));
+                return Ok((Token { raw, from_end: text.len(), escaped }, after));
             }
             Some([b'\\', b'\n', ..]) => return Err(Reason::UnterminatedString),
             Some([b'\\', _, ..]) => (length, escaped) = (length + 2, true),
             _ => return Err(Reason::UnterminatedString),
         }
     }
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(bytes).map_err(|_| Reason::Utf8)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::Kind,
-    grammar::{self, Parts, Quoted},
+    grammar::{self, Spelling},
     lines::Dialect,
     value,
 };
@@ -40,15 +40,26 @@ pub enum Metadata<'a> {
     Comment,
 }
 
-/// Reads a whole line that starts with `#`.
-pub(super) fn read(line: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
-    match (dialect, keyword(line, dialect)) {
-        (_, Some((Keyword::Type, rest))) => family_type(rest, dialect),
-        (_, Some((Keyword::Help, rest))) => help(rest, dialect),
-        (Dialect::OpenMetrics, Some((Keyword::Unit, rest))) => unit(rest),
-        (Dialect::OpenMetrics, None) if line == b"# EOF" => Ok(Metadata::End),
-        (Dialect::OpenMetrics, _) => Err(Reason::Comment),
-        (Dialect::Text, _) => Ok(Metadata::Comment),
+/// Reads a whole line that starts with `#`; `text` is asked for the same line as text, if it means something.
+pub(super) fn read<'a>(
+    line: &'a [u8],
+    text: impl FnOnce() -> Result<&'a str, Reason>,
+    dialect: Dialect,
+) -> Result<Metadata<'a>, Reason> {
+    let Some((keyword, rest)) = keyword(line, dialect) else {
+        return match dialect {
+            Dialect::OpenMetrics if line == b"# EOF" => Ok(Metadata::End),
+            Dialect::OpenMetrics => Err(Reason::Comment),
+            Dialect::Text => Ok(Metadata::Comment),
+        };
+    };
+    let text = text()?;
+    let rest = text.get(text.len() - rest.len()..).unwrap_or_default();
+    match (keyword, dialect) {
+        (Keyword::Type, _) => family_type(rest, dialect),
+        (Keyword::Help, _) => help(rest, dialect),
+        (Keyword::Unit, Dialect::OpenMetrics) => unit(rest),
+        (Keyword::Unit, Dialect::Text) => Ok(Metadata::Comment),
     }
 }
 
@@ -80,7 +91,7 @@ fn keyword(line: &[u8], dialect: Dialect) -> Option<(Keyword, &[u8])> {
     }
 }
 
-fn family_type(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
+fn family_type(rest: &str, dialect: Dialect) -> Result<Metadata<'_>, Reason> {
     let (family, word) = family_and_text(rest, dialect)?;
     let kind = match dialect {
         Dialect::Text => Kind::from_text(word.trim_matches([' ', '\t'])),
@@ -89,7 +100,7 @@ fn family_type(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
     Ok(Metadata::Type { family, kind: kind.ok_or(Reason::Type)? })
 }
 
-fn help(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
+fn help(rest: &str, dialect: Dialect) -> Result<Metadata<'_>, Reason> {
     let (family, text) = family_and_text(rest, dialect)?;
     let text = match text.contains('\\') {
         true => Cow::Owned(grammar::unescape(text, dialect == Dialect::OpenMetrics)),
@@ -98,37 +109,30 @@ fn help(rest: &[u8], dialect: Dialect) -> Result<Metadata<'_>, Reason> {
     Ok(Metadata::Help { family, text })
 }
 
-fn unit(rest: &[u8]) -> Result<Metadata<'_>, Reason> {
+fn unit(rest: &str) -> Result<Metadata<'_>, Reason> {
     let (family, unit) = family_and_text(rest, Dialect::OpenMetrics)?;
     let fits = family.strip_suffix(unit).is_some_and(|stem| unit.is_empty() || stem.ends_with('_'));
     if fits { Ok(Metadata::Unit { family, unit: Cow::Borrowed(unit) }) } else { Err(Reason::Unit) }
 }
 
 /// Splits `family text`. The text may be empty, and in the text format its blank may be missing then.
-fn family_and_text(rest: &[u8], dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
+fn family_and_text(rest: &str, dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
     let (family, rest) = grammar::family_name(rest, dialect)?;
-    let text = match (rest, dialect) {
-        ([b' ', text @ ..], _) | ([b'\t', text @ ..] | text @ [], Dialect::Text) => text,
-        _ => return Err(Reason::FamilyName),
+    let text = match dialect {
+        Dialect::Text if rest.is_empty() => Some(rest),
+        Dialect::Text => rest.strip_prefix([' ', '\t']),
+        Dialect::OpenMetrics => rest.strip_prefix(' '),
     };
-    Ok((family, std::str::from_utf8(text).map_err(|_| Reason::Utf8)?))
+    Ok((family, text.ok_or(Reason::FamilyName)?))
 }
 
 /// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`. An autoscaler has no use for it, but a
 /// malformed one means a broken body.
 pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
-    let rest = grammar::exemplar_labels(text, &mut Ignored).map_err(|_| Reason::Exemplar)?;
+    let rest = Spelling::default().skip_exemplar_labels(text).map_err(|_| Reason::Exemplar)?;
     let rest = rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?;
     let (_, rest) = value::read(rest).map_err(|_| Reason::Exemplar)?;
     let Some(seconds) = rest.strip_prefix(b" ") else { return Ok(rest) };
     let (_, rest) = value::read_seconds(seconds).map_err(|_| Reason::Exemplar)?;
     Ok(rest)
-}
-
-struct Ignored;
-
-impl<'a> Parts<'a> for Ignored {
-    fn name(&mut self, _: Cow<'a, str>) {}
-
-    fn label(&mut self, _: Cow<'a, str>, _: Quoted<'a>) {}
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::{Kind, Membership, Role},
-    grammar::{Parts, Quoted, walk},
+    grammar::Spelling,
     lines::Dialect,
 };
 
@@ -40,7 +40,7 @@ impl<'a> SeriesText<'a> {
         Series::parse(self.0).unwrap_or_default()
     }
 
-    /// For texts that the protobuf reader writes itself.
+    /// For texts that were walked, or written by the protobuf reader itself.
     pub(super) fn trusted(text: &'a str) -> Self {
         Self(text)
     }
@@ -52,17 +52,16 @@ impl<'a> Series<'a> {
     /// # Errors
     /// When `text` is not exactly one series of the text format, of which OpenMetrics is a subset.
     pub fn parse(text: &'a str) -> Result<Self, Reason> {
-        let mut series = Self::default();
-        let rest = walk(text.as_bytes(), Dialect::Text, &mut series)?;
-        if !rest.is_empty() {
-            return Err(Reason::Trailing);
-        }
-        series.labels.sort_unstable();
-        if series.labels.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
-            return Err(Reason::DuplicateLabelName);
-        }
-        series.labels.retain(|(_, value)| !value.is_empty());
-        Ok(series)
+        let mut spelling = Spelling::default();
+        let rest = spelling.walk(text.as_bytes(), Dialect::Text)?;
+        if rest.is_empty() { Ok(Self::spelled(&spelling, text)) } else { Err(Reason::Trailing) }
+    }
+
+    /// What `series` spells, of which `spelling` has the places.
+    pub(super) fn spelled(spelling: &Spelling<'a>, series: &'a str) -> Self {
+        let mut labels: Vec<_> = spelling.labels(series).filter(|(_, value)| !value.is_empty()).collect();
+        labels.sort_unstable();
+        Self { name: spelling.name(series), labels }
     }
 
     /// The value of label `name`.
@@ -96,64 +95,5 @@ impl<'a> Series<'a> {
             name: owned(self.name),
             labels: self.labels.into_iter().map(|(name, value)| (owned(name), owned(value))).collect(),
         }
-    }
-}
-
-impl<'a> Parts<'a> for Series<'a> {
-    fn name(&mut self, name: Cow<'a, str>) {
-        self.name = name;
-    }
-
-    fn label(&mut self, name: Cow<'a, str>, value: Quoted<'a>) {
-        self.labels.push((name, value.unescape()));
-    }
-}
-
-/// Only looks at a series, to find its end and whether a label name stands twice. Reused from line to line, so that
-/// it allocates for the first ones at most.
-#[derive(Default, Debug)]
-pub(super) struct LabelNames<'a>(Vec<Cow<'a, str>>);
-
-impl<'a> Parts<'a> for LabelNames<'a> {
-    fn name(&mut self, _: Cow<'a, str>) {}
-
-    fn label(&mut self, name: Cow<'a, str>, _: Quoted<'a>) {
-        self.0.push(name);
-    }
-}
-
-impl<'a> LabelNames<'a> {
-    /// Splits the series at the start of `text` from what follows it.
-    pub(super) fn split(
-        &mut self,
-        text: &'a [u8],
-        dialect: Dialect,
-    ) -> Result<(SeriesText<'a>, &'a [u8]), Reason> {
-        self.0.clear();
-        let rest = walk(text, dialect, self)?;
-        if self.has_duplicate() {
-            return Err(Reason::DuplicateLabelName);
-        }
-        let series = text.get(..text.len() - rest.len()).unwrap_or_default();
-        // each token was checked, and the rest of the grammar is ASCII
-        let series = std::str::from_utf8(series).map_err(|_| Reason::Utf8)?;
-        Ok((SeriesText(series), rest))
-    }
-
-    fn has_duplicate(&mut self) -> bool {
-        /// Up to here comparing each with each is faster than sorting; beyond it, it would be a way to burn CPU.
-        const FEW: usize = 16;
-        if self.0.len() > FEW {
-            self.0.sort_unstable();
-            return self.0.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
-        }
-        let mut rest = self.0.as_slice();
-        while let [name, others @ ..] = rest {
-            if others.contains(name) {
-                return true;
-            }
-            rest = others;
-        }
-        false
     }
 }

@@ -77,11 +77,11 @@ impl Scraper {
             source: source.into(),
             shared: shared.clone(),
             board: board.clone(),
-            tasks: tasks.clone(),
+            tasks,
             shutdown,
             planned: HashMap::default(),
         };
-        tasks.spawn(supervisor.run());
+        supervisor.start();
         Self { shared, board }
     }
 

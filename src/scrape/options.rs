@@ -19,7 +19,8 @@ pub struct ScrapeOptions {
     pub annotation_prefix: String,
     /// How often a target is scraped that does not say so itself.
     pub interval: Duration,
-    /// How long connecting, headers and body may take together; never longer than the interval.
+    /// How long connecting, headers and body may take together. Should not be longer than the interval: whoever
+    /// reads it from a user sees to that.
     pub timeout: Duration,
     /// What a body may hold.
     pub series_limits: SeriesLimits,

@@ -91,7 +91,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(15);
 
     fn wall(seconds: f64) -> Timestamp {
-        Timestamp::from_nanosecond((seconds * 1e9) as i128).unwrap()
+        Timestamp::from_duration(jiff::SignedDuration::from_secs_f64(seconds)).unwrap()
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         for target in 0..1000 {
             let schedule = Schedule::new(&target, 7, INTERVAL, now);
             let until = schedule.until_moment(wall(600_000.0), Duration::ZERO);
-            let quarter = until.as_secs_f64() / INTERVAL.as_secs_f64() * 4.0;
-            quarters[(quarter as usize).min(3)] += 1;
+            let quarter = 4 * until.as_millis() / INTERVAL.as_millis();
+            quarters[usize::try_from(quarter).unwrap().min(3)] += 1;
         }
         assert!(quarters.iter().all(|targets| (200..300).contains(targets)), "{quarters:?}");
     }

@@ -69,9 +69,15 @@ pub(super) struct Planned {
 }
 
 impl Supervisor {
+    /// Puts itself on the task tracker.
+    pub(super) fn start(self) {
+        let tasks = self.tasks.clone();
+        tasks.spawn(self.run());
+    }
+
     /// Plans, starts and ends loops until the shutdown. The loops end with their tokens, which are children of the
     /// shutdown's.
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
         let shutdown = self.shutdown.clone();
         loop {
             self.source.changes.mark_unchanged();
@@ -140,11 +146,11 @@ impl Supervisor {
                 Some(running)
             }
             None if orders.is_terminating => None,
-            None => Some(self.start(orders)),
+            None => Some(self.begin(orders)),
         }
     }
 
-    fn start(&self, orders: Orders) -> Running {
+    fn begin(&self, orders: Orders) -> Running {
         let (orders, receiver) = watch::channel(orders);
         let state = SharedState::default();
         let end = self.shutdown.child_token();

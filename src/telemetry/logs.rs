@@ -39,10 +39,12 @@ fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
+/// kube logs each failed attempt of a watch as an error of its own; the cluster module says the same once, in words.
+/// What the flag says comes later and so goes before that.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => Ok(EnvFilter::try_new(filter)?),
-        _ => Ok(EnvFilter::try_new(level)?),
+        _ => Ok(EnvFilter::try_new(format!("kube_client=off,kube_runtime=error,{level}"))?),
     }
 }
 

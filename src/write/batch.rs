@@ -12,11 +12,14 @@ use super::{
 };
 
 /// One line that could be read.
-pub(super) struct Line {
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
     /// Counted from 1.
-    pub(super) number: usize,
-    pub(super) path: WritePath,
-    pub(super) value: Value,
+    pub number: usize,
+    /// What it is written for, not yet looked up.
+    pub path: WritePath,
+    /// The value with what was said about it.
+    pub value: Value,
 }
 
 /// A line: where the value goes, and the fields of a single write's object form. (serde can flatten no raw value, so
@@ -40,7 +43,7 @@ struct LineObject<'a> {
 ///
 /// # Errors
 /// All lines that are wrong, by number.
-pub(super) fn parse(body: &[u8], now: Timestamp) -> Result<Vec<Line>, WriteError> {
+pub fn parse(body: &[u8], now: Timestamp) -> Result<Vec<Line>, WriteError> {
     let text = std::str::from_utf8(body).map_err(|_| WriteError::NotUtf8)?;
     let mut lines = Vec::new();
     let mut errors = Vec::new();

@@ -12,19 +12,26 @@ use super::WriteError;
 
 /// A value with what was said about it.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Value {
-    pub(super) quantity: Quantity,
-    pub(super) timestamp: Option<Timestamp>,
-    pub(super) window_seconds: Option<u32>,
-    pub(super) labels: Option<Labels>,
-    pub(super) ttl: Option<SignedDuration>,
+pub struct Value {
+    /// The value.
+    pub quantity: Quantity,
+    /// When it was measured; the time of the write if nothing is said.
+    pub timestamp: Option<Timestamp>,
+    /// Over how many seconds it was measured.
+    pub window_seconds: Option<u32>,
+    /// Metric labels.
+    pub labels: Option<Labels>,
+    /// How long it lives; positive.
+    pub ttl: Option<SignedDuration>,
 }
 
 /// The query of a write: `labels=k=v,k2=v2` and `ttl=90s`; other parameters are ignored, as upstream does.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(super) struct Query {
-    pub(super) labels: Option<Labels>,
-    pub(super) ttl: Option<SignedDuration>,
+pub struct Query {
+    /// Metric labels.
+    pub labels: Option<Labels>,
+    /// How long the value lives; positive.
+    pub ttl: Option<SignedDuration>,
 }
 
 /// The object form.
@@ -49,7 +56,10 @@ pub(super) enum Moment {
 
 impl Value {
     /// Reads a body, whatever its Content-Type says: curl's default is a form's.
-    pub(super) fn parse(body: &[u8], now: Timestamp) -> Result<Self, WriteError> {
+    ///
+    /// # Errors
+    /// When it is no value that an HPA can use, or what is said about it breaks a rule.
+    pub fn parse(body: &[u8], now: Timestamp) -> Result<Self, WriteError> {
         let text = std::str::from_utf8(body).map_err(|_| WriteError::NotUtf8)?.trim();
         match text.bytes().next() {
             None => Err(WriteError::Empty),
@@ -69,7 +79,10 @@ impl Value {
     }
 
     /// Adds what the query says.
-    pub(super) fn with_query(self, query: Query) -> Result<Self, WriteError> {
+    ///
+    /// # Errors
+    /// When both say the same thing.
+    pub fn with_query(self, query: Query) -> Result<Self, WriteError> {
         if self.labels.is_some() && query.labels.is_some() {
             return Err(WriteError::Twice("labels"));
         }
@@ -85,7 +98,11 @@ impl Value {
 }
 
 impl Query {
-    pub(super) fn parse(query: &str) -> Result<Self, WriteError> {
+    /// Reads a query, percent-encoding included.
+    ///
+    /// # Errors
+    /// When the labels or the ttl break a rule.
+    pub fn parse(query: &str) -> Result<Self, WriteError> {
         let mut parsed = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {

@@ -10,7 +10,7 @@
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
 //! every error is JSON that says what to change.
 
-mod batch;
+pub mod batch;
 mod body;
 mod error;
 mod observe;
@@ -31,6 +31,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
+pub use body::{Query, Value};
 pub use error::WriteError;
 pub use observe::{Ended, Observer, Operation, Rejection};
 pub use path::WritePath;
@@ -41,7 +42,6 @@ use crate::{
     model::{Labels, Sample},
     store::{Removal, Store, Write},
 };
-use body::{Query, Value};
 use observe::Turn;
 use receive::BodyLimits;
 use target::Target;

@@ -4,7 +4,7 @@
 # 0.0.0.0:PORT answers at the address of every pod.
 #
 #   control-plane.sh start DIR            DIR then has admin.kubeconfig, the certificates and the logs
-#   control-plane.sh stop DIR             ends everything that runs for DIR, the adapters of adapter.sh included
+#   control-plane.sh stop DIR             ends everything that runs for DIR, adapter.sh's and prometheus.sh's included
 #   control-plane.sh stop-apiserver DIR   ends kube-apiserver as a crash would ...
 #   control-plane.sh start-apiserver DIR  ... and brings it back at the same address; returns once it is ready
 #
@@ -154,9 +154,10 @@ start() {
 }
 
 stop() {
-  local adapter name
+  local adapter prometheus name
+  for prometheus in "$dir"/adapters/*/prometheus/; do halt "${prometheus%/}" prometheus; done
   for adapter in "$dir"/adapters/*/; do halt "${adapter%/}" adapter; done
-  for name in kwok scheduler controllers apiserver etcd; do halt "$dir" "$name"; done
+  for name in exposition-server kwok scheduler controllers apiserver etcd; do halt "$dir" "$name"; done
   # The owner-watch itself may be who is asking (its pid stays when it turns into this script).
   if running "$dir" owner-watch && [ "$(<"$dir/owner-watch.pid")" != $$ ]; then
     kill -- "-$(<"$dir/owner-watch.pid")"

@@ -15,6 +15,7 @@ mod world;
 mod api_answers;
 mod api_hostile;
 mod auth;
+mod browser;
 mod cluster;
 mod replay;
 mod scrape;

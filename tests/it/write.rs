@@ -252,6 +252,8 @@ async fn the_default_ttl_counts_for_writes_that_name_none() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(10_000))]
+
     #[test]
     fn any_request_is_answered_with_success_or_a_reason(
         path in "(/write-metrics(/[a-z%*.]{0,8}){0,7})|/[ -~]{0,20}",

@@ -2,67 +2,22 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hash},
+    hash::BuildHasher,
     sync::{Arc, OnceLock},
 };
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::{Line, Mark, Rules, SeriesLimits, Template};
-use crate::{
-    exposition::{self, Dialect, Families, Format, Kind, Lines, Membership, Metadata, Role, Series},
-    store::{SeriesKind, ShapeBuilder},
+use super::{
+    Line, Mark, Rules, Template, declaration,
+    limits::{self, LimitError},
+    meaning::{Counting, counts, is_wanted, series_kind},
 };
-
-/// A body that holds more than it may.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum LimitError {
-    /// Too many samples.
-    #[error("the body has {found} samples, more than {limit}")]
-    Samples {
-        /// How many.
-        found: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// Too many lines, most of them comments.
-    #[error("the body has more than {limit} lines")]
-    Lines {
-        /// The limit.
-        limit: usize,
-    },
-    /// A series with too many labels.
-    #[error("the series {series} has {found} labels, more than {limit}")]
-    Labels {
-        /// Its start.
-        series: String,
-        /// How many.
-        found: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// A name that is too long.
-    #[error("the series {series} has a name of {found} bytes, more than {limit}")]
-    Name {
-        /// Its start.
-        series: String,
-        /// How long it is.
-        found: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// A label value that is too long.
-    #[error("the series {series} has a label value of {found} bytes, more than {limit}")]
-    Value {
-        /// Its start.
-        series: String,
-        /// How long it is.
-        found: usize,
-        /// The limit.
-        limit: usize,
-    },
-}
+use crate::{
+    exposition::{self, Dialect, Families, Format, Lines, Membership, Metadata, Role, Series},
+    store::ShapeBuilder,
+};
 
 /// Collects lines, and what they are, in the order of the body.
 pub(super) struct Draft {
@@ -109,6 +64,13 @@ impl Draft {
         }
     }
 
+    /// Takes the first lines of `last`.
+    pub(super) fn take_over_start(&mut self, last: &Template, lines: usize) {
+        for line in last.lines.iter().take(lines) {
+            self.take_over(last, *line);
+        }
+    }
+
     /// Takes a line that is as in `last`.
     pub(super) fn take_over(&mut self, last: &Template, line: Line) -> Mark {
         let text = last.text(line);
@@ -118,7 +80,7 @@ impl Draft {
         }
     }
 
-    /// Takes a comment. `text` is the line, or for protobuf what [`write_declaration`] wrote.
+    /// Takes a comment. `text` is the line, or for protobuf what [`declaration::write`] wrote.
     pub(super) fn comment(&mut self, text: &[u8], metadata: &Metadata<'_>) -> Mark {
         let mark = match metadata {
             Metadata::Type { family, kind } => {
@@ -139,7 +101,7 @@ impl Draft {
         let Ok(mut series) = Series::parse(text) else { return Mark::Unwanted };
         let membership = self.families.membership(&series.name);
         series.canonicalise(membership);
-        if let Err(error) = check(&series, text, &self.rules.limits) {
+        if let Err(error) = limits::check(&series, text, &self.rules.limits) {
             self.broken = Some(error);
             return Mark::Unwanted;
         }
@@ -184,7 +146,7 @@ impl Draft {
             Format::Text => Dialect::Text,
             Format::OpenMetrics => Dialect::OpenMetrics,
             Format::Protobuf => {
-                let declaration = std::str::from_utf8(text).ok().and_then(read_declaration);
+                let declaration = std::str::from_utf8(text).ok().and_then(declaration::read);
                 let Some((family, kind)) = declaration else { return Mark::Comment };
                 return self.comment(text, &Metadata::Type { family: family.into(), kind });
             }
@@ -303,115 +265,11 @@ impl Draft {
     }
 }
 
-/// What a counter and its `_created` have in common: the family's name without suffix, and the labels but `le`.
-#[derive(PartialEq, Eq, Hash)]
-struct Counting {
-    base: String,
-    labels: u64,
-}
-
-impl Counting {
-    fn of(series: &Series<'_>, membership: Membership, hash: &RandomState) -> Self {
-        let base = base_name(&series.name, membership).unwrap_or(&series.name);
-        let labels: Vec<_> = series.labels.iter().filter(|(name, _)| name != "le").collect();
-        Self { base: base.to_owned(), labels: hash.hash_one(labels) }
-    }
-}
-
-fn counts(membership: Membership) -> bool {
-    matches!(
-        (membership.kind, membership.role),
-        (Kind::Counter, Role::Value)
-            | (Kind::Histogram | Kind::Summary, Role::Bucket | Role::Sum | Role::Count)
-    )
-}
-
 fn parse_again(text: &[u8], membership: Membership) -> Option<Series<'_>> {
     let mut series = Series::parse(std::str::from_utf8(text).ok()?).ok()?;
     series.canonicalise(membership);
     Some(series)
 }
-
-/// The name of the family that a part belongs to.
-fn base_name(name: &str, membership: Membership) -> Option<&str> {
-    let suffixes: &[&str] = match membership.role {
-        Role::Value if membership.kind == Kind::Counter => &["_total"],
-        Role::Value => return None,
-        Role::Bucket => &["_bucket"],
-        Role::Sum => &["_sum", "_gsum"],
-        Role::Count => &["_count", "_gcount"],
-        Role::Created => &["_created"],
-    };
-    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix))
-}
-
-/// A part of a family is wanted by its own name or by the family's; the start of a counter with the counter.
-fn is_wanted(rules: &Rules, series: &Series<'_>, membership: Membership) -> bool {
-    let allow = &rules.allow;
-    allow.allows(&series.name)
-        || base_name(&series.name, membership).is_some_and(|base| {
-            allow.allows(base) || membership.role == Role::Created && allow.allows(&format!("{base}_total"))
-        })
-}
-
-/// How the store is to count the series. A `*_total` without a type is a counter: hand-written pages often lack the
-/// TYPE line, and the suffix is reserved for counters in OpenMetrics and by convention everywhere else.
-fn series_kind(series: &Series<'_>, membership: Membership) -> SeriesKind {
-    let bound = |label: &str| series.label(label).and_then(bound);
-    match (membership.kind, membership.role) {
-        (Kind::Counter, Role::Value) => SeriesKind::Counter,
-        (Kind::Unknown, Role::Value) if series.name.ends_with("_total") => SeriesKind::Counter,
-        (Kind::Histogram, Role::Bucket) => bound("le").map_or(SeriesKind::Gauge, SeriesKind::Bucket),
-        (Kind::Histogram | Kind::Summary, Role::Sum) => SeriesKind::Sum,
-        (Kind::Histogram | Kind::Summary, Role::Count) => SeriesKind::Count,
-        (Kind::Summary, Role::Value) => bound("quantile").map_or(SeriesKind::Gauge, SeriesKind::Quantile),
-        _ => SeriesKind::Gauge,
-    }
-}
-
-fn bound(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|bound: &f64| !bound.is_nan())
-}
-
-fn check(series: &Series<'_>, text: &str, limits: &SeriesLimits) -> Result<(), LimitError> {
-    let start = || text.chars().take(80).collect();
-    if series.labels.len() > limits.labels {
-        return Err(LimitError::Labels { series: start(), found: series.labels.len(), limit: limits.labels });
-    }
-    let names = std::iter::once(&series.name).chain(series.labels.iter().map(|(name, _)| name));
-    if let Some(found) = names.map(|name| name.len()).find(|found| *found > limits.name_bytes) {
-        return Err(LimitError::Name { series: start(), found, limit: limits.name_bytes });
-    }
-    let mut values = series.labels.iter().map(|(_, value)| value.len());
-    match values.find(|found| *found > limits.value_bytes) {
-        Some(found) => Err(LimitError::Value { series: start(), found, limit: limits.value_bytes }),
-        None => Ok(()),
-    }
-}
-
-/// What stands in a template for what a protobuf family says of itself.
-pub(super) fn write_declaration(text: &mut String, family: &str, kind: Kind) {
-    let word = KINDS.iter().find(|(known, _)| *known == kind).map_or("unknown", |(_, word)| word);
-    text.clear();
-    text.extend([word, " ", family]);
-}
-
-fn read_declaration(text: &str) -> Option<(&str, Kind)> {
-    let (word, family) = text.split_once(' ')?;
-    let (kind, _) = KINDS.iter().find(|(_, known)| *known == word)?;
-    Some((family, *kind))
-}
-
-const KINDS: [(Kind, &str); 8] = [
-    (Kind::Counter, "counter"),
-    (Kind::Gauge, "gauge"),
-    (Kind::Histogram, "histogram"),
-    (Kind::GaugeHistogram, "gaugehistogram"),
-    (Kind::Summary, "summary"),
-    (Kind::Info, "info"),
-    (Kind::StateSet, "stateset"),
-    (Kind::Unknown, "unknown"),
-];
 
 /// Many clients write HELP and TYPE for a single sample; a page that is mostly comments is an attack.
 const LINES_PER_SAMPLE: usize = 4;

@@ -14,8 +14,11 @@
 //!               └─ one does not ─▶ Draft (replays the lines so far, parses on) ─▶ Templates::intern
 //! ```
 
+mod declaration;
 mod draft;
 mod intern;
+mod limits;
+mod meaning;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -28,8 +31,8 @@ use std::{
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-pub use draft::LimitError;
 pub use intern::Templates;
+pub use limits::{LimitError, SeriesLimits};
 
 use super::allow::AllowList;
 use crate::{
@@ -46,19 +49,6 @@ pub struct Rules {
     pub limits: SeriesLimits,
     /// One bad line fails the whole body.
     pub strict: bool,
-}
-
-/// What one body may hold. Anything over fails the whole scrape, as in Prometheus: half a target is a wrong sum.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SeriesLimits {
-    /// Samples, dropped duplicates and unwanted ones included.
-    pub samples: usize,
-    /// Labels of one series.
-    pub labels: usize,
-    /// Bytes of a metric or label name.
-    pub name_bytes: usize,
-    /// Bytes of a label value.
-    pub value_bytes: usize,
 }
 
 /// The lines of a body without their numbers, and the series that they are.
@@ -223,12 +213,6 @@ impl Line {
     /// Its place among the kept series.
     fn place(self) -> Option<u32> {
         if let Mark::Kept(place) = self.mark { Some(place) } else { None }
-    }
-}
-
-impl Default for SeriesLimits {
-    fn default() -> Self {
-        Self { samples: 50_000, labels: 64, name_bytes: 256, value_bytes: 4096 }
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Line, Mark, Rules, Template, Templates,
-    draft::{Draft, LimitError},
-};
+use super::{Line, Mark, Rules, Template, Templates, declaration, draft::Draft, limits::LimitError};
 use crate::exposition::{Expected, Format, Metadata, Reading, SampleLine, Visitor};
 
 /// Compares the body with the last template line by line. As long as they agree nothing is built; from the first
@@ -72,15 +69,14 @@ impl<'a> Pass<'a> {
 
     /// From here on the body differs from `last`: what they had in common is parsed after all.
     fn diverge(&mut self) {
-        if self.draft.is_none() {
-            let mut draft = Draft::new(self.format, self.rules, self.last);
-            if let Some(last) = self.last {
-                last.lines.iter().take(self.at).for_each(|line| {
-                    draft.take_over(last, *line);
-                });
-            }
-            self.draft = Some(draft);
+        if self.draft.is_some() {
+            return;
         }
+        let mut draft = Draft::new(self.format, self.rules, self.last);
+        if let Some(last) = self.last {
+            draft.take_over_start(last, self.at);
+        }
+        self.draft = Some(draft);
     }
 
     /// Finds the next line that has `text`, if there is nothing but void comments before it.
@@ -179,7 +175,7 @@ impl Visitor for Pass<'_> {
             (Some(text), _) => self.commented(text, metadata),
             (None, Metadata::Type { family, kind }) => {
                 let mut declaration = std::mem::take(&mut self.declaration);
-                super::draft::write_declaration(&mut declaration, family, *kind);
+                declaration::write(&mut declaration, family, *kind);
                 self.declared(declaration.as_bytes(), metadata);
                 self.declaration = declaration;
             }

@@ -39,11 +39,11 @@ impl Caller<'_> {
 }
 
 impl Adapter {
-    /// The one that the shared control plane's APIServices lead to. It runs until `tests/e2e.sh` stops the plane.
+    /// The one that the shared control plane's APIServices lead to; it scrapes simulated pods. It runs until `tests/e2e.sh` stops the plane.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Adapter> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let adapter = Self::start(ControlPlane::shared(), "shared", &[]);
+            let adapter = Self::start(ControlPlane::shared(), "shared", &["--scrape-allow-loopback"]);
             ControlPlane::shared().adapter_script(&["register", "shared"]);
             adapter
         })
@@ -129,7 +129,8 @@ impl Adapter {
         format!("http://{}/write-metrics{path}", self.address("WRITE"))
     }
 
-    fn address(&self, listener: &str) -> &str {
+    /// `HOST:PORT` of SECURE, WRITE or ADMIN.
+    pub(crate) fn address(&self, listener: &str) -> &str {
         &self.addresses[listener]
     }
 

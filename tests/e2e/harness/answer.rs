@@ -37,4 +37,20 @@ impl Answer {
         let items = list["items"].as_array().unwrap_or_else(|| panic!("no items in {self:?}"));
         items.iter().map(|item| (text(&item["describedObject"]["name"]), text(&item["value"]))).collect()
     }
+
+    /// The same with values as numbers; empty where the answer is that there are none.
+    pub(crate) fn numbers(&self) -> Vec<(String, f64)> {
+        if self.status == 404 {
+            return vec![];
+        }
+        self.values().into_iter().map(|(object, value)| (object, number(&value))).collect()
+    }
+}
+
+/// A quantity of the sizes that these tests use.
+pub(super) fn number(quantity: &str) -> f64 {
+    let factors = [("m", 0.001), ("k", 1000.0), ("M", 1e6)];
+    let suffix = factors.iter().find_map(|(suffix, factor)| Some((quantity.strip_suffix(suffix)?, factor)));
+    let (digits, factor) = suffix.unwrap_or((quantity, &1.0));
+    digits.parse::<f64>().unwrap_or_else(|_| panic!("no quantity: {quantity}")) * factor
 }

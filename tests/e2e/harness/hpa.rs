@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Namespace, SOON, eventually_equals};
+use super::{Namespace, SOON, answer::number, eventually_equals};
 
 /// The object that an HPA metric of type Object describes.
 pub(crate) struct Described<'a> {
@@ -43,11 +43,27 @@ impl<'a> Hpa<'a> {
 
     /// As many replicas as hold the mean of `metric` over the Deployment's own pods at `average`.
     pub(crate) fn on_pods(self, metric: &str, average: &str) -> Self {
+        self.on_pods_metric(&json!({ "name": metric }), average)
+    }
+
+    /// The same for the series of `metric` that have these labels.
+    pub(crate) fn on_pods_where(self, metric: &str, labels: &Value, average: &str) -> Self {
+        self.on_pods_metric(&json!({ "name": metric, "selector": { "matchLabels": labels } }), average)
+    }
+
+    fn on_pods_metric(self, metric: &Value, average: &str) -> Self {
         self.create(&json!({
             "type": "Pods",
-            "pods": { "metric": { "name": metric }, "target": { "type": "AverageValue", "averageValue": average } },
+            "pods": { "metric": metric, "target": { "type": "AverageValue", "averageValue": average } },
         }));
         self
+    }
+
+    /// The average over the pods that the HPA saw last, once it has.
+    pub(crate) fn pod_average(&self) -> Option<f64> {
+        let seen = "{.status.currentMetrics[0].pods.current.averageValue}";
+        let text = self.namespace.kubectl(&format!("get hpa {} --output jsonpath={seen}", self.deployment));
+        (!text.is_empty()).then(|| number(&text))
     }
 
     /// Waits until the HPA says that it sees this average over the pods.

@@ -3,15 +3,22 @@
 mod adapter;
 mod answer;
 mod control_plane;
+#[path = "../../control-plane/exposition-server/server.rs"]
+mod exposition_server;
 mod hpa;
 mod namespace;
+mod prometheus;
+mod target;
 mod wait;
 
 pub(crate) use adapter::{Adapter, Caller};
 pub(crate) use answer::Answer;
 pub(crate) use control_plane::ControlPlane;
+pub(crate) use exposition_server::{ExpositionServer, Load, Traffic};
 pub(crate) use hpa::{Described, Hpa};
 pub(crate) use namespace::{Namespace, Subject};
+pub(crate) use prometheus::Prometheus;
+pub(crate) use target::Target;
 pub(crate) use wait::{SOON, eventually, eventually_equals};
 
 /// The group version that the HPA controller asks, because its APIService has the higher priority.

@@ -38,6 +38,11 @@ impl<'a> Namespace<'a> {
 
     /// Pods under a Deployment, labelled `app: NAME`; returns once all are ready.
     pub(crate) fn deployment(&self, name: &str, replicas: u32) {
+        self.annotated_deployment(name, replicas, &json!({}));
+    }
+
+    /// The same with annotations on the pods.
+    pub(crate) fn annotated_deployment(&self, name: &str, replicas: u32, annotations: &Value) {
         let labels = json!({ "app": name });
         self.apply(json!({
             "apiVersion": "apps/v1",
@@ -46,26 +51,38 @@ impl<'a> Namespace<'a> {
             "spec": {
                 "replicas": replicas,
                 "selector": { "matchLabels": labels },
-                "template": { "metadata": { "labels": labels }, "spec": container() },
+                "template": {
+                    "metadata": { "labels": labels, "annotations": annotations }, "spec": container(),
+                },
             },
         }));
-        self.kubectl(&format!("rollout status deployment/{name} --timeout=60s"));
+        self.kubectl(&format!("rollout status deployment/{name} --timeout={PATIENCE}"));
     }
 
     /// A pod of its own, labelled `app: APP`; returns once it is ready.
     pub(crate) fn pod(&self, name: &str, app: &str) {
+        self.annotated_pod(name, app, &json!({}));
+    }
+
+    /// The same with annotations.
+    pub(crate) fn annotated_pod(&self, name: &str, app: &str, annotations: &Value) {
         self.apply(json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": { "name": name, "labels": { "app": app } },
+            "metadata": { "name": name, "labels": { "app": app }, "annotations": annotations },
             "spec": container(),
         }));
-        self.kubectl(&format!("wait --for=condition=Ready pod/{name} --timeout=60s"));
+        self.kubectl(&format!("wait --for=condition=Ready pod/{name} --timeout={PATIENCE}"));
     }
 
     /// Deletes a pod; returns once the API no longer has it.
     pub(crate) fn delete_pod(&self, name: &str) {
         self.kubectl(&format!("delete pod {name} --wait --timeout=60s"));
+    }
+
+    /// The UID of a pod.
+    pub(crate) fn uid_of(&self, pod: &str) -> String {
+        self.kubectl(&format!("get pod {pod} --output jsonpath={{.metadata.uid}}"))
     }
 
     /// The names of the pods that have this label, sorted.
@@ -79,9 +96,12 @@ impl<'a> Namespace<'a> {
 
     /// Waits until an HPA has set the Deployment's replicas.
     pub(crate) fn eventually_runs(&self, deployment: &str, replicas: u32) {
-        let get = format!("get deployment {deployment} --output jsonpath={{.spec.replicas}}");
         let what = format!("{deployment} has {replicas} replicas");
-        eventually_equals(&what, SOON, &replicas.to_string(), || self.kubectl(&get));
+        eventually_equals(&what, SOON, &replicas.to_string(), || self.replicas_of(deployment));
+    }
+
+    pub(crate) fn replicas_of(&self, deployment: &str) -> String {
+        self.kubectl(&format!("get deployment {deployment} --output jsonpath={{.spec.replicas}}"))
     }
 
     /// Lets `subject` (a user, or a service account of this namespace) read one metric of this namespace's pods.
@@ -112,6 +132,9 @@ impl<'a> Namespace<'a> {
         format!("/namespaces/{}/pods/{pod}/{metric}", self.name)
     }
 }
+
+/// The scheduler needs more than a minute to see pods again after kube-apiserver was away.
+const PATIENCE: &str = "180s";
 
 fn container() -> Value {
     // Nothing pulls it: the kubelets are simulated.

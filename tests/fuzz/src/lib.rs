@@ -1,8 +1,9 @@
-//! What the targets for line-based expositions have in common.
+//! What targets have in common: bodies of line-based expositions, and paths.
 
 use custom_metrics_adapter::exposition::{
     Expected, Format, Metadata, Options, ParseError, Reading, SampleLine, Summary, Visitor, parse, read,
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What a visitor was told: the text of a series or comment, and what the line said.
 type Event = (Vec<u8>, Option<(u64, Option<i64>)>);
@@ -75,4 +76,11 @@ pub fn check(input: &[u8], format: Format) {
         let strict = parse(body, format, Options { strict: true });
         assert_eq!(strict.is_ok(), parsed.rejected.count == 0);
     }
+}
+
+/// `front/a/b/c`, with every byte of a segment encoded that could mean something in a path.
+#[must_use]
+pub fn encoded<'a>(front: &str, segments: impl IntoIterator<Item = &'a str>) -> String {
+    let encode = |segment| format!("/{}", utf8_percent_encode(segment, NON_ALPHANUMERIC));
+    segments.into_iter().map(encode).fold(front.to_owned(), |path, segment| path + &segment)
 }

@@ -210,7 +210,7 @@ async fn everything_ends_with_the_shutdown() {
 
 #[tokio::test]
 async fn many_targets_that_expose_the_same_lines_share_one_template() {
-    let world = World::start(options());
+    let world = World::start(ScrapeOptions { interval: Duration::from_secs(1), ..options() });
     let target = Target::start(text("a{l=\"1\"} 1\n# TYPE b counter\nb 2\n")).await;
     for number in 0..50 {
         world.add(pod(&format!("web-{number}"), target.address, &[]));

@@ -12,8 +12,11 @@ use crate::support::eventually;
 
 #[tokio::test]
 async fn a_request_says_what_prometheus_says() {
-    let options =
-        ScrapeOptions { interval: Duration::from_secs(2), timeout: Duration::from_millis(1500), ..options() };
+    let options = ScrapeOptions {
+        interval: Duration::from_secs(20),
+        timeout: Duration::from_millis(7500),
+        ..options()
+    };
     let world = World::start(options);
     let target = Target::start(text("a 1\n")).await;
     let annotations =
@@ -25,7 +28,7 @@ async fn a_request_says_what_prometheus_says() {
     assert_eq!(lines[0], "get /stats?format=prometheus&name%5b%5d=x+y http/1.1");
     for line in [
         &format!("host: {}", target.address),
-        "x-prometheus-scrape-timeout-seconds: 1.5",
+        "x-prometheus-scrape-timeout-seconds: 7.5",
         "accept: text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1",
         "accept-encoding: identity",
         concat!("user-agent: custom-metrics-adapter/", env!("CARGO_PKG_VERSION")),

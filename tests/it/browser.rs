@@ -1,0 +1,97 @@
+//! The operators' pages as a browser shows them: Chromium lays each out at the width of a desk and of a phone, with
+//! scripts off and names that are as long as names get, and nothing reaches out of the page sideways.
+
+mod pages;
+
+use std::{
+    fs::{self, File},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use axum::{Router, response::Html, routing::get};
+use custom_metrics_adapter::admin;
+use serde::Deserialize;
+use tokio::{net::TcpListener, time};
+
+/// What the measuring page found in one frame.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Frame {
+    path: String,
+    width: u32,
+    /// Whether the page's own style was taken: its policy forbids everything else.
+    styled: bool,
+    heading: String,
+    rows: usize,
+    /// Lines of the label that is broken into most.
+    label_lines: usize,
+    /// How far the content reaches.
+    scroll_width: u32,
+    client_width: u32,
+    /// Elements that end right of the page.
+    outside: Vec<String>,
+}
+
+#[tokio::test]
+async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let measuring =
+        Router::new().route("/measure", get(|| async { Html(include_str!("browser/measure.html")) }));
+    tokio::spawn(axum::serve(listener, measuring.merge(admin::router(pages::sources()))).into_future());
+
+    let document = browse(&format!("http://{address}/measure")).await;
+    let (_, measured) = document.split_once("<pre>").unwrap_or_else(|| panic!("not measured: {document}"));
+    let frames: Vec<Frame> = serde_json::from_str(measured.split("</pre>").next().unwrap()).unwrap();
+
+    assert_eq!(frames.len(), 6, "three pages, two widths");
+    for frame in frames {
+        let Frame { path, width, .. } = &frame;
+        assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 3, "{path} at {width}: {frame:?}");
+        let reach = (frame.scroll_width, frame.client_width);
+        assert_eq!(reach, (*width, *width), "{path} at {width}: {frame:?}");
+        assert!(frame.label_lines <= 1, "{path} at {width}: {frame:?}");
+        assert!(frame.outside.is_empty(), "{path} at {width}: {frame:?}");
+    }
+}
+
+/// The document that Chromium has made of `url` once everything on it is loaded.
+async fn browse(url: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = profile.path().join("document.html");
+    let mut command = Command::new("chromium");
+    command
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--disable-default-apps", "--no-proxy-server", "--hide-scrollbars"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(["--dump-dom", url])
+        .stdout(File::create(&output).unwrap())
+        .stderr(Stdio::null());
+    let started = command.spawn();
+    let mut chromium = Browser(started.expect("chromium is there: `make setup` installs Debian's package"));
+    let ended = time::timeout(Duration::from_secs(60), ended(&mut chromium)).await;
+    assert!(ended.expect("chromium ends within a minute").success());
+    fs::read_to_string(output).unwrap()
+}
+
+async fn ended(browser: &mut Browser) -> ExitStatus {
+    loop {
+        if let Some(status) = browser.0.try_wait().unwrap() {
+            return status;
+        }
+        time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Ended with the test, however that ends.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Fails when it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
