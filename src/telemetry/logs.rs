@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -21,11 +21,7 @@ pub(super) fn layer<S>(log: &Log) -> anyhow::Result<Box<dyn Layer<S> + Send + Sy
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's lifetime is not general enough"
-    )]
-    let filter = filter(&log.log_level)?.and(filter_fn(|metadata| metadata.is_event()));
+    let filter = filter(&log.log_level)?.and(filter_fn(is_event));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     Ok(match log.log_format {
         LogFormat::Text => {
@@ -37,6 +33,10 @@ where
             lines.json().event_format(Traced { format, close: "}" }).with_filter(filter).boxed()
         }
     })
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// kube logs each failed attempt of a watch as an error of its own; the cluster module says the same once, in words.
