@@ -26,7 +26,7 @@ fn taken<T>(parsed: Result<T, WriteError>) -> Option<T> {
     let refusal = |error: WriteError| {
         assert_eq!(error.status(), 400);
         assert!(!error.to_string().is_empty());
-        if let WriteError::Lines { count, first } = error {
+        if let WriteError::Lines { count, first, .. } = error {
             assert!(count >= first.len() && (1..=20).contains(&first.len()));
         }
     };
