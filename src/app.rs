@@ -118,7 +118,10 @@ async fn sweep(store: Store, cluster: Cluster, end: CancellationToken) {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            store.sweep(Timestamp::now(), |object| cluster.presence(object));
+            let (store, cluster) = (store.clone(), cluster.clone());
+            // With many objects it takes a while, which no answer to the HPA should wait for.
+            let swept = move || store.sweep(Timestamp::now(), |object| cluster.presence(object));
+            let _ = tokio::task::spawn_blocking(swept).await;
         }
     };
     end.run_until_cancelled(every).await;

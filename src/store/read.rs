@@ -85,17 +85,15 @@ impl Store {
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.objects.get(object).ok_or(Absence::UnknownMetric)?;
-        let written = value(object, slot.of(metric), query);
+        let absence = match value(object, slot.of(metric), query) {
+            Err(absence) if !slot.scraped.is_empty() => absence,
+            written => return written,
+        };
         let targets = slot.scraped.clone();
         drop(slot);
-        match written {
-            Err(absence) if !targets.is_empty() => {
-                let sample = scraped::read(&targets, metric.as_str(), query);
-                let sample = sample.map_err(|scraped| absence.or(scraped))?;
-                Ok(MetricValue { object: object.clone(), metric: metric.clone(), sample })
-            }
-            written => written,
-        }
+        let sample =
+            scraped::read(&targets, metric.as_str(), query).map_err(|scraped| absence.or(scraped))?;
+        Ok(MetricValue { object: object.clone(), metric: metric.clone(), sample })
     }
 
     /// Every metric of one object that has a value now, by name.
