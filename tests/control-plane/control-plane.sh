@@ -12,7 +12,7 @@
 # nowhere. A start that fails leaves nothing behind but DIR with its logs.
 #
 # OWNER_PID: when that process ends, however it ends, the control plane is stopped. NODES (2): simulated nodes.
-# HPA_SYNC (2s): how often the HPA controller looks.
+# HPA_SYNC (2s): how often the HPA controller looks. APISERVER_FLAGS: more flags of kube-apiserver, separated by blanks.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/processes.sh"
@@ -60,7 +60,8 @@ start_etcd() {
 }
 
 spawn_apiserver() {
-  spawn "$dir" apiserver "$assets/kube-apiserver" --etcd-servers unix://localhost:1 \
+  # shellcheck disable=SC2086
+  spawn "$dir" apiserver "$assets/kube-apiserver" ${APISERVER_FLAGS:-} --etcd-servers unix://localhost:1 \
     --bind-address 127.0.0.1 --secure-port "$(<port)" --advertise-address 127.0.0.1 --endpoint-reconciler-type none \
     --tls-cert-file apiserver.crt --tls-private-key-file apiserver.key --client-ca-file ca.crt \
     --authorization-mode RBAC --disable-admission-plugins ServiceAccount --allow-privileged \

@@ -21,3 +21,4 @@ mod pods;
 mod scaling;
 mod scraping;
 mod shutdown;
+mod tracing;

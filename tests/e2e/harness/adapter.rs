@@ -51,12 +51,23 @@ impl Adapter {
 
     /// Another one beside `plane`, which no APIService leads to; returns once it is ready.
     pub(crate) fn start(plane: &ControlPlane, name: &str, flags: &[&str]) -> Self {
+        Self::start_in(&[], plane, name, flags)
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn start_in(
+        environment: &[(&str, &str)],
+        plane: &ControlPlane,
+        name: &str,
+        flags: &[&str],
+    ) -> Self {
         let directory = plane.directory().join("adapters").join(name);
         fs::create_dir_all(&directory).expect("the directory can be made");
         let log = File::create(directory.join("adapter.log")).expect("the log can be written");
         let words = [&["run", name, env!("CARGO_BIN_EXE_custom-metrics-adapter")], flags].concat();
         let process = plane
             .adapter_command(&words)
+            .envs(environment.iter().copied())
             .stdout(log.try_clone().expect("a log has two handles"))
             .stderr(log)
             .spawn()

@@ -1,16 +1,18 @@
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Namespace};
 
 /// A running control plane, see `tests/control-plane/control-plane.sh`.
 pub(crate) struct ControlPlane {
     directory: PathBuf,
+    apiserver_flags: &'static str,
     ours: bool,
 }
 
@@ -18,15 +20,32 @@ impl ControlPlane {
     /// The one that `tests/e2e.sh` started for all tests.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
-        SHARED.get_or_init(|| Self { directory: shared_directory(), ours: false })
+        SHARED.get_or_init(|| Self { directory: shared_directory(), apiserver_flags: "", ours: false })
     }
 
     /// Another one, for a test that takes parts of it away; it ends with the value.
     pub(crate) fn start(name: &str) -> Self {
-        let plane = Self { directory: shared_directory().join("planes").join(name), ours: true };
-        plane.control("start");
-        plane.adapter_script(&["install"]);
-        plane
+        Self { directory: own_directory(name), apiserver_flags: "", ours: true }.started()
+    }
+
+    /// The same, with a kube-apiserver that traces every request and sends its spans to `collector` by gRPC.
+    pub(crate) fn traced(name: &str, collector: SocketAddr) -> Self {
+        let configuration = json!({
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "TracingConfiguration",
+            "endpoint": collector.to_string(),
+            "samplingRatePerMillion": 1_000_000,
+        });
+        let directory = own_directory(name);
+        fs::create_dir_all(&directory).expect("the directory can be made");
+        fs::write(directory.join("tracing.json"), configuration.to_string()).expect("a file can be written");
+        Self { directory, apiserver_flags: "--tracing-config-file=tracing.json", ours: true }.started()
+    }
+
+    fn started(self) -> Self {
+        self.control("start");
+        self.adapter_script(&["install"]);
+        self
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -105,7 +124,8 @@ impl ControlPlane {
 
     fn control(&self, verb: &str) {
         let mut script = Command::new(control_plane_script("control-plane.sh"));
-        script.arg(verb).arg(&self.directory).env("OWNER_PID", id().to_string());
+        script.arg(verb).arg(&self.directory);
+        script.env("OWNER_PID", id().to_string()).env("APISERVER_FLAGS", self.apiserver_flags);
         finished(&mut script).unwrap_or_else(|problem| panic!("control-plane.sh {verb}: {problem}"));
     }
 }
@@ -122,6 +142,10 @@ fn shared_directory() -> PathBuf {
     std::env::var_os("E2E_PLANE")
         .expect("the e2e tests need a control plane: run them with tests/e2e.sh")
         .into()
+}
+
+fn own_directory(name: &str) -> PathBuf {
+    shared_directory().join("planes").join(name)
 }
 
 fn control_plane_script(name: &str) -> PathBuf {

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod answer;
+mod collector;
 mod control_plane;
 #[path = "../../control-plane/exposition-server/server.rs"]
 mod exposition_server;
@@ -13,6 +14,7 @@ mod wait;
 
 pub(crate) use adapter::{Adapter, Caller};
 pub(crate) use answer::Answer;
+pub(crate) use collector::{Collector, Span};
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use exposition_server::{ExpositionServer, Load, Traffic};
 pub(crate) use hpa::{Described, Hpa};

@@ -3,6 +3,7 @@
 mod collector;
 mod counting;
 mod logs;
+mod otlp;
 mod page;
 mod process;
 mod spans;

@@ -3,7 +3,8 @@
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::{
-    collector::{Collector, attributes, hex},
+    collector::Collector,
+    otlp::{attributes, hex},
     process::Process,
 };
 use crate::support::within;
