@@ -1,9 +1,11 @@
 .PHONY: demo demo-keep demo-monitoring demo-stop test lint bench bench-scrape e2e docs setup
 
-demo: setup
+demo:
+	tests/setup.sh demo
 	tests/demo.sh
 
-demo-keep: setup
+demo-keep:
+	tests/setup.sh demo
 	tests/demo.sh --keep
 
 demo-monitoring: setup

@@ -249,6 +249,9 @@ pub enum ConfigError {
         /// What it said.
         address: SocketAddr,
     },
+    /// Scraping without a pause, or without the time for one.
+    #[error("--scrape-interval must be at least 1s and --scrape-timeout more than 0s")]
+    ScrapePace,
 }
 
 impl Config {
@@ -273,6 +276,10 @@ impl Config {
     }
 
     fn validated(mut self) -> Result<Self, ConfigError> {
+        let (interval, timeout) = (self.scrape.scrape_interval, self.scrape.scrape_timeout);
+        if interval < SignedDuration::from_secs(1) || !timeout.is_positive() {
+            return Err(ConfigError::ScrapePace);
+        }
         if !self.standalone {
             return Ok(self);
         }
@@ -329,6 +336,12 @@ mod tests {
         let config = Config::from_args::<_, &str>([]).unwrap();
         assert_eq!(config.listen.write_listen.to_string(), "0.0.0.0:8080");
         assert_eq!(config.store.write_ttl, SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn scraping_without_a_pause_is_refused() {
+        assert!(Config::from_args(["--scrape-interval=0s"]).is_err());
+        assert!(Config::from_args(["--scrape-timeout=0s"]).is_err());
     }
 
     #[test]

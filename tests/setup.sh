@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Makes sure that the programs are there which the tests and the demo call besides Rust and Go. On a Debian machine as
 # root it installs what is missing; anywhere else it says what to install.
+#
+#   setup.sh        for the tests
+#   setup.sh demo   for the demo, which needs less
 set -euo pipefail
 
-declare -A package=([cc]=gcc [make]=make [git]=git [curl]=curl [openssl]=openssl [flock]=util-linux [setsid]=util-linux
-  [prometheus]=prometheus [promtool]=prometheus [chromium]=chromium)
+declare -A package=([cc]=gcc [make]=make [git]=git [curl]=curl [openssl]=openssl [flock]=util-linux [setsid]=util-linux)
+[ "${1:-}" = demo ] || package+=([prometheus]=prometheus [promtool]=prometheus [chromium]=chromium)
 declare -A missing=()
 for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing[${package[$program]}]=$program

@@ -33,7 +33,6 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
     (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
-    (&["reqwest"], &["src/scrape/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],
         &["src/telemetry/"],

@@ -3,11 +3,13 @@
 use axum::{
     Json,
     extract::{Request, State},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::{
     Sources,
@@ -41,8 +43,17 @@ struct Row {
 }
 
 pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
+    let Ok(_turn) = SEARCHES.try_acquire() else {
+        return (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(header::RETRY_AFTER, "1")],
+            "another search is under way\n",
+        )
+            .into_response();
+    };
     let search = asked(request.uri().query().unwrap_or_default());
-    let found = sources.store.search(&search);
+    let (store, asked) = (sources.store.clone(), search.clone());
+    let found = tokio::task::spawn_blocking(move || store.search(&asked)).await.unwrap_or_default();
     let now = Timestamp::now();
     if wants_json(&request) {
         let series = found.series.iter().map(|stored| row(stored, now)).collect();
@@ -117,6 +128,9 @@ fn row(stored: &Stored, now: Timestamp) -> Row {
         },
     }
 }
+
+/// A search visits everything that is stored: one at a time, and beside the workers that answer the HPA.
+static SEARCHES: Semaphore = Semaphore::const_new(1);
 
 /// Rows of a page.
 const SHOWN: usize = 200;

@@ -157,7 +157,7 @@ impl Read<'_> {
         let nearest = self.store.nearest_metric(&resource.resource, metric).filter(|_| example.is_none());
         let catalog = self.store.catalog();
         let same = catalog.metrics.iter().filter(|(of, _)| *of == resource.resource && example.is_none());
-        let others = same.map(|(_, metric)| metric.clone()).collect();
+        let others = same.take(MENTIONED).map(|(_, metric)| metric.clone()).collect();
         Why::NoneHasIt { objects, example, others, nearest }
     }
 
@@ -169,7 +169,8 @@ impl Read<'_> {
         };
         let any = Selector::default();
         let query = Query { selector: &any, ..self.query(presence) };
-        let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).collect();
+        let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).take(MENTIONED);
+        let others = others.collect();
         let nearest = metric.and_then(|metric| self.store.nearest_metric(&object.resource, metric));
         Why::Unwritten { object: Box::new(object.clone()), exists, others, nearest }
     }
@@ -192,6 +193,9 @@ impl Read<'_> {
         }))
     }
 }
+
+/// Names that an error may go on to mention; it shows fewer, and says that there are more.
+const MENTIONED: usize = 32;
 
 fn object(resource: &ResourceType, namespace: Option<&str>, name: &str) -> ObjectRef {
     ObjectRef { resource: resource.resource.clone(), namespace: namespace.map(Arc::from), name: name.into() }

@@ -107,7 +107,9 @@ impl NotFound {
                     (None, true) => write!(f, "; no {resource} have any metric"),
                     (None, false) => write!(f, "; the metrics of {resource} are {}", Names(others)),
                     (nearest, _) => self.instead(f, &[], nearest.as_ref()),
-                }
+                }?;
+                f.write_str("; it is written with POST /write-metrics/…")?;
+                scraped(f, resource)
             }
             Why::NeedsNamespace => {
                 write!(f, "{resource} have a namespace: ask for namespaces/NAMESPACE/{resource}/NAME/METRIC")
@@ -164,8 +166,19 @@ impl NotFound {
                 )
             }
             None => write!(f, "; it is written with POST /write-metrics/{resource}/{name}/{metric}"),
-        }
+        }?;
+        scraped(f, resource)
     }
+}
+
+/// Pods have a second source of values.
+fn scraped(f: &mut fmt::Formatter<'_>, resource: &GroupResource) -> fmt::Result {
+    if *resource != GroupResource::pods() {
+        return Ok(());
+    }
+    f.write_str(
+        ", or exposed by an annotated pod: /targets on the adapter's admin port shows what is scraped",
+    )
 }
 
 fn no_objects(

@@ -1,6 +1,6 @@
 //! The three listeners and what each serves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use jiff::SignedDuration;
@@ -119,7 +119,7 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
     let options = WriteOptions {
         ttl: Some(config.store.write_ttl).filter(SignedDuration::is_positive),
         in_flight: config.requests.max_writes_inflight,
-        deadline: std(config.requests.request_timeout),
+        deadline: std(config.requests.request_timeout).min(BODY_DEADLINE),
     };
     let routes = write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone());
     traced(routes, Edge::Write)
@@ -138,3 +138,6 @@ fn limits(config: &Config) -> serve::Limits {
         ..serve::Limits::default()
     }
 }
+
+/// A write is small: whoever takes longer to send one holds the place of others.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);

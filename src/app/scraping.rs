@@ -32,6 +32,7 @@ fn read(config: &Scrape) -> ScrapeOptions {
     ScrapeOptions {
         annotation_prefix: config.scrape_annotation_prefix.clone(),
         interval: config.scrape_interval.unsigned_abs(),
+        strict: config.scrape_strict,
         timeout: config.scrape_timeout.min(config.scrape_interval).unsigned_abs(),
         series_limits: scrape::template::SeriesLimits {
             samples: limits.scrape_max_samples,

@@ -32,6 +32,10 @@ pub struct Scrape {
     #[arg(long, env = "CMA_SCRAPE_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "5s")]
     pub scrape_timeout: SignedDuration,
 
+    /// One bad line of a text exposition fails its whole scrape, as in Prometheus; without it the line is skipped.
+    #[arg(long, env = "CMA_SCRAPE_STRICT")]
+    pub scrape_strict: bool,
+
     /// What a target and all of them may take.
     #[command(flatten)]
     pub limits: ScrapeLimits,

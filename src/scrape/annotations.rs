@@ -105,7 +105,7 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
         window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
         fold: reader.parse(&["fold"], fold).unwrap_or_default(),
         allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
-        strict: reader.parse(&["strict"], boolean).unwrap_or_default(),
+        strict: reader.parse(&["strict"], boolean).unwrap_or(options.strict),
         openmetrics: reader.parse(&["openmetrics"], boolean).unwrap_or_default(),
     };
     Wish::Scrape(Box::new(settings), reader.errors)
@@ -138,7 +138,7 @@ impl Reader<'_> {
             return (options.interval, options.timeout);
         }
         let interval = interval.unwrap_or(options.interval);
-        (interval, timeout.unwrap_or(options.timeout).min(interval))
+        (interval, timeout.unwrap_or(options.timeout).min(interval).min(LONGEST_TIMEOUT.max(options.timeout)))
     }
 
     fn error(&mut self, annotation: String, value: &str, rule: String) {
@@ -221,6 +221,9 @@ fn ports(value: &str) -> Result<Vec<PortName>, String> {
         if !ports.contains(&port) {
             ports.push(port);
         }
+        if ports.len() > MOST_PORTS {
+            return Err(format!("expected at most {MOST_PORTS} ports"));
+        }
     }
     Ok(ports)
 }
@@ -270,6 +273,12 @@ fn allow(value: &str) -> Result<Arc<AllowList>, String> {
     let list = AllowList::parse(value).map(Arc::new);
     list.map_err(|error| format!("expected metric names, with commas between: {error}"))
 }
+
+/// Targets that one pod can ask for: each takes a place among the scrapes under way.
+const MOST_PORTS: usize = 16;
+
+/// However long the interval, a scrape holds its place among those under way no longer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 const INTERVAL: [&str; 3] = ["interval", "scrape-interval", "scrape_interval"];
 const TIMEOUT: [&str; 3] = ["timeout", "scrape-timeout", "scrape_timeout"];

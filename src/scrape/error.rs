@@ -100,6 +100,9 @@ pub enum ErrorClass {
     Limit,
 }
 
+/// Characters of an error that is told.
+const LONGEST_STORY: usize = 1_000;
+
 impl ScrapeError {
     /// Its kind.
     #[must_use]
@@ -131,7 +134,8 @@ impl ScrapeError {
             }
             source = cause.source();
         }
-        story
+        // Errors quote what pods send.
+        story.chars().take(LONGEST_STORY).collect()
     }
 }
 

@@ -22,6 +22,8 @@ pub struct ScrapeOptions {
     /// How long connecting, headers and body may take together. Should not be longer than the interval: whoever
     /// reads it from a user sees to that.
     pub timeout: Duration,
+    /// Whether one bad line fails a body, where the pod's annotation does not say.
+    pub strict: bool,
     /// What a body may hold.
     pub series_limits: SeriesLimits,
     /// Bytes of a body, on the wire and unpacked.
@@ -91,6 +93,7 @@ impl Default for ScrapeOptions {
             annotation_prefix: "prometheus.io".into(),
             interval: Duration::from_secs(15),
             timeout: Duration::from_secs(5),
+            strict: false,
             series_limits: SeriesLimits::default(),
             body_bytes: 16 << 20,
             targets: 20_000,

@@ -131,10 +131,10 @@ impl Loop {
         match (turn, error) {
             (Some(Turn::Failing), Some(error)) => {
                 let class = error.class().as_str();
-                tracing::warn!(pod = %spec.object, url = spec.url(), class, error = error.story(), "scrapes fail");
+                tracing::warn!(object = %spec.object, url = spec.url(), class, error = error.story(), "scrapes fail");
             }
             (Some(Turn::Recovered), _) => {
-                tracing::info!(pod = %spec.object, url = spec.url(), "scrapes are good again");
+                tracing::info!(object = %spec.object, url = spec.url(), "scrapes are good again");
             }
             _ => {}
         }

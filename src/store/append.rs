@@ -90,9 +90,11 @@ impl Store {
         let series = Series { metric: metric.clone(), labels, sample, received: now, expires, uid };
         self.0.written.charge(series.bytes());
         let resource = object.resource.clone();
-        let old = self.0.objects.entry(object).or_default().put(series);
+        let mut slot = self.0.objects.entry(object).or_default();
+        let old = slot.put(series);
         match &old {
             Some(old) => self.0.written.refund(old.bytes()),
+            // While the slot is held: whoever removes the series next finds its name counted.
             None => self.0.names.add(&resource, &metric),
         }
         old.is_none()

@@ -21,7 +21,8 @@ impl Catalog {
     pub fn nearest(&self, resource: &GroupResource, metric: &MetricName) -> Option<MetricName> {
         self.metrics
             .iter()
-            .filter(|(of, _)| of == resource)
+            .filter(|(of, name)| of == resource && alike_in_length(name, metric))
+            .take(COMPARED)
             .map(|(_, name)| (strsim::jaro_winkler(name.as_str(), metric.as_str()), name))
             .filter(|(likeness, _)| *likeness > LIKE)
             .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -71,6 +72,14 @@ impl Names {
         counted.catalog.clone()
     }
 }
+
+fn alike_in_length(a: &MetricName, b: &MetricName) -> bool {
+    a.as_str().len().abs_diff(b.as_str().len()) <= 16
+}
+
+/// Names that an error is worth comparing with: whoever writes a hundred thousand of them gets no suggestion, and
+/// nobody else waits for one.
+const COMPARED: usize = 1_000;
 
 /// Below this Jaro-Winkler likeness a suggestion confuses more than it helps.
 const LIKE: f64 = 0.75;

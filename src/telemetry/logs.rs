@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anyhow::Context as _;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -43,8 +44,11 @@ fn is_event(metadata: &Metadata<'_>) -> bool {
 /// What the flag says comes later and so goes before that.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => Ok(EnvFilter::try_new(filter)?),
-        _ => Ok(EnvFilter::try_new(format!("kube_client=off,kube_runtime=error,{level}"))?),
+        Ok(filter) if !filter.is_empty() => {
+            EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG={filter} is no log filter"))
+        }
+        _ => EnvFilter::try_new(format!("kube_client=off,kube_runtime=error,{level}"))
+            .with_context(|| format!("--log-level={level} is no log filter")),
     }
 }
 

@@ -119,6 +119,9 @@ impl Moment {
     /// The moment, unless it lies further ahead than clocks may differ: such a value would never look old.
     fn checked(self, now: Timestamp) -> Result<Timestamp, WriteError> {
         let moment = self.read()?;
+        if moment < Timestamp::UNIX_EPOCH {
+            return Err(WriteError::Timestamp(moment.to_string()));
+        }
         if moment.duration_since(now) > MAX_AHEAD {
             return Err(WriteError::Ahead { timestamp: moment, by: moment.duration_since(now) });
         }
@@ -137,8 +140,12 @@ impl Moment {
 
 fn ttl(text: &str) -> Result<SignedDuration, WriteError> {
     let parsed: Result<SignedDuration, _> = text.parse();
-    parsed.ok().filter(SignedDuration::is_positive).ok_or_else(|| WriteError::Ttl(text.to_owned()))
+    let sane = |ttl: &SignedDuration| ttl.is_positive() && *ttl <= LONGEST_TTL;
+    parsed.ok().filter(sane).ok_or_else(|| WriteError::Ttl(text.to_owned()))
 }
+
+/// Longer than any cluster lives; what is meant to stay has no ttl.
+const LONGEST_TTL: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
 
 /// As Prometheus drops samples further ahead than this.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(10);
@@ -224,6 +231,8 @@ mod tests {
             r#"{"value": 1, "ttl": "soon"}"#,
             r#"{"value": 1, "timestamp": 1795000700}"#,
             r#"{"value": 1, "timestamp": "yesterday"}"#,
+            r#"{"value": 1, "timestamp": -377705023201}"#,
+            r#"{"value": 1, "ttl": "9223372036854775807s"}"#,
             r#"{"value": 1, "timestamp": 1e300}"#,
         ] {
             assert!(Value::parse(body.as_bytes(), NOW).is_err(), "{body}");

@@ -89,7 +89,7 @@ pub enum WriteError {
     #[error("{0} is given in the query and in the body: give it once")]
     Twice(&'static str),
     /// The body did not arrive, or is too long.
-    #[error("{0}: send smaller batches, and faster")]
+    #[error("{0}: a batch may be sent in parts")]
     Body(#[from] BodyError),
     /// A delete that found nothing.
     #[error("nothing is stored for {} of {}{}", .0.metric, .0.object, with_labels(.0))]

@@ -92,17 +92,20 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
         (
             "namespaces/default/pods/web-0/qpss",
             "qpss for pods web-0: it exists, but has no such metric; it has errors_per_second, qps; the nearest metric \
-             of pods is qps; it is written with POST /write-metrics/namespaces/default/pods/web-0/qpss",
+             of pods is qps; it is written with POST /write-metrics/namespaces/default/pods/web-0/qpss, or exposed by \
+             an annotated pod: /targets on the adapter's admin port shows what is scraped",
         ),
         (
             "namespaces/default/pods/db-0/qps",
             "qps for pods db-0: it exists, but has no such metric; other pods have it; it is written with POST \
-             /write-metrics/namespaces/default/pods/db-0/qps",
+             /write-metrics/namespaces/default/pods/db-0/qps, or exposed by \
+             an annotated pod: /targets on the adapter's admin port shows what is scraped",
         ),
         (
             "namespaces/default/pods/zzz/qps",
             "qps for pods zzz: the cluster has no pods \"zzz\" in namespace \"default\"; other pods have it; it is \
-             written with POST /write-metrics/namespaces/default/pods/zzz/qps",
+             written with POST /write-metrics/namespaces/default/pods/zzz/qps, or exposed by \
+             an annotated pod: /targets on the adapter's admin port shows what is scraped",
         ),
         (
             "namespaces/default/pods/web-1/qps?metricLabelSelector=env%3Ddev",
@@ -116,7 +119,9 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
         ("namespaces/zzz/pods/*/qps", "qps for pods: the cluster has no pods in namespace \"zzz\""),
         (
             "namespaces/default/pods/*/qqps",
-            "qqps for pods: of the 3 pods selected none has it; the nearest metric of pods is qps",
+            "qqps for pods: of the 3 pods selected none has it; the nearest metric of pods is qps; it is written \
+             with POST /write-metrics/…, or exposed by an annotated pod: /targets on the adapter's admin port shows \
+             what is scraped",
         ),
         (
             "namespaces/default/pods/*/qps?metricLabelSelector=env%3Ddev",

@@ -42,7 +42,9 @@ impl SelectorOperator {
 
 impl SelectorRequirement {
     pub(super) fn text_bytes(&self) -> usize {
-        self.key.len() + self.values.iter().map(String::len).sum::<usize>()
+        // Each string costs its own header too: thousands of empty ones are no small question.
+        let values = self.values.iter().map(|value| value.len() + size_of::<String>()).sum::<usize>();
+        size_of::<Self>() + self.key.len() + values
     }
 }
 

@@ -233,6 +233,9 @@ fn published(reader: &Reader<'_>, q: f64, group: &Group) -> Result<(Parts, i64),
         Some(SeriesKind::Quantile(published)) => (published - q).abs() < 1e-9,
         _ => false,
     };
+    if !group.members.iter().any(is_q) {
+        return Err(Missing::NotExposed);
+    }
     let of_q: Vec<u32> = reader.selected(group).into_iter().filter(is_q).collect();
     newest(reader, &of_q, group.kind)
 }

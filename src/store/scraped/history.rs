@@ -123,10 +123,13 @@ impl History {
         let edge = self.at() - span.window + span.interval / 2;
         let anchored = self.stamps.iter().take_while(|stamp| stamp.at > edge).count() + 1;
         let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 3;
-        self.stamps.truncate(anchored.min(most));
+        self.stamps.truncate(anchored.min(most).min(MOST_SCRAPES));
         self.rows.truncate(self.stamps.len().saturating_sub(1));
     }
 }
+
+/// A window of many short intervals is cut to this many scrapes; its `windowSeconds` say so.
+const MOST_SCRAPES: usize = 64;
 
 /// Seconds since 1970, as `_created` has them, in milliseconds.
 fn seconds(seconds: f64) -> Option<i64> {

@@ -129,7 +129,8 @@ impl Target {
 
     /// Says why the last scrape failed, for those who miss its values.
     pub fn failed(&self, error: &str) {
-        *self.scraped.error.lock() = Some(error.into());
+        let cut: String = error.chars().take(LONGEST_ERROR).collect();
+        *self.scraped.error.lock() = Some(cut.into());
     }
 }
 
@@ -227,6 +228,9 @@ impl Scraped {
         (age > self.options.max_age).then(|| Absence::Stale { age, error: error() })
     }
 }
+
+/// Characters of a scrape's error that a read quotes.
+const LONGEST_ERROR: usize = 300;
 
 /// The value of one metric from all targets of an object.
 pub(super) fn read(targets: &[Arc<Scraped>], metric: &str, query: Query<'_>) -> Result<Sample, Absence> {

@@ -55,13 +55,13 @@ impl Increase {
     }
 }
 
-/// The increase over the window that ends with the newest of `points` (newest first). `lacked` is the time of a good
+/// The increase over the window that ends with the newest of `points` (newest first); points that are no numbers are
+/// stepped over. `lacked` is the time of a good
 /// scrape just before the oldest point that did not have this series.
 pub(super) fn increase(points: &[Point], lacked: Option<i64>, span: Span) -> Result<Increase, Unknown> {
-    let newest = points.iter().position(|point| point.value.is_finite()).ok_or(Unknown::Early)?;
-    let points = points.get(newest..).unwrap_or_default();
+    let points: Vec<Point> = points.iter().copied().filter(|point| point.value.is_finite()).collect();
     let to = points.first().ok_or(Unknown::Early)?.at;
-    let (counted, anchored) = within(points, to, span);
+    let (counted, anchored) = within(&points, to, span);
     let oldest = counted.last().ok_or(Unknown::Early)?;
     let zero = if anchored {
         None
@@ -118,10 +118,9 @@ fn grown(points: &[Point], window_start: i64) -> Result<f64, Unknown> {
     if falls > MOST_FALLS { Err(Unknown::NonMonotonic) } else { Ok(amount) }
 }
 
-/// Neighbours, newest first; points that are no numbers are stepped over.
+/// Neighbours, newest first.
 fn pairs(points: &[Point]) -> impl Iterator<Item = (&Point, &Point)> {
-    let finite = || points.iter().filter(|point| point.value.is_finite());
-    finite().zip(finite().skip(1))
+    points.iter().zip(points.iter().skip(1))
 }
 
 /// A process that restarts more often than this within a window has other troubles than scaling.
@@ -186,5 +185,13 @@ mod tests {
         let points = [point(30_000, f64::NAN), point(20_000, 30.0), point(10_000, f64::NAN), point(0, 10.0)];
         let increase = increase(&points, None, Span { window: 20_000, interval: 10_000 }).unwrap();
         assert_eq!((increase.amount, increase.from, increase.to), (20.0, 0, 20_000));
+    }
+
+    #[test]
+    fn a_birth_at_a_sample_that_is_no_number_is_not_counted_from_it() {
+        let point = |at, value| Point { at, value, started: None };
+        let points = [point(20_000, 30.0), point(10_000, 10.0), point(5_000, f64::NAN)];
+        let increase = increase(&points, Some(0), Span { window: 60_000, interval: 10_000 }).unwrap();
+        assert_eq!((increase.amount, increase.from), (30.0, 0));
     }
 }

@@ -139,7 +139,7 @@ fn a_summary_answers_the_quantile_that_it_publishes() {
     scrape(&target, 0, &shape, &[0.1, 0.9]);
     assert_eq!(value(&store, "rpc_p99", 1), "900m");
     assert_eq!(ask(&store, "rpc", "quantile=0.5", 1).unwrap().value.to_string(), "100m");
-    assert_eq!(ask(&store, "rpc_p95", "", 1), Err(Absence::NoSeries));
+    assert_eq!(ask(&store, "rpc_p95", "", 1), Err(Absence::UnknownMetric));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Watches and discovery.
 
+use std::time::Duration;
+
 use prometheus::Error;
 
 use super::{
@@ -77,11 +79,15 @@ enum State {
 impl State {
     fn of(watch: &WatchStatus) -> Self {
         match (&watch.last_error, watch.synced) {
-            (Some(_), _) => Self::Failing,
-            (None, true) => Self::Synced,
-            (None, false) => Self::Listing,
+            (Some((_, age)), _) if *age < STILL_FAILING => Self::Failing,
+            (_, true) => Self::Synced,
+            (_, false) => Self::Listing,
         }
     }
 }
+
+/// A watch that resumes after an error hears nothing until something happens, which for a quiet resource may be
+/// hours; one that goes on failing has an error younger than the pause between attempts, at most half a minute.
+const STILL_FAILING: Duration = Duration::from_secs(60);
 
 label!(State, "state", { Synced => "synced", Listing => "listing", Failing => "failing" });
