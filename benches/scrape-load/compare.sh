@@ -20,7 +20,7 @@ finish() {
 }
 trap finish EXIT
 
-cargo build --quiet --release --example scrape-load
+[ -n "${SKIP_BUILD:-}" ] || cargo build --quiet --release --example scrape-load
 load=${CARGO_TARGET_DIR:-target}/release/examples/scrape-load
 
 "$load" serve 0 "$series" >"$work/serve.out" &

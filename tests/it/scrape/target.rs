@@ -217,7 +217,7 @@ async fn behave(
         }
         Behaviour::Flood(start, bytes) => {
             let _ = stream.write_all(&start).await;
-            let chunk = vec![b'#'; 64 << 10];
+            let chunk = vec![b'<'; 64 << 10];
             while shared.sent.load(Ordering::Relaxed) < bytes && stream.write_all(&chunk).await.is_ok() {
                 shared.sent.fetch_add(chunk.len(), Ordering::Relaxed);
             }
