@@ -183,8 +183,10 @@ fn check_moved(reading: &Reading, last: &Template) {
     let (before, now) = (series(last), series(&reading.template));
     assert_eq!(moved.len(), now.len());
     for (series, place) in now.iter().zip(moved) {
-        let expected = before.iter().position(|known| known == series);
-        assert_eq!(place.map(|place| place as usize), expected, "{series}");
+        // One spelling can be two series: a bucket's bound is canonical only once its family is known as a histogram.
+        let spelt: Vec<usize> = (0..before.len()).filter(|at| before[*at] == *series).collect();
+        let found = place.map_or(spelt.is_empty(), |place| spelt.contains(&(place as usize)));
+        assert!(found, "{series}: {place:?}, not one of {spelt:?}");
     }
 }
 
