@@ -32,8 +32,8 @@ impl Load {
         for asker in 0..READERS {
             reading.spawn(read(self.reads.clone(), asker, start + length));
         }
-        for (asker, door) in (0..WRITERS).zip(std::iter::repeat(writers).flatten()) {
-            writing.spawn(write(door.clone(), asker, start + length));
+        if let Some(door) = writers {
+            (0..WRITERS).for_each(|asker| drop(writing.spawn(write(door.clone(), asker, start + length))));
         }
         let reads: Vec<Duration> = reading.join_all().await.into_iter().flatten().collect();
         let writes = writing.join_all().await.into_iter().sum();
