@@ -32,7 +32,7 @@ use http::{HeaderMap, header};
 use rustls::DistinguishedName;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use attributes::{Attributes, ResourceAttributes, SelectorOperator, SelectorRequirement};
+pub use attributes::{Attributes, ResourceAttributes, SelectorRequirement};
 pub use certificate::PeerCertificates;
 pub use error::{AuthError, AuthenticationError, AuthorizationError};
 pub use forbidden::Forbidden;

@@ -14,6 +14,6 @@ pub use object::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, S
 pub use quantity::{Format, Quantity, QuantityError};
 pub use sample::{MetricValue, Sample};
 pub use selector::{
-    EchoedExpression, EchoedOperator, EchoedSelector, Operator, Requirement, Selector, SelectorError,
-    SelectorFault,
+    EchoedExpression, EchoedSelector, Operator, Requirement, Selector, SelectorError, SelectorFault,
+    SelectorOperator,
 };

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::{LabelSource, labels::BrokenRules};
 
-pub use echo::{EchoedExpression, EchoedOperator, EchoedSelector};
+pub use echo::{EchoedExpression, EchoedSelector, SelectorOperator};
 
 /// One requirement of a selector.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -37,15 +37,9 @@ pub struct Finished {
 pub struct ScrapeStats {
     good: AtomicU64,
     failed: [AtomicU64; ErrorClass::ALL.len()],
-    wire_bytes: AtomicU64,
-    body_bytes: AtomicU64,
     appended: AtomicU64,
-    dropped: AtomicU64,
-    rejected: AtomicU64,
-    content_type_fallbacks: AtomicU64,
     reshaped: AtomicU64,
     skipped_ticks: AtomicU64,
-    lag_nanos: AtomicU64,
 }
 
 impl ScrapeStats {
@@ -57,15 +51,8 @@ impl ScrapeStats {
             None => add(&self.good, 1),
             Some(class) => self.failed.get(class as usize).into_iter().for_each(|total| add(total, 1)),
         }
-        add(&self.wire_bytes, finished.wire_bytes);
-        add(&self.body_bytes, finished.body_bytes);
         add(&self.appended, finished.appended);
-        add(&self.dropped, finished.dropped);
-        add(&self.rejected, finished.rejected);
-        add(&self.content_type_fallbacks, usize::from(finished.content_type_fallback));
         add(&self.reshaped, usize::from(finished.error.is_none() && !finished.steady));
-        let lag = u64::try_from(finished.lag.as_nanos()).unwrap_or(u64::MAX);
-        self.lag_nanos.fetch_add(lag, Ordering::Relaxed);
     }
 
     pub(super) fn skip(&self, ticks: u64) {
@@ -83,40 +70,10 @@ impl ScrapeStats {
         ErrorClass::ALL.into_iter().zip(self.failed.iter().map(|total| total.load(Ordering::Relaxed)))
     }
 
-    /// Bytes that came over the wire.
-    #[must_use]
-    pub fn wire_bytes(&self) -> u64 {
-        self.wire_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of bodies, unpacked.
-    #[must_use]
-    pub fn body_bytes(&self) -> u64 {
-        self.body_bytes.load(Ordering::Relaxed)
-    }
-
     /// Samples that went into the store.
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended.load(Ordering::Relaxed)
-    }
-
-    /// Samples that were read and not kept: duplicates, and what allow-lists leave out.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Bad lines.
-    #[must_use]
-    pub fn rejected(&self) -> u64 {
-        self.rejected.load(Ordering::Relaxed)
-    }
-
-    /// Bodies without a known Content-Type.
-    #[must_use]
-    pub fn content_type_fallbacks(&self) -> u64 {
-        self.content_type_fallbacks.load(Ordering::Relaxed)
     }
 
     /// Good scrapes whose lines were not those of the scrape before.
@@ -129,11 +86,5 @@ impl ScrapeStats {
     #[must_use]
     pub fn skipped_ticks(&self) -> u64 {
         self.skipped_ticks.load(Ordering::Relaxed)
-    }
-
-    /// How late all scrapes together have started.
-    #[must_use]
-    pub fn lag(&self) -> Duration {
-        Duration::from_nanos(self.lag_nanos.load(Ordering::Relaxed))
     }
 }

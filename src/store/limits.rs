@@ -71,8 +71,13 @@ impl Usage {
         if added >= reserved {
             self.series.fetch_add(added - reserved, Ordering::Relaxed);
         } else {
-            self.series.fetch_sub(reserved - added, Ordering::Relaxed);
+            self.give_back(reserved - added);
         }
+    }
+
+    /// Gives series back that are held no more.
+    pub(super) fn give_back(&self, series: usize) {
+        self.series.fetch_sub(series, Ordering::Relaxed);
     }
 
     pub(super) fn charge(&self, bytes: usize) {
@@ -90,7 +95,7 @@ impl Usage {
     }
 
     pub(super) fn release(&self, bytes: usize) {
-        self.series.fetch_sub(1, Ordering::Relaxed);
+        self.give_back(1);
         self.refund(bytes);
     }
 }

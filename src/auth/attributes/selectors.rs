@@ -1,7 +1,7 @@
 //! The selectors of a list's query, as an access review carries them.
 
 use super::first;
-use crate::model::{Operator, Requirement, Selector};
+use crate::model::{Operator, Requirement, Selector, SelectorOperator};
 
 /// One requirement of a `labelSelector` or `fieldSelector`, in the words of a LabelSelectorRequirement.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -12,32 +12,6 @@ pub struct SelectorRequirement {
     pub operator: SelectorOperator,
     /// With what; empty for the two that take no value.
     pub values: Vec<String>,
-}
-
-/// How a requirement compares. `>` and `<` have no word here, so that a review does not carry them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum SelectorOperator {
-    /// One of the values.
-    In,
-    /// None of the values.
-    NotIn,
-    /// There.
-    Exists,
-    /// Not there.
-    DoesNotExist,
-}
-
-impl SelectorOperator {
-    /// The word on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::In => "In",
-            Self::NotIn => "NotIn",
-            Self::Exists => "Exists",
-            Self::DoesNotExist => "DoesNotExist",
-        }
-    }
 }
 
 impl SelectorRequirement {

@@ -28,15 +28,16 @@ pub struct EchoedExpression {
     /// The label's name.
     pub key: String,
     /// How it is compared.
-    pub operator: EchoedOperator,
-    /// With what, sorted; none for [`EchoedOperator::Exists`] and [`EchoedOperator::DoesNotExist`].
+    pub operator: SelectorOperator,
+    /// With what, sorted; none for [`SelectorOperator::Exists`] and [`SelectorOperator::DoesNotExist`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
-/// `metav1.LabelSelectorOperator`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub enum EchoedOperator {
+/// `metav1.LabelSelectorOperator`, in answers and in access reviews. It has no word for `>` and `<`, so neither carries
+/// them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+pub enum SelectorOperator {
     /// The label has one of the values.
     In,
     /// The label has none of the values, or is not there.
@@ -47,7 +48,7 @@ pub enum EchoedOperator {
     DoesNotExist,
 }
 
-impl EchoedOperator {
+impl SelectorOperator {
     /// Its name on the wire, in JSON and protobuf.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -71,10 +72,10 @@ impl EchoedSelector {
                     continue;
                 }
                 Operator::GreaterThan | Operator::LessThan => continue,
-                Operator::In => EchoedOperator::In,
-                Operator::NotIn | Operator::NotEquals => EchoedOperator::NotIn,
-                Operator::Exists => EchoedOperator::Exists,
-                Operator::DoesNotExist => EchoedOperator::DoesNotExist,
+                Operator::In => SelectorOperator::In,
+                Operator::NotIn | Operator::NotEquals => SelectorOperator::NotIn,
+                Operator::Exists => SelectorOperator::Exists,
+                Operator::DoesNotExist => SelectorOperator::DoesNotExist,
             };
             let (key, values) = (key.clone(), values.clone());
             echoed.match_expressions.push(EchoedExpression { key, operator, values });

@@ -157,9 +157,12 @@ fn echo_says_what_upstream_cannot() {
         json!({"matchLabels": {"c": "x"}, "matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}]})
     );
     assert_eq!(json!(selector("b>3").echo()), json!({}));
-    for operator in
-        [EchoedOperator::In, EchoedOperator::NotIn, EchoedOperator::Exists, EchoedOperator::DoesNotExist]
-    {
+    for operator in [
+        SelectorOperator::In,
+        SelectorOperator::NotIn,
+        SelectorOperator::Exists,
+        SelectorOperator::DoesNotExist,
+    ] {
         assert_eq!(json!(operator), json!(operator.as_str()));
     }
 }

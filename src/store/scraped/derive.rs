@@ -16,7 +16,7 @@ use super::{
     Fold, SeriesKind,
     history::History,
     quantile,
-    rate::{Increase, Span, Unknown, increase},
+    rate::{Increase, Unknown, increase},
     shape::{Group, Shape},
 };
 
@@ -76,9 +76,9 @@ impl Sum {
     }
 
     /// Adds what one target knows of `metric`.
-    pub(super) fn add(&mut self, history: &History, metric: &str, selector: &Selector, span: Span) {
+    pub(super) fn add(&mut self, history: &History, metric: &str, selector: &Selector) {
         let Some(derivation) = Derivation::of(history.shape(), metric) else { return };
-        let reader = Reader { history, selector, span };
+        let reader = Reader { history, selector };
         match derivation.read(&reader) {
             Ok((parts, window)) => self.merge(parts, window),
             Err(missing) => self.missing = self.missing.or(missing),
@@ -136,7 +136,6 @@ impl From<Unknown> for Missing {
 struct Reader<'a> {
     history: &'a History,
     selector: &'a Selector,
-    span: Span,
 }
 
 impl Reader<'_> {
@@ -155,7 +154,7 @@ impl Reader<'_> {
         let mut known = Vec::with_capacity(selected.len());
         for series in selected {
             let (points, lacked) = self.history.points(series);
-            match (increase(&points, lacked, self.span), self.history.shape().kind(series)) {
+            match (increase(&points, lacked, self.history.span()), self.history.shape().kind(series)) {
                 (Ok(increase), Some(kind)) => known.push((kind, increase)),
                 (Err(unknown), _) => missing = unknown.into(),
                 (Ok(_), None) => {}

@@ -11,6 +11,8 @@ use super::{
 /// A target's values over a little more than one window.
 #[derive(Debug)]
 pub(super) struct History {
+    /// How far back it goes, which is what rates are computed over.
+    span: Span,
     shape: Arc<Shape>,
     newest: Box<[f64]>,
     /// One for each scrape, newest first.
@@ -27,8 +29,12 @@ pub(super) struct Stamp {
 }
 
 impl History {
-    pub(super) fn new(stamp: Stamp, shape: Arc<Shape>, values: &[f64]) -> Self {
-        Self { shape, newest: values.into(), stamps: VecDeque::from([stamp]), rows: VecDeque::new() }
+    pub(super) fn new(span: Span, stamp: Stamp, shape: Arc<Shape>, values: &[f64]) -> Self {
+        Self { span, shape, newest: values.into(), stamps: VecDeque::from([stamp]), rows: VecDeque::new() }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.span
     }
 
     pub(super) fn shape(&self) -> &Arc<Shape> {
@@ -50,9 +56,8 @@ impl History {
     }
 
     /// Adds a scrape of the same shape.
-    pub(super) fn push(&mut self, stamp: Stamp, values: &[f64], span: Span) {
+    pub(super) fn push(&mut self, stamp: Stamp, values: &[f64]) {
         self.add(stamp, values, |_| true);
-        self.prune(span);
     }
 
     /// Adds a scrape of another shape; `moved` has the old place of each of its series. Series keep their past, new
@@ -78,6 +83,7 @@ impl History {
         self.rows.push_front(Row::between(before, values));
         self.newest = values.into();
         self.stamps.push_front(stamp);
+        self.prune();
     }
 
     fn reshape(&mut self, shape: Arc<Shape>, moved: &[Option<u32>]) {
@@ -119,7 +125,8 @@ impl History {
 
     /// Keeps what lies within the window and the one scrape before it that anchors the rate, and never more than
     /// the window can hold.
-    pub(super) fn prune(&mut self, span: Span) {
+    fn prune(&mut self) {
+        let span = self.span;
         let edge = self.at() - span.window + span.interval / 2;
         let anchored = self.stamps.iter().take_while(|stamp| stamp.at > edge).count() + 1;
         let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 3;
@@ -163,26 +170,26 @@ mod tests {
 
     #[test]
     fn what_was_pushed_is_read_back_newest_first() {
-        let mut history = History::new(stamp(0), shape(&["a", "b"]), &[1.0, 0.5]);
-        history.push(stamp(15_000), &[3.0, 0.25], SPAN);
-        history.push(stamp(30_000), &[1_000_003.0, f64::NAN], SPAN);
+        let mut history = History::new(SPAN, stamp(0), shape(&["a", "b"]), &[1.0, 0.5]);
+        history.push(stamp(15_000), &[3.0, 0.25]);
+        history.push(stamp(30_000), &[1_000_003.0, f64::NAN]);
         assert_eq!(values(&history, 0), [1_000_003.0, 3.0, 1.0]);
         assert_eq!(values(&history, 1)[1..], [0.25, 0.5]);
     }
 
     #[test]
     fn no_more_is_kept_than_a_window_and_its_anchor() {
-        let mut history = History::new(stamp(0), shape(&["a"]), &[0.0]);
+        let mut history = History::new(SPAN, stamp(0), shape(&["a"]), &[0.0]);
         for n in 1..50_i32 {
-            history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)], SPAN);
+            history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)]);
         }
         assert_eq!(values(&history, 0), [49.0, 48.0, 47.0, 46.0, 45.0]);
     }
 
     #[test]
     fn series_keep_their_past_when_the_shape_changes() {
-        let mut history = History::new(stamp(0), shape(&["a", "b"]), &[1.0, 10.0]);
-        history.push(stamp(15_000), &[2.0, 20.0], SPAN);
+        let mut history = History::new(SPAN, stamp(0), shape(&["a", "b"]), &[1.0, 10.0]);
+        history.push(stamp(15_000), &[2.0, 20.0]);
         history.push_moved(stamp(30_000), shape(&["b", "c"]), &[30.0, 5.0], &[Some(1), None]);
         assert_eq!(values(&history, 0), [30.0, 20.0, 10.0]);
         let (points, lacked) = history.points(1);

@@ -10,7 +10,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -104,7 +104,6 @@ impl Target {
     /// # Errors
     /// When its new series do not fit the store; the last scrape stands then.
     pub fn append(&self, scrape: Scrape<'_>) -> Result<(), AppendError> {
-        let span = self.scraped.options.span();
         let stamp =
             Stamp { at: scrape.at.as_millisecond(), started: scrape.started.map(Timestamp::as_millisecond) };
         let mut history = self.scraped.history.write();
@@ -115,12 +114,14 @@ impl Target {
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
         match (history.as_mut(), scrape.moved) {
-            (Some(history), None) if !changed => history.push(stamp, scrape.values, span),
+            (Some(history), None) if !changed => history.push(stamp, scrape.values),
             (Some(history), Some(moved)) => {
                 history.push_moved(stamp, scrape.shape.clone(), scrape.values, moved);
-                history.prune(span);
             }
-            _ => *history = Some(History::new(stamp, scrape.shape.clone(), scrape.values)),
+            _ => {
+                let span = self.scraped.options.span();
+                *history = Some(History::new(span, stamp, scrape.shape.clone(), scrape.values));
+            }
         }
         self.store.0.scraped.recount(bytes, history.as_ref().map_or(0, History::bytes));
         self.scraped.error.lock().take();
@@ -146,17 +147,16 @@ impl Store {
         let limit = self.0.limits.scraped_series;
         let old_len = old.map_or(0, Shape::len);
         self.0.scraped.reserve(new.len().saturating_sub(old_len), limit)?;
-        self.0.scraped.settle(old_len.saturating_sub(new.len()), 0);
+        self.0.scraped.give_back(old_len.saturating_sub(new.len()));
         self.name(options, old, new);
         Ok(())
     }
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
         let resource = &options.object.resource;
-        let valid =
-            |shape: &Shape| derive::names(shape).into_iter().filter_map(|name| MetricName::new(&name).ok());
-        valid(new).for_each(|metric| self.0.names.add(resource, &metric));
-        old.into_iter().flat_map(valid).for_each(|metric| self.0.names.remove(resource, &metric));
+        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
+        new.difference(&old).for_each(|metric| self.0.names.add(resource, metric));
+        old.difference(&new).for_each(|metric| self.0.names.remove(resource, metric));
     }
 
     /// Takes a target out of its object and off the books; nothing if that was done already.
@@ -167,7 +167,7 @@ impl Store {
         }
         self.0.objects.remove_if(object, |_, slot| slot.is_empty());
         if let Some(history) = scraped.history.write().take() {
-            self.0.scraped.settle(history.shape().len(), 0);
+            self.0.scraped.give_back(history.shape().len());
             self.0.scraped.refund(history.bytes());
             self.name(&scraped.options, Some(history.shape()), &Shape::default());
         }
@@ -187,10 +187,8 @@ impl Scraped {
     }
 
     /// The names that it answers to, for listing an object's metrics.
-    pub(super) fn names(&self) -> Vec<MetricName> {
-        let history = self.history.read();
-        let names = history.as_ref().map(|history| derive::names(history.shape())).unwrap_or_default();
-        names.iter().filter_map(|name| MetricName::new(name).ok()).collect()
+    pub(super) fn names(&self) -> BTreeSet<MetricName> {
+        self.history.read().as_ref().map(|history| answered(history.shape())).unwrap_or_default()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -229,6 +227,11 @@ impl Scraped {
     }
 }
 
+/// The names that a target of this shape answers to and that a path can carry, each once.
+fn answered(shape: &Shape) -> BTreeSet<MetricName> {
+    derive::names(shape).iter().filter_map(|name| MetricName::new(name).ok()).collect()
+}
+
 /// Characters of a scrape's error that a read quotes.
 const LONGEST_ERROR: usize = 300;
 
@@ -243,7 +246,7 @@ pub(super) fn read(targets: &[Arc<Scraped>], metric: &str, query: Query<'_>) -> 
             continue;
         }
         if let Some(history) = target.history.read().as_ref() {
-            sum.add(history, metric, query.selector, target.options.span());
+            sum.add(history, metric, query.selector);
             oldest = oldest.min(history.at());
         }
     }
