@@ -155,7 +155,7 @@ fn reviewed(path: &MetricsPath, asked: &ResourceAttributes) -> ResourceAttribute
 #[test]
 fn what_is_served_is_what_was_reviewed() {
     let served = std::cell::Cell::new(0);
-    TestRunner::new(ProptestConfig::with_cases(10_000))
+    TestRunner::new(ProptestConfig::with_cases(20_000))
         .run(&uri_path(), |path| {
             let Ok(uri) = path.parse::<http::Uri>() else { return Ok(()) };
             let Route::Metrics(version, metrics) = Route::of(uri.path()) else { return Ok(()) };
