@@ -35,7 +35,7 @@ use custom_metrics_adapter::{
     serve::{self, ConnectionCounters, Listener, RequestSpans, ServeOptions},
     store::{self, Store, Write as Value},
     telemetry::{
-        metrics::{InFlightLimits, Metrics},
+        metrics::{Limits as Shown, Metrics, ScrapeLimits},
         traces::{self, Edge},
     },
 };
@@ -110,7 +110,8 @@ fn report(what: &str, rounds: &[[f64; 4]]) {
 
 /// Addresses: without telemetry, with traces off, with metrics, with metrics and traces.
 async fn servers(provider: &SdkTracerProvider) -> [SocketAddr; 4] {
-    let metrics = Metrics::new(InFlightLimits { api: 400, write: 200, scrape: 64 }).unwrap();
+    let scrape = ScrapeLimits { in_flight: 64, targets: 1_000, samples: 1_000, body_bytes: 1 << 20 };
+    let metrics = Metrics::new(Shown { api: 400, write: 200, scrape }).unwrap();
     let observer = || metrics.api.clone();
     let bare = serve(api(Arc::new(())), None).await;
     let off = serve(api(Arc::new(())), traces::of_requests(Edge::Api)).await;
