@@ -3,7 +3,7 @@
 //! Traces are on when `OTEL_TRACES_EXPORTER` is `otlp`, or when it is not set and an endpoint is
 //! (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`). Off, there is no layer, no thread and no
 //! span. Endpoint, headers, timeouts, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and
-//! `OTEL_BSP_*` are read by the SDK as its specification says; the sampler is ours, see [`super::sampling`].
+//! `OTEL_BSP_*` are read by the SDK as its specification says; the sampler is asked by us (`sampling.rs`).
 //!
 //! A span ends in a bounded queue of a thread of its own: a collector that is slow or away costs spans, never time.
 
