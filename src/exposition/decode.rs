@@ -1,8 +1,6 @@
 //! Content-Encoding: what stands between the wire and an exposition, under a cap of decoded bytes.
 
-use std::io::Read;
-
-use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// What to send as `Accept-Encoding` when compression is wanted.
 pub const ACCEPT_ENCODING: &str = "gzip";
@@ -67,13 +65,53 @@ pub fn decode<'a>(
     if decoded.len() > limit { Err(DecodeError::TooLarge(limit)) } else { Ok(decoded) }
 }
 
+/// Unpacks one member after the other, each straight into `buffer`: a reader in between would copy everything twice.
 fn inflate(body: &[u8], limit: usize, buffer: &mut Vec<u8>) -> Result<(), DecodeError> {
     buffer.clear();
-    let one_too_many = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut capped = MultiGzDecoder::new(body).take(one_too_many);
-    capped.read_to_end(buffer).map_err(DecodeError::Gzip)?;
+    let mut rest = member(body, limit, buffer)?;
+    while !rest.is_empty() && buffer.len() <= limit {
+        rest = member(rest, limit, buffer)?;
+    }
     Ok(())
 }
+
+/// Unpacks the first member of `body`, until `buffer` has more than `limit`; gives back what follows it.
+fn member<'a>(body: &'a [u8], limit: usize, buffer: &mut Vec<u8>) -> Result<&'a [u8], DecodeError> {
+    let mut member = Decompress::new_gzip(WINDOW_BITS);
+    let mut rest = body;
+    while buffer.len() <= limit {
+        make_room(buffer, limit);
+        let (taken, given) = (member.total_in(), buffer.len());
+        let outcome = member.decompress_vec(rest, buffer, FlushDecompress::Finish);
+        let status = outcome.map_err(|error| DecodeError::Gzip(error.into()))?;
+        let taken = usize::try_from(member.total_in() - taken).unwrap_or(usize::MAX);
+        rest = rest.get(taken..).unwrap_or_default();
+        match status {
+            Status::StreamEnd => return Ok(rest),
+            _ if taken == 0 && buffer.len() == given => return Err(truncated()),
+            _ => {}
+        }
+    }
+    Ok(rest)
+}
+
+/// Room for at least one more byte: as much again as there is, but little past the limit.
+fn make_room(buffer: &mut Vec<u8>, limit: usize) {
+    if buffer.len() == buffer.capacity() {
+        let most = limit.saturating_add(1).saturating_sub(buffer.len());
+        buffer.reserve_exact(buffer.len().max(FIRST_BYTES).min(most));
+    }
+}
+
+fn truncated() -> DecodeError {
+    DecodeError::Gzip(std::io::ErrorKind::UnexpectedEof.into())
+}
+
+/// The largest window of DEFLATE: a member does not say which one it needs.
+const WINDOW_BITS: u8 = 15;
+
+/// The first room of a buffer that has none.
+const FIRST_BYTES: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {
