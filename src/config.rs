@@ -188,7 +188,7 @@ pub struct Requests {
     #[arg(long, env = "CMA_MAX_REQUESTS_INFLIGHT", value_name = "COUNT", default_value_t = 400)]
     pub max_requests_inflight: usize,
 
-    /// Writes under way at once; more are answered 429.
+    /// Writes under way at once, once their bodies are there; more are answered 429.
     #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", default_value_t = 200)]
     pub max_writes_inflight: usize,
 

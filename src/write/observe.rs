@@ -95,6 +95,8 @@ pub enum Rejection {
     Timeout,
     /// Half a body.
     Aborted,
+    /// A body that newer ones took the room of.
+    Displaced,
     /// The store is full.
     Full,
     /// Too many requests under way.
@@ -133,6 +135,7 @@ impl Rejection {
             WriteError::Body(BodyError::TooLarge { .. }) => Self::TooLarge,
             WriteError::Body(BodyError::Timeout { .. }) => Self::Timeout,
             WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,
+            WriteError::Body(BodyError::Displaced) => Self::Displaced,
             WriteError::Append(_) => Self::Full,
             WriteError::TooManyRequests(_) => Self::TooManyRequests,
             WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,

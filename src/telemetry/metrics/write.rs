@@ -103,6 +103,7 @@ label!(Rejection, "reason", {
     TooLarge => "too_large",
     Timeout => "timeout",
     Aborted => "aborted",
+    Displaced => "displaced",
     Full => "full",
     TooManyRequests => "too_many_requests",
 });
