@@ -29,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use rustls::DistinguishedName;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -181,7 +181,7 @@ impl Auth {
             Ok(None) => None,
             Err(error) => Some(error),
         };
-        match (bearer_token(headers), refused) {
+        match (BearerToken::of(headers), refused) {
             (Some(token), _) => delegated.by_token(token).await.map(User::authenticated),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(User::anonymous()),
@@ -369,15 +369,6 @@ impl hashbrown::Equivalent<Arc<Question>> for QuestionRef<'_> {
     fn equivalent(&self, question: &Arc<Question>) -> bool {
         *self.0 == question.user && *self.1 == question.attributes
     }
-}
-
-/// The token of an `Authorization: Bearer` header, split at the first blanks as upstream splits it.
-fn bearer_token(headers: &HeaderMap) -> Option<BearerToken> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
-    let mut parts = value.split(' ');
-    let scheme = parts.next()?;
-    let token = parts.next().filter(|token| !token.is_empty())?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| BearerToken(token.into()))
 }
 
 /// SHA-256 by the TLS provider: what a cache keeps of a token, and the id of a certificate.

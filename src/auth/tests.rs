@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{FutureExt, future::BoxFuture};
+use http::header;
 use tokio::time::advance;
 
 use super::*;
