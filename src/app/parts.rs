@@ -64,6 +64,7 @@ fn limits(config: &Config) -> Limits {
         series: config.store.max_series,
         series_per_object: config.store.max_series_per_object,
         scraped_series: config.scrape.limits.scrape_max_series,
+        scraped_bytes: config.scrape.limits.scrape_max_bytes,
     }
 }
 

@@ -144,6 +144,7 @@ impl From<ReadError> for ScrapeError {
         match error {
             ReadError::Parse(error) => Self::Parse(error),
             ReadError::Limit(error) => Self::Limit(error),
+            ReadError::Full(error) => Self::Store(error),
         }
     }
 }
