@@ -134,6 +134,7 @@ fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addr
 fn limits(config: &Config) -> serve::Limits {
     serve::Limits {
         connections: config.requests.max_connections,
+        connections_per_client: config.requests.per_client(),
         drain_grace: std(config.shutdown.shutdown_grace),
         ..serve::Limits::default()
     }

@@ -98,6 +98,25 @@ async fn connections_over_the_cap_are_closed_at_once_and_the_cap_frees_up() {
 }
 
 #[tokio::test]
+async fn one_client_does_not_get_all_connections() {
+    let world = World::http(Limits { connections: 10, connections_per_client: 2, ..Limits::default() }).await;
+    let from = async |client: [u8; 4]| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((client, 0).into()).unwrap();
+        socket.connect(world.address).await.unwrap()
+    };
+    let greedy = [from([127, 0, 0, 2]).await, from([127, 0, 0, 2]).await];
+    eventually("two are open", async || world.counters.open.get() == 2).await;
+    closed(from([127, 0, 0, 2]).await).await;
+    assert_eq!((world.counters.refused_client.get(), world.counters.refused.get()), (1, 0));
+    assert!(get(world.address, "/port").await.starts_with("HTTP/1.1 200"), "others are let in");
+    drop(greedy);
+    eventually("they have ended", async || world.counters.open.get() == 0).await;
+    drop(from([127, 0, 0, 2]).await);
+    eventually("it is let in again", async || world.counters.accepted.get() == 4).await;
+}
+
+#[tokio::test]
 async fn a_panic_is_one_failed_request() {
     let world = World::https(Limits::default()).await;
     let client = client::https(&world.authority, None);
