@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 pub use append::{Removal, Write};
 pub use budget::{Budget, Share};
@@ -52,6 +53,8 @@ struct Inner {
     written: Usage,
     scraped: Usage,
     budget: Arc<Budget>,
+    /// Held by whoever adds written series, from counting to the last of them.
+    growth: Mutex<()>,
     limits: Limits,
 }
 
@@ -82,7 +85,15 @@ impl Store {
         let objects = DashMap::with_hasher(foldhash::fast::RandomState::default());
         let (written, scraped) = (Usage::default(), Usage::default());
         let budget = Budget::new(limits.scraped_bytes);
-        Self(Arc::new(Inner { objects, names: Names::default(), written, scraped, budget, limits }))
+        Self(Arc::new(Inner {
+            objects,
+            names: Names::default(),
+            written,
+            scraped,
+            budget,
+            growth: Mutex::default(),
+            limits,
+        }))
     }
 
     /// Takes a live object's unbound values as its own, and drops what was written before it was created or for an
