@@ -287,3 +287,26 @@ async fn many_bytes_in_few_series_are_bounded_and_those_who_came_first_go_on() {
     (0..10).for_each(|seed| world.remove(&format!("bulky-{seed}")));
     eventually("their bytes are free again", async || world.store.budget().held() < 10_000).await;
 }
+
+#[tokio::test]
+async fn large_bodies_that_do_not_end_hold_up_other_large_ones_only() {
+    let options = ScrapeOptions { large_bodies: 1, ..impatient() };
+    let world = World::start(options);
+    let start =
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n".to_vec(), vec![b'#'; 300 << 10]].concat();
+    let endless = Target::start(Behaviour::Hang(start)).await;
+    let patient = [("prometheus.io/interval", "30s"), ("prometheus.io/timeout", "30s")];
+    world.add(pod("endless", endless.address, &patient));
+    let large = Target::start(text(&format!("a 1\n#{}\n", "x".repeat(300 << 10)))).await;
+    let small = Target::start(text("a 1\n")).await;
+    // The first scrape of a long interval may be late.
+    eventually("its place is taken", async || !endless.requests().is_empty()).await;
+    world.add(pod("large", large.address, &[]));
+    world.add(pod("small", small.address, &[]));
+    let waits = "while waiting for other large bodies to be read";
+    eventually("the large one waits in vain", async || world.fails("large", "timeout").await.contains(waits))
+        .await;
+    world.is("small", Health::Up).await;
+    world.remove("endless");
+    world.is("large", Health::Up).await;
+}
