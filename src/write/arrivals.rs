@@ -18,8 +18,9 @@ pub(super) struct Room {
     pub(super) bytes: usize,
 }
 
-/// The room of the write port: 64 batches of the largest size, and twice the requests that are taken in.
-pub(super) const ROOM: Room = Room { bodies: 2_048, bytes: 64 << 20 };
+/// The room of the write port: 32 batches of the largest size, so that they fit beside everything else with buffers
+/// that may be twice as large.
+pub(super) const ROOM: Room = Room { bodies: 2_048, bytes: 32 << 20 };
 
 /// All bodies that are arriving. Cheap to clone.
 #[derive(Clone)]

@@ -30,7 +30,7 @@ use axum::{
     routing::any,
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 pub use body::{Query, Value};
 pub use error::WriteError;
@@ -44,7 +44,7 @@ use crate::{
     store::{Removal, Store, Write},
 };
 use arrivals::{Arrivals, ROOM};
-use observe::Turn;
+use observe::{Admission, Turn};
 use receive::BodyLimits;
 use target::Target;
 
@@ -121,7 +121,7 @@ async fn batch_request(State(writes): State<Writes>, request: Request) -> Result
 impl Writes {
     async fn write(&self, path: WritePath, query: Query, request: Request) -> Result<StatusCode, WriteError> {
         let body = self.receive(request).await?;
-        let _permit = self.permit()?;
+        let _admission = self.admit()?;
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(query)?;
         let target = Target::resolve(&self.cluster, path).await?;
@@ -131,7 +131,7 @@ impl Writes {
 
     async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
         let body = self.receive(request).await?;
-        let _permit = self.permit()?;
+        let _admission = self.admit()?;
         let now = Timestamp::now();
         let batch = self.resolve_lines(batch::parse(&body, now)?, now).await?;
         self.append(batch, now)?;
@@ -151,13 +151,15 @@ impl Writes {
         Ok(receive::read(&head.headers, body, limits, self.arrivals.begin()).await?)
     }
 
-    /// Taken when the body is there: a client that does not send the rest of it must not hold up those who do.
-    fn permit(&self) -> Result<SemaphorePermit<'_>, WriteError> {
-        self.permits.try_acquire().map_err(|_| WriteError::TooManyRequests(self.options.in_flight))
+    /// Asked for when the body is there: a client that does not send the rest of it must not hold up those who do.
+    fn admit(&self) -> Result<Admission<'_>, WriteError> {
+        let permit = self.permits.try_acquire();
+        let permit = permit.map_err(|_| WriteError::TooManyRequests(self.options.in_flight))?;
+        Ok(Admission::new(&*self.observer, permit))
     }
 
     async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
-        let _permit = self.permit()?;
+        let _admission = self.admit()?;
         let Target { object, metric, .. } = Target::resolve(&self.cluster, path).await?;
         let removal = Removal { object, metric, labels: query.labels };
         match self.store.remove(&removal) {

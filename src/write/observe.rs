@@ -6,7 +6,7 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use tokio::time::Instant;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{BodyError, WriteError};
 
@@ -16,6 +16,12 @@ pub trait Observer: Send + Sync + 'static {
     fn begun(&self, operation: Operation) {
         let _ = operation;
     }
+
+    /// Its body is there, and it counts among those under way; [`Observer::left`] follows.
+    fn entered(&self) {}
+
+    /// It counts among those under way no more.
+    fn left(&self) {}
 
     /// So many samples were stored.
     fn appended(&self, samples: usize) {
@@ -153,6 +159,25 @@ impl Rejected {
             WriteError::Lines { rejected, .. } => Self(rejected),
             error => Self(Rejection::of(&error).into_iter().collect()),
         }
+    }
+}
+
+/// One of the writes that may be under way, until it is dropped.
+pub(super) struct Admission<'a> {
+    observer: &'a dyn Observer,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<'a> Admission<'a> {
+    pub(super) fn new(observer: &'a dyn Observer, permit: SemaphorePermit<'a>) -> Self {
+        observer.entered();
+        Self { observer, _permit: permit }
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        self.observer.left();
     }
 }
 

@@ -1,6 +1,12 @@
 //! The write port: what upstream's clients send, what a user of curl sends, and what neither should.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
@@ -260,16 +266,44 @@ async fn half_sent_writes_hold_up_nobody_else() {
     drop(stuck);
 }
 
+/// Counts who has come to be under way, and who has left.
+#[derive(Default)]
+struct UnderWay(AtomicUsize, AtomicUsize);
+
+impl write::Observer for UnderWay {
+    fn entered(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn left(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_write_counts_as_under_way_once_its_body_is_there() {
+    let (store, under_way) = (Store::new(Limits::default()), Arc::new(UnderWay::default()));
+    let router = write::observed(store.clone(), Cluster::standalone(), options(1), under_way.clone());
+    let port = Port { store, router };
+    let counts = || [&under_way.0, &under_way.1].map(|count| count.load(Ordering::Relaxed));
+    let stuck = half_sent(&port, b"1");
+    assert_eq!(counts(), [0, 0]);
+    port.post(&format!("{POD}/b"), "1").await;
+    assert_eq!(counts(), [1, 1]);
+    drop(stuck);
+    assert_eq!(counts(), [1, 1]);
+}
+
 #[tokio::test]
 async fn the_bodies_that_have_been_arriving_the_longest_make_room_for_new_ones() {
     static LARGE: [u8; write::MAX_BODY_BYTES] = [b'1'; write::MAX_BODY_BYTES];
     let port = Port::new();
-    let mut large: Vec<_> = (0..65).map(|_| half_sent(&port, &LARGE)).collect();
+    let mut large: Vec<_> = (0..33).map(|_| half_sent(&port, &LARGE)).collect();
     assert_eq!(within("the oldest is given up", &mut large[0]).await, StatusCode::TOO_MANY_REQUESTS);
     assert!((&mut large[1]).now_or_never().is_none(), "the others fit");
 
     let mut many: Vec<_> = (0..2_048).map(|_| half_sent(&port, b"")).collect();
-    assert_eq!(within("the older are given up", &mut large[64]).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(within("the older are given up", &mut large[32]).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::OK);
     assert_eq!(within("the oldest is given up", &mut many[0]).await, StatusCode::TOO_MANY_REQUESTS);
 }
