@@ -14,7 +14,7 @@ use super::ReviewError;
 
 /// Verdicts by question.
 ///
-/// Bounded by `capacity`: the oldest verdict makes room. A failed call is never remembered. When every request that
+/// Bounded by `capacity`: the oldest verdict makes room. Denials fill half of it at most. A failed call is never remembered. When every request that
 /// waits for a call has gone away, the call is cancelled.
 pub(super) struct Verdicts<K, V> {
     capacity: usize,
