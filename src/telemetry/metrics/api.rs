@@ -1,7 +1,7 @@
 //! Requests of the metrics API, and the values that they read.
 
 use jiff::{SignedDuration, Timestamp};
-use prometheus::{Error, IntGauge};
+use prometheus::{Error, Histogram, IntGauge};
 use tracing::Span;
 
 use super::{
@@ -72,9 +72,7 @@ impl Observer for ApiMetrics {
     fn read(&self, values: &[MetricValue], now: Timestamp) {
         self.values.add((), values.len());
         if let Some(ages) = self.ages.of(()) {
-            let ages = ages.local();
-            values.iter().for_each(|value| ages.observe(age(value, now)));
-            ages.flush();
+            observe(ages, values.iter().map(|value| age(value, now)));
         }
         let objects = i64::try_from(values.len()).unwrap_or(i64::MAX);
         Span::current().record("custom_metrics.objects", objects);
@@ -91,6 +89,16 @@ impl Observer for ApiMetrics {
             Span::current().record("custom_metrics.absence", reason);
         }
     }
+}
+
+/// Many at once touch what all threads share once only; for few that is not worth its allocation.
+fn observe(ages: &Histogram, seconds: impl ExactSizeIterator<Item = f64>) {
+    if seconds.len() <= FEW {
+        return seconds.for_each(|age| ages.observe(age));
+    }
+    let local = ages.local();
+    seconds.for_each(|age| local.observe(age));
+    local.flush();
 }
 
 /// Seconds from the sample to the read; a sample of the future is new.
@@ -209,6 +217,9 @@ codes!(Code, {
     503 => Unavailable,
     504 => Timeout,
 });
+
+/// Values of a read that are observed one by one.
+const FEW: usize = 4;
 
 /// From a read in memory to a request that timed out.
 const LATENCY: [f64; 16] = [
