@@ -1,7 +1,8 @@
 //! Wires the parts, opens the sockets, drives them, and drains them in order.
 //!
-//! Start: cluster (watches) → auth (returns once the front proxy's CA is loaded) → certificate → sockets. A listener
-//! that opened earlier would answer kube-apiserver's first probes as an anonymous stranger's.
+//! Start: cluster (watches) → auth (returns once the front proxy's CA is loaded) → certificate → sockets → scrapes. A
+//! listener that opened earlier would answer kube-apiserver's first probes as an anonymous stranger's; a scrape that
+//! began earlier could be sent to a listener of ours.
 //!
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.
 
@@ -9,6 +10,7 @@ mod doors;
 mod metrics;
 mod pages;
 mod parts;
+mod refused;
 mod scraping;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -60,9 +62,10 @@ impl App {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let background = Background::default();
         let metrics = metrics::begin(&config)?;
-        let parts = Parts::build(&config, &metrics, &background).await?;
+        let mut parts = Parts::build(&config, &metrics, &background).await?;
         let sockets = Sockets::open(&config).await?;
         let addresses = sockets.addresses();
+        parts.scrape(&config, &metrics, addresses, &background).await;
         let counters = doors::counters(&config);
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters))?;

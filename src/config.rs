@@ -188,13 +188,18 @@ pub struct Requests {
     #[arg(long, env = "CMA_MAX_REQUESTS_INFLIGHT", value_name = "COUNT", default_value_t = 400)]
     pub max_requests_inflight: usize,
 
-    /// Writes under way at once; more are answered 429.
+    /// Writes under way at once, once their bodies are there; more are answered 429.
     #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", default_value_t = 200)]
     pub max_writes_inflight: usize,
 
     /// Connections open at once, each listener; one more is closed at once.
     #[arg(long, env = "CMA_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4_096)]
     pub max_connections: usize,
+
+    /// Connections open at once from one address, each listener; one more is closed at once. Without it a quarter of
+    /// --max-connections.
+    #[arg(long, env = "CMA_MAX_CONNECTIONS_PER_CLIENT", value_name = "COUNT")]
+    pub max_connections_per_client: Option<usize>,
 
     /// How long one request may take; after it the answer is 504.
     #[arg(long, env = "CMA_REQUEST_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "60s")]
@@ -297,6 +302,15 @@ impl Config {
     }
 }
 
+impl Requests {
+    /// Connections from one address: half-way between a proxy that brings everybody and a client that shuts out all
+    /// others.
+    #[must_use]
+    pub fn per_client(&self) -> usize {
+        self.max_connections_per_client.unwrap_or_else(|| self.max_connections.div_ceil(4))
+    }
+}
+
 impl Listen {
     fn each(&mut self) -> [(&'static str, &mut SocketAddr); 3] {
         [
@@ -342,6 +356,14 @@ mod tests {
     fn scraping_without_a_pause_is_refused() {
         assert!(Config::from_args(["--scrape-interval=0s"]).is_err());
         assert!(Config::from_args(["--scrape-timeout=0s"]).is_err());
+    }
+
+    #[test]
+    fn one_client_has_a_quarter_of_the_connections_unless_it_is_said_otherwise() {
+        let per_client = |args: &[&str]| Config::from_args(args.to_vec()).unwrap().requests.per_client();
+        assert_eq!(per_client(&[]), 1024);
+        assert_eq!(per_client(&["--max-connections=2"]), 1);
+        assert_eq!(per_client(&["--max-connections-per-client=4096"]), 4096);
     }
 
     #[test]

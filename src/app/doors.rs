@@ -68,12 +68,13 @@ impl Doors {
         (metrics, counters): (&Arc<Metrics>, &Listeners),
     ) -> anyhow::Result<Self> {
         let addresses = sockets.addresses();
-        let options = |tls, counters: &Arc<ConnectionCounters>, edge: Option<Edge>| ServeOptions {
-            tls,
-            limits: limits(config),
-            counters: counters.clone(),
-            spans: edge.and_then(traces::of_requests),
-        };
+        let options =
+            |tls: Option<Tls>, counters: &Arc<ConnectionCounters>, edge: Option<Edge>| ServeOptions {
+                limits: limits(config, tls.is_some()),
+                tls,
+                counters: counters.clone(),
+                spans: edge.and_then(traces::of_requests),
+            };
         let tls = Tls::new(parts.certificate.clone(), parts.auth.clone())?;
         let secure = options(Some(tls), &counters.secure, Some(Edge::Api));
         let write = options(None, &counters.write, Some(Edge::Write));
@@ -132,13 +133,31 @@ fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addr
         .merge(api::probes(&parts.readiness.checks()))
 }
 
-fn limits(config: &Config) -> serve::Limits {
+fn limits(config: &Config, secure: bool) -> serve::Limits {
+    let defaults = serve::Limits::default();
     serve::Limits {
+        header_bytes: if secure { defaults.header_bytes } else { PLAIN_HEADER_BYTES },
         connections: config.requests.max_connections,
+        connections_per_client: config.requests.per_client(),
         drain_grace: std(config.shutdown.shutdown_grace),
-        ..serve::Limits::default()
+        ..defaults
     }
 }
 
+/// Heads are long where the front proxy passes on a user's groups, and nowhere else.
+const PLAIN_HEADER_BYTES: u32 = 64 << 10;
+
 /// A write is small: whoever takes longer to send one holds the place of others.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_secure_port_takes_long_heads() {
+        let config = Config::from_args::<_, &str>([]).unwrap();
+        assert_eq!(limits(&config, true).header_bytes, 1 << 20);
+        assert_eq!(limits(&config, false).header_bytes, 64 << 10);
+    }
+}

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Background, scraping, std};
+use super::{Addresses, Background, refused, scraping, std};
 use crate::{
     auth::{Auth, AuthOptions, AuthSettings},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
-    scrape::Scraper,
+    scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
     store::{Limits, Store},
     telemetry::{metrics::Metrics, traces},
@@ -36,12 +36,22 @@ impl Parts {
         let auth = authority(config, &cluster, metrics, background).await?;
         let certificate = certificate(config).await?;
         let readiness = Readiness::new(cluster.clone(), certificate.clone());
-        let scraper = (config.scrape.scrape && !config.standalone).then(|| {
-            let options = scraping::options(&config.scrape, metrics);
-            let Background { tasks, end } = background.clone();
-            Scraper::start(options, cluster.clone(), store.clone(), tasks, end)
-        });
-        Ok(Self { store, cluster, auth, certificate, readiness, scraper })
+        Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
+    }
+
+    /// Begins to scrape, if pods are to be scraped. Comes after the sockets: no pod may have us scrape them.
+    pub(super) async fn scrape(
+        &mut self,
+        config: &Config,
+        metrics: &Metrics,
+        listeners: Addresses,
+        background: &Background,
+    ) {
+        let Some(server) = self.cluster.server().filter(|_| config.scrape.scrape) else { return };
+        let refused_addresses = refused::addresses(server, listeners).await;
+        let options = ScrapeOptions { refused_addresses, ..scraping::options(&config.scrape, metrics) };
+        let Background { tasks, end } = background.clone();
+        self.scraper = Some(Scraper::start(options, self.cluster.clone(), self.store.clone(), tasks, end));
     }
 }
 
@@ -54,6 +64,7 @@ fn limits(config: &Config) -> Limits {
         series: config.store.max_series,
         series_per_object: config.store.max_series_per_object,
         scraped_series: config.scrape.limits.scrape_max_series,
+        scraped_bytes: config.scrape.limits.scrape_max_bytes,
     }
 }
 

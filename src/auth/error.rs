@@ -45,6 +45,9 @@ pub enum AuthenticationError {
         /// The review's words; may be empty.
         problem: String,
     },
+    /// Too many tokens are being reviewed to ask about another one: 429.
+    #[error("{0} bearer tokens are being reviewed already")]
+    Crowded(usize),
     /// Nobody could say whose the token is.
     #[error("token review failed")]
     ReviewFailed(#[from] ReviewError),

@@ -28,8 +28,10 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, header};
+use futures::future::BoxFuture;
+use http::HeaderMap;
 use rustls::DistinguishedName;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use attributes::{Attributes, ResourceAttributes, SelectorRequirement};
@@ -98,6 +100,7 @@ struct Delegated {
     problem: ArcSwap<Option<String>>,
     reviews: Arc<dyn Reviews>,
     tokens: Arc<Verdicts<TokenDigest, TokenVerdict>>,
+    token_reviews: Arc<Semaphore>,
     access: Arc<Verdicts<Question, AccessVerdict>>,
     allowed_paths: AllowedPaths,
     observer: Arc<dyn Observer>,
@@ -109,6 +112,7 @@ struct Trusted {
 }
 
 type TokenDigest = [u8; 32];
+type TokenCall = BoxFuture<'static, Result<TokenVerdict, ReviewError>>;
 
 impl Default for AuthSettings {
     /// The times of the upstream library, and the three health paths.
@@ -168,7 +172,8 @@ impl Auth {
     /// front proxy's own certificate without a user in the headers. `X-Remote-*` without that certificate is ignored.
     ///
     /// # Errors
-    /// Credentials were given and none of them counts: answer 401.
+    /// Credentials were given and none of them counts: answer 401. [`AuthenticationError::Crowded`] when the token is
+    /// not known and too many others are being asked about: answer 429.
     pub async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -180,7 +185,7 @@ impl Auth {
             Ok(None) => None,
             Err(error) => Some(error),
         };
-        match (bearer_token(headers), refused) {
+        match (BearerToken::of(headers), refused) {
             (Some(token), _) => delegated.by_token(token).await.map(User::authenticated),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(User::anonymous()),
@@ -229,6 +234,7 @@ impl Delegated {
             problem: ArcSwap::from_pointee(None),
             reviews,
             tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
+            token_reviews: Arc::new(Semaphore::new(TOKEN_REVIEWS)),
             access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
             allowed_paths: rules.allowed_paths,
             observer,
@@ -269,11 +275,21 @@ impl Delegated {
         &self,
         digest: Arc<TokenDigest>,
         token: BearerToken,
-    ) -> Result<TokenVerdict, ReviewError> {
-        let call = || observe::timed(ReviewKind::Token, &self.observer, self.reviews.token(token));
-        let (verdict, _) = self.tokens.ask(digest, call).await?;
+    ) -> Result<TokenVerdict, AuthenticationError> {
+        let (verdict, _) = self.tokens.ask_if(digest, || self.token_call(token)).await?;
         self.observer.remembered(ReviewKind::Token, Remembered::Asked);
         Ok(verdict)
+    }
+
+    /// Whoever reaches the port can make up tokens, and each costs a call: only so many at once.
+    fn token_call(&self, token: BearerToken) -> Result<TokenCall, AuthenticationError> {
+        let permit = Arc::clone(&self.token_reviews).try_acquire_owned();
+        let permit = permit.map_err(|_| AuthenticationError::Crowded(TOKEN_REVIEWS))?;
+        let call = observe::timed(ReviewKind::Token, &self.observer, self.reviews.token(token));
+        Ok(Box::pin(async move {
+            let _permit = permit;
+            call.await
+        }))
     }
 
     async fn verdict(&self, user: &User, attributes: &Attributes) -> Result<AccessVerdict, ReviewError> {
@@ -334,18 +350,18 @@ impl Rules {
 }
 
 fn token_lifetime(verdict: &TokenVerdict, lifetimes: &Lifetimes) -> Lifetime {
-    let fresh = match verdict {
-        TokenVerdict::Authenticated(_) => lifetimes.allowed,
-        TokenVerdict::Rejected(_) => lifetimes.denied,
+    let (fresh, is_denial) = match verdict {
+        TokenVerdict::Authenticated(_) => (lifetimes.allowed, false),
+        TokenVerdict::Rejected(_) => (lifetimes.denied, true),
     };
-    Lifetime { fresh, outage: Duration::ZERO }
+    Lifetime { fresh, outage: Duration::ZERO, is_denial }
 }
 
 fn access_lifetime(verdict: &AccessVerdict, lifetimes: &Lifetimes) -> Lifetime {
     if verdict.allowed {
-        Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage }
+        Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage, is_denial: false }
     } else {
-        Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO }
+        Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO, is_denial: true }
     }
 }
 
@@ -359,15 +375,6 @@ impl hashbrown::Equivalent<Arc<Question>> for QuestionRef<'_> {
     }
 }
 
-/// The token of an `Authorization: Bearer` header, split at the first blanks as upstream splits it.
-fn bearer_token(headers: &HeaderMap) -> Option<BearerToken> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
-    let mut parts = value.split(' ');
-    let scheme = parts.next()?;
-    let token = parts.next().filter(|token| !token.is_empty())?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| BearerToken(token.into()))
-}
-
 /// SHA-256 by the TLS provider: what a cache keeps of a token, and the id of a certificate.
 fn sha256(bytes: &[u8]) -> TokenDigest {
     let mut digest = [0; 32];
@@ -378,6 +385,10 @@ fn sha256(bytes: &[u8]) -> TokenDigest {
 }
 
 const PRIVILEGED_GROUP: &str = "system:masters";
+/// Our own: token reviews under way at once. kube-apiserver's requests come with a certificate and need none; a token
+/// that is remembered needs none either.
+const TOKEN_REVIEWS: usize = 64;
+
 /// As upstream: the bound of the cache of access reviews.
 const CACHED_VERDICTS: usize = 8192;
 /// As upstream: what a caller writes into the path is remembered up to this size.

@@ -28,6 +28,15 @@ pub trait Reviews: Send + Sync + 'static {
 pub struct BearerToken(pub(super) Arc<str>);
 
 impl BearerToken {
+    /// The token of an `Authorization: Bearer` header, split at the first blanks as upstream splits it.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+        let mut parts = value.split(' ');
+        let scheme = parts.next()?;
+        let token = parts.next().filter(|token| !token.is_empty())?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| Self(token.into()))
+    }
+
     /// The secret itself.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
+use http::header;
 use tokio::time::advance;
 
 use super::*;
@@ -53,17 +54,36 @@ struct World {
     auth: Auth,
 }
 
-fn world(settings: AuthSettings) -> World {
+/// Knows the token `known`, and thinks about all others for ever.
+struct Slow;
+
+impl Reviews for Slow {
+    fn token(&self, token: BearerToken) -> BoxFuture<'static, Result<TokenVerdict, ReviewError>> {
+        match token.expose() {
+            "known" => Box::pin(async { Ok(TokenVerdict::Authenticated(user("bob", &[]))) }),
+            _ => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn access(&self, _: Arc<Question>) -> BoxFuture<'static, Result<AccessVerdict, ReviewError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn trust() -> Trust {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let pem = authority.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
-    let trust = Trust::parse(&[("requestheader-client-ca-file".to_owned(), pem)].into()).unwrap();
+    Trust::parse(&[("requestheader-client-ca-file".to_owned(), pem)].into()).unwrap()
+}
+
+fn world(settings: AuthSettings) -> World {
     let script = Arc::new(Script {
         token: parking_lot::Mutex::new(Ok(TokenVerdict::Authenticated(user("bob", &["devs"])))),
         access: parking_lot::Mutex::new(allowed()),
         calls: AtomicUsize::new(0),
     });
-    let auth = Auth::with_reviews(trust, Arc::clone(&script) as _, settings, Arc::new(())).unwrap();
+    let auth = Auth::with_reviews(trust(), Arc::clone(&script) as _, settings, Arc::new(())).unwrap();
     World { script, auth }
 }
 
@@ -78,10 +98,14 @@ impl World {
     }
 
     async fn with_authorization(&self, value: &str) -> Result<User, AuthenticationError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-        self.auth.authenticate(&headers, &PeerCertificates::none()).await
+        authenticate(&self.auth, value).await
     }
+}
+
+async fn authenticate(auth: &Auth, authorization: &str) -> Result<User, AuthenticationError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+    auth.authenticate(&headers, &PeerCertificates::none()).await
 }
 
 const POD: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/a/qps";
@@ -191,6 +215,25 @@ async fn a_token_that_cannot_be_reviewed_is_not_accepted_and_not_remembered() {
     assert!(matches!(world.with_authorization("Bearer t").await, Err(AuthenticationError::ReviewFailed(_))));
     *world.script.token.lock() = Ok(TokenVerdict::Authenticated(user("bob", &[])));
     world.with_authorization("Bearer t").await.unwrap();
+}
+
+#[tokio::test]
+async fn made_up_tokens_cause_so_many_reviews_at_once_and_no_more() {
+    let auth = Auth::with_reviews(trust(), Arc::new(Slow), AuthSettings::default(), Arc::new(())).unwrap();
+    let asked = |token: String| {
+        let auth = auth.clone();
+        Box::pin(async move { authenticate(&auth, &format!("Bearer {token}")).await })
+    };
+    asked("known".to_owned()).await.unwrap();
+    let mut made_up: Vec<_> = (0..TOKEN_REVIEWS).map(|n| asked(n.to_string())).collect();
+    assert!(made_up.iter_mut().all(|asked| asked.now_or_never().is_none()), "each is asked about");
+
+    assert_eq!(asked("another".to_owned()).await, Err(AuthenticationError::Crowded(TOKEN_REVIEWS)));
+    asked("known".to_owned()).await.unwrap();
+    assert!(asked("7".to_owned()).now_or_never().is_none(), "it waits with those who have asked already");
+
+    drop(made_up.pop());
+    assert!(asked("another".to_owned()).now_or_never().is_none(), "there is room for one again");
 }
 
 #[tokio::test]

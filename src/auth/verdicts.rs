@@ -14,7 +14,7 @@ use super::ReviewError;
 
 /// Verdicts by question.
 ///
-/// Bounded by `capacity`: the oldest verdict makes room. A failed call is never remembered. When every request that
+/// Bounded by `capacity`: the oldest verdict makes room. Denials fill half of it at most. A failed call is never remembered. When every request that
 /// waits for a call has gone away, the call is cancelled.
 pub(super) struct Verdicts<K, V> {
     capacity: usize,
@@ -38,6 +38,9 @@ pub(super) struct Lifetime {
     pub(super) fresh: Duration,
     /// Counted from the end of `fresh`.
     pub(super) outage: Duration,
+    /// A denial. Anybody can cause as many of them as they like, so they are remembered in one half of the memory
+    /// only: the verdicts of those who may do something stay.
+    pub(super) is_denial: bool,
 }
 
 /// Where an answer came from.
@@ -101,23 +104,31 @@ where
         question: Arc<K>,
         call: impl FnOnce() -> BoxFuture<'static, Result<V, ReviewError>>,
     ) -> Result<(V, Origin), ReviewError> {
-        let flight = self.board(question, call);
-        flight.await
+        self.ask_if(question, || Ok(call())).await
     }
 
-    fn board(
+    /// The same, for a call that may be refused; waiting for one that is under way never is.
+    pub(super) async fn ask_if<E: From<ReviewError>>(
         self: &Arc<Self>,
         question: Arc<K>,
-        call: impl FnOnce() -> BoxFuture<'static, Result<V, ReviewError>>,
-    ) -> Flight<V> {
+        call: impl FnOnce() -> Result<BoxFuture<'static, Result<V, ReviewError>>, E>,
+    ) -> Result<(V, Origin), E> {
+        Ok(self.board(question, call)?.await?)
+    }
+
+    fn board<E>(
+        self: &Arc<Self>,
+        question: Arc<K>,
+        call: impl FnOnce() -> Result<BoxFuture<'static, Result<V, ReviewError>>, E>,
+    ) -> Result<Flight<V>, E> {
         let mut state = self.state.lock();
         if let Some(flight) = state.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
-            return flight;
+            return Ok(flight);
         }
+        let call = call()?;
         state.sequence += 1;
         let sequence = state.sequence;
         let landing = Landing { verdicts: Arc::clone(self), question: Arc::clone(&question), sequence };
-        let call = call();
         let flight = async move {
             let outcome = call.await;
             landing.settle(outcome)
@@ -126,7 +137,7 @@ where
         if let Some(weak) = flight.downgrade() {
             state.flights.insert(question, (sequence, weak));
         }
-        flight
+        Ok(flight)
     }
 
     fn remember(&self, question: Arc<K>, verdict: V) {
@@ -135,6 +146,11 @@ where
         let fresh_until = now + lifetime.fresh;
         let usable_until = fresh_until + lifetime.outage;
         let mut state = self.state.lock();
+        state.make_room(self.capacity, now);
+        if lifetime.is_denial && state.verdicts.len() >= self.capacity / 2 {
+            state.verdicts.remove(&question);
+            return;
+        }
         state.sequence += 1;
         let sequence = state.sequence;
         state.order.push_back((Arc::clone(&question), sequence));

@@ -19,6 +19,7 @@ use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType,
 
 pub(super) struct Connected {
     pub(super) client: Client,
+    pub(super) server: http::Uri,
     pub(super) book: Arc<Book>,
     pub(super) pod_details: Arc<Pods>,
     pods: Arc<Watched>,
@@ -31,8 +32,10 @@ pub(super) struct Connected {
 
 impl Connected {
     pub(super) async fn new(options: ClusterOptions) -> Result<Self, ClusterError> {
+        let (client, server) = options::client(options.kubeconfig.as_ref()).await?;
         let connected = Self {
-            client: options::client(options.kubeconfig.as_ref()).await?,
+            client,
+            server,
             book: Arc::new(Book::new(options.pacing.clone())),
             pod_details: Arc::new(Pods::new()),
             pods: Watched::new(GroupResource::pods()),

@@ -212,6 +212,15 @@ impl Cluster {
             Mode::Connected(connected) => Some(connected.client.clone()),
         }
     }
+
+    /// The URL of kube-apiserver; `None` in standalone mode.
+    #[must_use]
+    pub fn server(&self) -> Option<&http::Uri> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => Some(&connected.server),
+        }
+    }
 }
 
 fn standalone(resources: &Resources, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {

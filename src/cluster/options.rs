@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use http::{HeaderValue, header::USER_AGENT};
+use http::{HeaderValue, Uri, header::USER_AGENT};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
@@ -93,10 +93,10 @@ pub enum ClusterError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A client for the cluster that `kubeconfig` or the environment names; does not connect yet.
+/// A client for the cluster that `kubeconfig` or the environment names, and the URL that it will connect to.
 ///
 /// kube uses the aws-lc-rs provider and makes it the default of the process, if there is none yet.
-pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<Client, ClusterError> {
+pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<(Client, Uri), ClusterError> {
     let mut config = match kubeconfig {
         Some(path) => named(path).await.map_err(|source| ClusterError::Kubeconfig {
             path: path.display().to_string(),
@@ -112,7 +112,9 @@ pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<Client, Clust
     config.write_timeout = Some(Duration::from_secs(15));
     // kube's own retries go up to minutes and hide what is wrong; watches and reviews have their own.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| ClusterError::Client(error.into()))
+    let server = config.cluster_url.clone();
+    let client = Client::try_from(config).map_err(|error| ClusterError::Client(error.into()))?;
+    Ok((client, server))
 }
 
 async fn named(path: &PathBuf) -> Result<Config, KubeconfigError> {

@@ -65,6 +65,10 @@ pub struct ScrapeLimits {
     #[arg(long, env = "CMA_SCRAPE_MAX_SERIES", value_name = "COUNT", default_value_t = 10_000_000)]
     pub scrape_max_series: usize,
 
+    /// Bytes of memory that scraped series may take in all; over it no new target or series fits.
+    #[arg(long, env = "CMA_SCRAPE_MAX_BYTES", value_name = "BYTES", default_value_t = 1 << 30)]
+    pub scrape_max_bytes: usize,
+
     /// Bytes of one body, as they come and unpacked.
     #[arg(long, env = "CMA_SCRAPE_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
     pub scrape_max_body_bytes: usize,

@@ -72,6 +72,8 @@ pub enum Stage {
     Headers,
     /// Reading its body.
     Body,
+    /// Waiting to read the rest of a large body.
+    Turn,
 }
 
 /// The kinds of failures, for counters and pages; a closed set.
@@ -144,6 +146,7 @@ impl From<ReadError> for ScrapeError {
         match error {
             ReadError::Parse(error) => Self::Parse(error),
             ReadError::Limit(error) => Self::Limit(error),
+            ReadError::Full(error) => Self::Store(error),
         }
     }
 }
@@ -164,6 +167,7 @@ impl fmt::Display for Stage {
             Self::Handshake => "shaking hands by TLS",
             Self::Headers => "waiting for the response",
             Self::Body => "reading the body",
+            Self::Turn => "waiting for other large bodies to be read",
         })
     }
 }

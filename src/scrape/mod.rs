@@ -64,9 +64,10 @@ impl Scraper {
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
+        let workshop = Arc::new(Workshop::new(&options, store.budget().clone()));
         let shared = Arc::new(Shared {
             store,
-            workshop: Arc::new(Workshop::new(&options)),
+            workshop,
             stats: ScrapeStats::default(),
             on_scrape: options.on_scrape.clone(),
             seed: options.seed,

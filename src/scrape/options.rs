@@ -32,6 +32,9 @@ pub struct ScrapeOptions {
     pub targets: usize,
     /// Scrapes under way at once; others wait.
     pub in_flight: usize,
+    /// Bodies over 256 KiB that are in memory at once; others wait, within their timeouts. With `in_flight` and
+    /// `body_bytes` it bounds what hostile targets can make scrapes hold.
+    pub large_bodies: usize,
     /// Bodies that are parsed at once.
     pub parsing: usize,
     /// Whether bodies are asked for in gzip.
@@ -98,6 +101,7 @@ impl Default for ScrapeOptions {
             body_bytes: 16 << 20,
             targets: 20_000,
             in_flight: 64 * cores,
+            large_bodies: 8,
             parsing: cores,
             compression: Compression::default(),
             credentials: CredentialOptions::default(),

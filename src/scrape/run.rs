@@ -126,7 +126,7 @@ impl Loop {
         shared.stats.skip(u64::from(skipped));
     }
 
-    /// A failure is logged when it begins or changes its kind, not each time.
+    /// A failure is logged when it begins or changes its kind, and one kind only once in a while.
     fn log(&self, spec: &TargetSpec, turn: Option<Turn>, error: Option<&ScrapeError>) {
         match (turn, error) {
             (Some(Turn::Failing), Some(error)) => {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     exposition::decode,
-    store::{Scrape, Target},
+    store::{Budget, Scrape, Target},
 };
 
 /// What all targets share.
@@ -52,10 +52,10 @@ struct ReadBody {
 }
 
 impl Workshop {
-    pub(super) fn new(options: &ScrapeOptions) -> Self {
+    pub(super) fn new(options: &ScrapeOptions, budget: Arc<Budget>) -> Self {
         Self {
             client: Client::new(options),
-            templates: Templates::default(),
+            templates: Templates::new(budget),
             in_flight: Semaphore::new(options.in_flight.max(1)),
             parsing: Semaphore::new(options.parsing.max(1)),
             bodies: Buffers::new(4 * options.parsing),

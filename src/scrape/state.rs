@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -121,6 +121,16 @@ struct Inner {
     last_good: Option<Timestamp>,
     next: Option<Timestamp>,
     failures: u32,
+    said: Said,
+}
+
+/// What the log says of a target.
+#[derive(Debug, Default)]
+struct Said {
+    /// The kind of failure that was said last, if nothing was said of a recovery since.
+    failing: Option<ErrorClass>,
+    /// When each kind was said, within the last [`QUIET`].
+    at: Vec<(ErrorClass, Timestamp)>,
 }
 
 /// What is kept of the last scrape, in few bytes: there are thousands of targets.
@@ -147,9 +157,9 @@ struct Trouble {
 /// What a scrape has changed, for the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Turn {
-    /// It failed, and the one before did not, or in another way.
+    /// It failed in a way that the log does not say yet, nor did for a while.
     Failing,
-    /// It was good, and the one before failed.
+    /// It was good, and the log says that it fails.
     Recovered,
 }
 
@@ -158,7 +168,7 @@ impl TargetState {
         self.0.lock().next = next;
     }
 
-    /// Notes a scrape. Says what has changed, if anything has.
+    /// Notes a scrape. Says what the log should be told, if anything.
     pub(super) fn note(
         &self,
         at: Timestamp,
@@ -168,17 +178,16 @@ impl TargetState {
     ) -> Option<Turn> {
         let last = Last::new((at, duration), measured, error);
         let mut inner = self.0.lock();
-        let before = inner.last.as_ref().and_then(Last::error).map(|error| error.class);
         inner.last = Some(last);
         match error {
             Some(error) => {
                 inner.failures = inner.failures.saturating_add(1);
-                (before != Some(error.class())).then_some(Turn::Failing)
+                inner.said.fails(error.class(), at).then_some(Turn::Failing)
             }
             None => {
                 inner.failures = 0;
                 inner.last_good = Some(at);
-                before.map(|_| Turn::Recovered)
+                inner.said.failing.take().map(|_| Turn::Recovered)
             }
         }
     }
@@ -207,6 +216,20 @@ impl TargetState {
             failures: inner.failures,
             ..TargetStatus::nothing(&spec.object)
         }
+    }
+}
+
+impl Said {
+    /// Whether the log should be told of a failure. A target that fails in turns, or every other time, would else write
+    /// a line with each scrape. What is still so when the quiet is over is told then.
+    fn fails(&mut self, class: ErrorClass, at: Timestamp) -> bool {
+        self.at.retain(|(_, said)| at.duration_since(*said) < QUIET);
+        if self.failing == Some(class) || self.at.iter().any(|(said, _)| *said == class) {
+            return false;
+        }
+        self.failing = Some(class);
+        self.at.push((class, at));
+        true
     }
 }
 
@@ -313,3 +336,47 @@ impl TargetCounts {
 
 /// Shared by a target's task and the pages.
 pub(super) type SharedState = Arc<TargetState>;
+
+/// How long one kind of failure of one target is not logged again.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: Option<ScrapeError> = Some(ScrapeError::Status(http::StatusCode::NOT_FOUND));
+    const LOST: Option<ScrapeError> = Some(ScrapeError::Lost);
+
+    /// What the log is told of scrapes every fifteen seconds, by number.
+    fn told(scrapes: impl IntoIterator<Item = Option<ScrapeError>>) -> Vec<(i64, Turn)> {
+        let state = TargetState::default();
+        let note = |(number, error): (i64, Option<ScrapeError>)| {
+            let at = Timestamp::from_second(15 * number).unwrap();
+            let turn = state.note(at, Duration::ZERO, &Measured::default(), error.as_ref());
+            turn.map(|turn| (number, turn))
+        };
+        (0..).zip(scrapes).filter_map(note).collect()
+    }
+
+    #[test]
+    fn a_failure_is_told_when_it_begins_and_when_it_ends() {
+        let scrapes = [None, STATUS, STATUS, STATUS, None, None];
+        assert_eq!(told(scrapes), [(1, Turn::Failing), (4, Turn::Recovered)]);
+        assert_eq!(told([STATUS, LOST, LOST]), [(0, Turn::Failing), (1, Turn::Failing)]);
+    }
+
+    #[test]
+    fn a_target_that_fails_in_turns_is_told_of_once_a_while() {
+        let scrapes = (0..40).map(|number| if number % 2 == 0 { STATUS } else { LOST });
+        assert_eq!(told(scrapes), [0, 1, 20, 21].map(|number| (number, Turn::Failing)));
+        let scrapes = (0..40).map(|number| if number % 2 == 0 { STATUS } else { None });
+        let (fails, recovers) = (Turn::Failing, Turn::Recovered);
+        assert_eq!(told(scrapes), [(0, fails), (1, recovers), (20, fails), (21, recovers)]);
+    }
+
+    #[test]
+    fn the_log_does_not_end_with_a_recovery_that_did_not_last() {
+        let scrapes = (0..40).map(|number| if number == 1 { None } else { STATUS });
+        assert_eq!(told(scrapes), [(0, Turn::Failing), (1, Turn::Recovered), (20, Turn::Failing)]);
+    }
+}

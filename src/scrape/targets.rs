@@ -74,6 +74,11 @@ pub enum Refusal {
     /// An IP that no pod of a cluster has.
     #[error("{0} is not scraped: it is {1}")]
     Address(SocketAddr, &'static str),
+    /// A port of a node that the pod does not say to be its own.
+    #[error(
+        "port {0} is not scraped: the pod is on its node's network, and no container declares it as a TCP port"
+    )]
+    NodePort(u16),
     /// No annotation, and the declared ports do not tell.
     #[error("annotation {annotation} is missing, and {found}")]
     NoPort {
@@ -134,6 +139,7 @@ impl PodPlan {
             let address = SocketAddr::new(ip, port);
             match refused_address(address, options) {
                 Some(rule) => self.refusals.push(Refusal::Address(address, rule)),
+                None if is_foreign(pod, port) => self.refusals.push(Refusal::NodePort(port)),
                 None => self.targets.push(Arc::new(target(pod, address, settings))),
             }
         }
@@ -210,6 +216,13 @@ fn refused_address(address: SocketAddr, options: &ScrapeOptions) -> Option<&'sta
         () if options.refused_addresses.contains(&address) => Some("an address that is never scraped"),
         () => None,
     }
+}
+
+/// Whether a port of a node may be that of another process: kubelet, kube-apiserver, etcd. A pod's annotations may be
+/// changed by whoever may patch it; the ports that it declares are fixed by whoever was allowed to put it on its node's
+/// network.
+fn is_foreign(pod: &Pod, port: u16) -> bool {
+    pod.host_network && tcp_ports(pod).all(|declared| declared.number != port)
 }
 
 fn is_link_local(ip: Ipv6Addr) -> bool {

@@ -171,6 +171,8 @@ fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<E
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .max_header_list_size(limits.header_bytes);
     match protocol {
         Protocol::Http1 => builder.http1_only(),
@@ -217,5 +219,8 @@ const INTERNAL_ERROR: &str = concat!(
 );
 /// A user's groups come as one header each; kube-apiserver itself uses HTTP/2, which has no such bound.
 const MAX_HEADERS: usize = 256;
+/// The protocol's own: what a client may send of bodies that nobody reads yet, and so what each connection can make us
+/// hold. hyper's megabyte is for distances that a cluster does not have.
+const WINDOW: u32 = 65_535;
 /// What hyper asks for at least.
 const MIN_BUFFER: usize = 8192;

@@ -11,6 +11,8 @@ pub struct ConnectionCounters {
     pub open: Count,
     /// Connections that were closed at once, because the cap was reached.
     pub refused: Count,
+    /// Connections that were closed at once, because their client has its share of them.
+    pub refused_client: Count,
     /// TLS handshakes that failed.
     pub handshake_failed: Count,
     /// TLS handshakes that took too long.

@@ -4,13 +4,14 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::FutureExt;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{ServeOptions, connection::Shared};
+use super::{
+    ServeOptions,
+    connection::Shared,
+    slots::{NoSlot, Slot, Slots},
+};
 
 /// A bound socket that does not answer yet.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Listener {
     pub async fn run(self, router: Router, options: ServeOptions, shutdown: CancellationToken) {
         let tasks = TaskTracker::new();
         let shared = Arc::new(Shared { router, options, shutdown, tasks });
-        let slots = Arc::new(Semaphore::new(shared.options.limits.connections));
+        let slots = Slots::new(&shared.options.limits);
         let mut pause = Pause::default();
         while let Some(accepted) = shared.shutdown.run_until_cancelled(self.socket.accept()).await {
             match accepted {
@@ -79,10 +80,12 @@ impl Listener {
 
 impl Shared {
     /// Gives a connection its task, or closes it when there are too many.
-    fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, slots: &Arc<Semaphore>) {
-        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
-            self.options.counters.refused.increment();
-            return;
+    fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, slots: &Slots) {
+        let counters = &self.options.counters;
+        let slot = match slots.take(address.ip()) {
+            Ok(slot) => slot,
+            Err(NoSlot::All) => return counters.refused.increment(),
+            Err(NoSlot::Client) => return counters.refused_client.increment(),
         };
         // Answers are small: waiting to fill a segment only delays them.
         let _ = stream.set_nodelay(true);
@@ -106,11 +109,11 @@ impl Shared {
 /// Counts a connection while it is open, however it ends.
 struct Open {
     shared: Arc<Shared>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Open {
-    fn new(shared: &Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
+    fn new(shared: &Arc<Shared>, slot: Slot) -> Self {
         shared.options.counters.accepted.increment();
         shared.options.counters.open.increment();
         Self { shared: Arc::clone(shared), _slot: slot }

@@ -18,6 +18,7 @@ mod counters;
 mod generated;
 mod listener;
 mod pair;
+mod slots;
 mod spans;
 mod tls;
 
@@ -60,6 +61,9 @@ pub struct ServeOptions {
 pub struct Limits {
     /// Connections at once; one more is closed as soon as it is accepted, so that its client knows at once.
     pub connections: usize,
+    /// Connections at once from one address, so that one client cannot take all of them. Everybody behind one proxy is
+    /// one client.
+    pub connections_per_client: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
     /// From the end of the handshake to the first request, and for the head of each further request of HTTP/1.1,
@@ -82,6 +86,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_client: 1024,
             handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(32),
             idle: Duration::from_secs(90),

@@ -40,9 +40,14 @@ impl Store {
     /// Stores all of `batch`, or nothing. A series that exists is overwritten: the last write wins, whatever its
     /// timestamp says. Within a batch the last of two writes to one series wins.
     ///
+    /// Batches with new series take turns, so that two cannot both take the last place of an object. One that only
+    /// overwrites, the usual case, takes none: if what it overwrites is removed at that very moment it adds it again,
+    /// and an object may have so many series more than its limit.
+    ///
     /// # Errors
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
+        let _turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
         let new = self.count_new(&batch)?;
         self.0.written.reserve(new, self.0.limits.series)?;
         let added = batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count();

@@ -11,11 +11,18 @@ pub struct Limits {
     pub series_per_object: usize,
     /// Scraped series in all.
     pub scraped_series: usize,
+    /// Bytes of scrapes in all, what targets share included.
+    pub scraped_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series: 1_000_000, series_per_object: 10_000, scraped_series: 10_000_000 }
+        Self {
+            series: 1_000_000,
+            series_per_object: 10_000,
+            scraped_series: 10_000_000,
+            scraped_bytes: 1 << 30,
+        }
     }
 }
 
@@ -28,6 +35,16 @@ pub enum AppendError {
         /// Series held.
         held: usize,
         /// Series that the batch would add.
+        new: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Scrapes hold too much.
+    #[error("scrapes hold {held} bytes and may hold {limit}: {new} more do not fit")]
+    Bytes {
+        /// Bytes held.
+        held: usize,
+        /// Bytes that would be added.
         new: usize,
         /// The limit.
         limit: usize,

@@ -10,6 +10,7 @@
 //! was written before that object was created: an object starts clean.
 
 mod append;
+mod budget;
 mod catalog;
 mod fold;
 mod limits;
@@ -24,8 +25,10 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 pub use append::{Removal, Write};
+pub use budget::{Budget, Share};
 pub use catalog::Catalog;
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
@@ -49,6 +52,9 @@ struct Inner {
     names: Names,
     written: Usage,
     scraped: Usage,
+    budget: Arc<Budget>,
+    /// Held by whoever adds written series, from counting to the last of them.
+    growth: Mutex<()>,
     limits: Limits,
 }
 
@@ -78,7 +84,16 @@ impl Store {
     pub fn new(limits: Limits) -> Self {
         let objects = DashMap::with_hasher(foldhash::fast::RandomState::default());
         let (written, scraped) = (Usage::default(), Usage::default());
-        Self(Arc::new(Inner { objects, names: Names::default(), written, scraped, limits }))
+        let budget = Budget::new(limits.scraped_bytes);
+        Self(Arc::new(Inner {
+            objects,
+            names: Names::default(),
+            written,
+            scraped,
+            budget,
+            growth: Mutex::default(),
+            limits,
+        }))
     }
 
     /// Takes a live object's unbound values as its own, and drops what was written before it was created or for an
@@ -139,6 +154,12 @@ impl Store {
             written: self.0.written.held(),
             scraped: self.0.scraped.held(),
         }
+    }
+
+    /// What scrapes may hold, and do: whoever keeps something for all targets takes a share of it.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.0.budget
     }
 
     /// The limits it was made with.

@@ -207,6 +207,27 @@ fn one_object_cannot_take_every_series() {
 }
 
 #[test]
+fn writers_that_come_together_do_not_overfill_an_object() {
+    const WRITERS: usize = 4;
+    for _ in 0..300 {
+        let store = Store::new(Limits { series_per_object: 10, ..Limits::default() });
+        let together = std::sync::Barrier::new(WRITERS);
+        let stored = |writer: usize| {
+            let id = |n: usize| format!("{writer}-{n}");
+            let batch: Vec<Write> = (0..10).map(|n| labelled("1", &[("id", &id(n))])).collect();
+            together.wait();
+            store.append(batch, NOW).is_ok()
+        };
+        let stored = &stored;
+        let count = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || stored(writer))).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).filter(|stored| *stored).count()
+        });
+        assert_eq!((count, store.stats().written.series), (1, 10));
+    }
+}
+
+#[test]
 fn removing_one_label_set_leaves_the_others() {
     let store = store();
     store.append(vec![labelled("1", &[("env", "prod")]), labelled("2", &[("env", "dev")])], NOW).unwrap();

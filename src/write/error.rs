@@ -145,7 +145,7 @@ impl WriteError {
             Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::Timeout { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Append(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => StatusCode::TOO_MANY_REQUESTS,
             Self::Lines { .. }
             | Self::Segment { .. }
             | Self::Encoding(_)
@@ -172,7 +172,7 @@ impl WriteError {
             Self::Method { allowed, .. } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
             }
-            Self::TooManyRequests(_) => {
+            Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

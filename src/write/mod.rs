@@ -10,6 +10,7 @@
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
 //! every error is JSON that says what to change.
 
+mod arrivals;
 pub mod batch;
 mod body;
 mod error;
@@ -25,7 +26,7 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::any,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +43,8 @@ use crate::{
     model::{Labels, Sample},
     store::{Removal, Store, Write},
 };
-use observe::Turn;
+use arrivals::{Arrivals, ROOM};
+use observe::{Admission, Turn};
 use receive::BodyLimits;
 use target::Target;
 
@@ -51,7 +53,7 @@ use target::Target;
 pub struct WriteOptions {
     /// The ttl of a write that names none; `None` keeps it until something replaces or removes it.
     pub ttl: Option<SignedDuration>,
-    /// Requests under way at once; more are answered 429.
+    /// Writes under way at once, once their bodies are there; more are answered 429.
     pub in_flight: usize,
     /// How long a request's body may take to arrive.
     pub deadline: Duration,
@@ -63,6 +65,7 @@ struct Writes {
     cluster: Cluster,
     options: WriteOptions,
     permits: Arc<Semaphore>,
+    arrivals: Arrivals,
     observer: Arc<dyn Observer>,
 }
 
@@ -81,30 +84,21 @@ pub fn observed(
     options: WriteOptions,
     observer: Arc<dyn Observer>,
 ) -> Router {
-    let permits = Arc::new(Semaphore::new(options.in_flight));
-    let writes = Writes { store, cluster, options, permits, observer };
+    let permits = Arc::new(Semaphore::new(options.in_flight.min(Semaphore::MAX_PERMITS)));
+    let writes = Writes { store, cluster, options, permits, arrivals: Arrivals::new(ROOM), observer };
     Router::new()
         .route("/write-metrics", any(batch_request))
         .route("/write-metrics/{*path}", any(one))
         .fallback(|uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) })
-        .layer(middleware::from_fn_with_state(writes.clone(), limit))
         .layer(middleware::from_fn_with_state(writes.clone(), observe))
         .with_state(writes)
 }
 
-/// Outside the limit, so that refusals are seen too.
 async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> Response {
     let mut turn = Turn::begin(&writes.observer, Operation::of(request.method(), request.uri().path()));
     let response = next.run(request).await;
     turn.answered(&response);
     response
-}
-
-async fn limit(State(writes): State<Writes>, request: Request, next: Next) -> Response {
-    match writes.permits.try_acquire() {
-        Ok(_permit) => next.run(request).await,
-        Err(_) => WriteError::TooManyRequests(writes.options.in_flight).into_response(),
-    }
 }
 
 async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
@@ -127,6 +121,7 @@ async fn batch_request(State(writes): State<Writes>, request: Request) -> Result
 impl Writes {
     async fn write(&self, path: WritePath, query: Query, request: Request) -> Result<StatusCode, WriteError> {
         let body = self.receive(request).await?;
+        let _admission = self.admit()?;
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(query)?;
         let target = Target::resolve(&self.cluster, path).await?;
@@ -136,6 +131,7 @@ impl Writes {
 
     async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
         let body = self.receive(request).await?;
+        let _admission = self.admit()?;
         let now = Timestamp::now();
         let batch = self.resolve_lines(batch::parse(&body, now)?, now).await?;
         self.append(batch, now)?;
@@ -152,10 +148,18 @@ impl Writes {
     async fn receive(&self, request: Request) -> Result<bytes::Bytes, WriteError> {
         let (head, body) = request.into_parts();
         let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
-        Ok(receive::read(&head.headers, body, limits).await?)
+        Ok(receive::read(&head.headers, body, limits, self.arrivals.begin()).await?)
+    }
+
+    /// Asked for when the body is there: a client that does not send the rest of it must not hold up those who do.
+    fn admit(&self) -> Result<Admission<'_>, WriteError> {
+        let permit = self.permits.try_acquire();
+        let permit = permit.map_err(|_| WriteError::TooManyRequests(self.options.in_flight))?;
+        Ok(Admission::new(&*self.observer, permit))
     }
 
     async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
+        let _admission = self.admit()?;
         let Target { object, metric, .. } = Target::resolve(&self.cluster, path).await?;
         let removal = Removal { object, metric, labels: query.labels };
         match self.store.remove(&removal) {

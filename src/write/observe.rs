@@ -6,7 +6,7 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use tokio::time::Instant;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{BodyError, WriteError};
 
@@ -16,6 +16,12 @@ pub trait Observer: Send + Sync + 'static {
     fn begun(&self, operation: Operation) {
         let _ = operation;
     }
+
+    /// Its body is there, and it counts among those under way; [`Observer::left`] follows.
+    fn entered(&self) {}
+
+    /// It counts among those under way no more.
+    fn left(&self) {}
 
     /// So many samples were stored.
     fn appended(&self, samples: usize) {
@@ -95,6 +101,8 @@ pub enum Rejection {
     Timeout,
     /// Half a body.
     Aborted,
+    /// A body that newer ones took the room of.
+    Displaced,
     /// The store is full.
     Full,
     /// Too many requests under way.
@@ -133,6 +141,7 @@ impl Rejection {
             WriteError::Body(BodyError::TooLarge { .. }) => Self::TooLarge,
             WriteError::Body(BodyError::Timeout { .. }) => Self::Timeout,
             WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,
+            WriteError::Body(BodyError::Displaced) => Self::Displaced,
             WriteError::Append(_) => Self::Full,
             WriteError::TooManyRequests(_) => Self::TooManyRequests,
             WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,
@@ -150,6 +159,25 @@ impl Rejected {
             WriteError::Lines { rejected, .. } => Self(rejected),
             error => Self(Rejection::of(&error).into_iter().collect()),
         }
+    }
+}
+
+/// One of the writes that may be under way, until it is dropped.
+pub(super) struct Admission<'a> {
+    observer: &'a dyn Observer,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<'a> Admission<'a> {
+    pub(super) fn new(observer: &'a dyn Observer, permit: SemaphorePermit<'a>) -> Self {
+        observer.entered();
+        Self { observer, _permit: permit }
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        self.observer.left();
     }
 }
 

@@ -8,6 +8,8 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::{Instant, timeout_at};
 
+use super::arrivals::Arrival;
+
 /// What a body may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
@@ -32,6 +34,9 @@ pub enum BodyError {
         /// The deadline.
         deadline: Duration,
     },
+    /// Still arriving when newer bodies needed its room: 429.
+    #[error("too many request bodies are arriving at once, and this one has been the longest under way")]
+    Displaced,
     /// The client went away, or what it sent is no body: 400, if anyone still listens.
     #[error("the request body ended early: {problem}")]
     Aborted {
@@ -48,7 +53,12 @@ pub enum BodyError {
 ///
 /// # Errors
 /// See [`BodyError`].
-pub(super) async fn read<B>(headers: &HeaderMap, body: B, limits: BodyLimits) -> Result<Bytes, BodyError>
+pub(super) async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    limits: BodyLimits,
+    arrival: Arrival,
+) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
@@ -59,10 +69,16 @@ where
     if too_large && headers.contains_key(header::EXPECT) {
         return Err(BodyError::TooLarge { limit: limits.bytes });
     }
-    timeout_at(end, collect(body, limits.bytes)).await.unwrap_or_else(|_| Err(overdue(limits, too_large)))
+    tokio::select! {
+        biased;
+        collected = timeout_at(end, collect(body, limits.bytes, &arrival)) => {
+            collected.unwrap_or_else(|_| Err(overdue(limits, too_large)))
+        }
+        () = arrival.displaced() => Err(BodyError::Displaced),
+    }
 }
 
-async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(body: B, limit: usize, arrival: &Arrival) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
@@ -81,6 +97,7 @@ where
         } else {
             collected = BytesMut::new();
         }
+        arrival.holds(collected.len());
     }
     if size > limit { Err(BodyError::TooLarge { limit }) } else { Ok(collected.freeze()) }
 }
@@ -107,6 +124,7 @@ mod tests {
     use hyper::body::{Frame, SizeHint};
 
     use super::*;
+    use crate::write::arrivals::{Arrivals, ROOM};
 
     const LIMITS: BodyLimits = BodyLimits { bytes: 10, deadline: Duration::from_secs(5) };
 
@@ -116,8 +134,15 @@ mod tests {
         Ok(Frame::data(Bytes::from(text)))
     }
 
+    async fn read_alone<B>(headers: &HeaderMap, body: B) -> Result<Bytes, BodyError>
+    where
+        B: Body<Data = Bytes, Error: Display>,
+    {
+        read(headers, body, LIMITS, Arrivals::new(ROOM).begin()).await
+    }
+
     async fn read_chunks(chunks: Vec<Chunk>) -> Result<Bytes, BodyError> {
-        read(&HeaderMap::new(), StreamBody::new(stream::iter(chunks)), LIMITS).await
+        read_alone(&HeaderMap::new(), StreamBody::new(stream::iter(chunks))).await
     }
 
     /// Announces one byte too many, and must not be read.
@@ -146,20 +171,20 @@ mod tests {
     async fn a_body_over_the_cap_is_refused_with_the_cap() {
         let refused = Err(BodyError::TooLarge { limit: 10 });
         assert_eq!(read_chunks(vec![chunk("0123456789"), chunk("x")]).await, refused);
-        assert_eq!(read(&HeaderMap::new(), Full::new(Bytes::from(vec![0; 11])), LIMITS).await, refused);
+        assert_eq!(read_alone(&HeaderMap::new(), Full::new(Bytes::from(vec![0; 11]))).await, refused);
     }
 
     #[tokio::test]
     async fn an_endless_body_is_refused_without_waiting_for_its_end() {
         let endless = StreamBody::new(stream::repeat_with(|| chunk("0123456789")));
-        assert_eq!(read(&HeaderMap::new(), endless, LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(read_alone(&HeaderMap::new(), endless).await, Err(BodyError::TooLarge { limit: 10 }));
     }
 
     #[tokio::test]
     async fn a_client_that_asks_first_is_refused_before_it_sends() {
         let mut headers = HeaderMap::new();
         headers.insert(header::EXPECT, "100-continue".parse().unwrap());
-        assert_eq!(read(&headers, Unread, LIMITS).await, Err(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(read_alone(&headers, Unread).await, Err(BodyError::TooLarge { limit: 10 }));
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +194,7 @@ mod tests {
             chunk("x")
         });
         let overdue = Err(BodyError::Timeout { deadline: LIMITS.deadline });
-        assert_eq!(read(&HeaderMap::new(), StreamBody::new(drip), LIMITS).await, overdue);
+        assert_eq!(read_alone(&HeaderMap::new(), StreamBody::new(drip)).await, overdue);
     }
 
     #[tokio::test]

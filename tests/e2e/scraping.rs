@@ -201,6 +201,37 @@ fn the_pages_show_what_is_scraped_and_what_cannot_be() {
     }
 }
 
+#[test]
+fn no_pod_on_its_nodes_network_can_have_others_scraped() {
+    let world = World::new("directs-scrapes");
+    let port_of =
+        |address: &str| address.rsplit_once(':').expect("a port").1.parse::<u16>().expect("a number");
+    let server =
+        world.namespace.kubectl("config view --minify --output jsonpath={.clusters[0].cluster.server}");
+    let [kubernetes, api, writes] =
+        [&*server, world.adapter.address("SECURE"), world.adapter.address("WRITE")].map(port_of);
+    let declared = [kubernetes, api, writes].map(|port| json!({ "containerPort": port }));
+    world.namespace.apply(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "hostile", "annotations": {
+            "prometheus.io/scrape": "true", "prometheus.io/port": format!("{kubernetes},{api},{writes},10250"),
+        }},
+        "spec": {
+            "hostNetwork": true,
+            "containers": [{ "name": "main", "image": "example.invalid/main", "ports": declared }],
+        },
+    }));
+    let refused = eventually("it is refused", SOON, || match world.targets().as_slice() {
+        [only] if only["problems"][0].to_string().contains("is not scraped") => Ok(only.clone()),
+        targets => Err(format!("{targets:?}")),
+    });
+    assert_eq!(refused["health"], "refused");
+    let never = |port| format!("127.0.0.1:{port} is not scraped: it is an address that is never scraped");
+    let foreign = "port 10250 is not scraped: the pod is on its node's network, and no container declares it as a TCP port";
+    assert_eq!(refused["problems"], json!([never(kubernetes), never(api), never(writes), foreign]));
+}
+
 impl World {
     fn new(namespace: &str) -> Self {
         let pods = ExpositionServer::start("0.0.0.0:0").expect("a port is free");

@@ -157,6 +157,23 @@ fn one_metric_has_at_most_a_megabyte() {
 }
 
 #[test]
+fn a_family_with_a_name_of_megabytes_is_refused_in_few_words() {
+    for name in ["n".repeat(8 << 20), "\u{1}".repeat(8 << 20), "n".repeat((4 << 10) + 1)] {
+        let reason = refusal(&family(&name, GAUGE, &[gauge(&[], 1.0)])).1;
+        assert_eq!(reason, format!("a family's name has {} bytes, more than 4096", name.len()));
+    }
+    let name = "\u{1}".repeat(4 << 10);
+    for bad in [
+        family(&name, 9, &[]),
+        family(&name, COUNTER, &[gauge(&[], 1.0)]),
+        family(&name, GAUGE, &[vec![255]]),
+    ] {
+        let reason = refusal(&bad).1;
+        assert!(reason.len() < 1_000, "{} bytes", reason.len());
+    }
+}
+
+#[test]
 fn nested_groups_do_not_exhaust_the_stack() {
     let groups = vec![9 << 3 | 3; 100_000];
     assert_eq!(refusal(&delimited(&groups)).0, 1);

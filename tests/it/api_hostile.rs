@@ -1,13 +1,25 @@
 //! Hostile requests to the metrics API.
 
+use std::sync::Arc;
+
 use custom_metrics_adapter::{
-    api::route::{MetricsPath, Objects, Route},
-    auth::{Attributes, ResourceAttributes},
+    api::{
+        Limits,
+        route::{MetricsPath, Objects, Route},
+    },
+    auth::{
+        AccessVerdict, Attributes, Auth, AuthSettings, BearerToken, Question, ResourceAttributes,
+        ReviewError, Reviews, TokenVerdict, Trust,
+    },
 };
+use futures::{FutureExt, future::BoxFuture};
 use http::Request;
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::world::{World, api, cluster_scoped, pod, send, store, value};
+use crate::{
+    support::pki::Authority,
+    world::{World, api, api_with, cluster_scoped, get, pod, send, store, value},
+};
 
 const AT: &str = "2026-11-24T08:44:11Z";
 
@@ -169,4 +181,50 @@ fn what_is_served_is_what_was_reviewed() {
         })
         .unwrap();
     assert!(served.get() > 1000, "only {} paths were good ones", served.get());
+}
+
+/// A kube-apiserver that never answers.
+struct Silent;
+
+impl Reviews for Silent {
+    fn token(&self, _: BearerToken) -> BoxFuture<'static, Result<TokenVerdict, ReviewError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn access(&self, _: Arc<Question>) -> BoxFuture<'static, Result<AccessVerdict, ReviewError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn silent() -> Auth {
+    let data = [("requestheader-client-ca-file".to_owned(), Authority::new("front-proxy").pem)].into();
+    Auth::with_reviews(Trust::parse(&data).unwrap(), Arc::new(Silent), AuthSettings::default(), Arc::new(()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_stranger_with_many_tokens_is_429_before_kube_apiserver_is_flooded() {
+    let api = api_with(world(), store(Vec::new()), silent(), Limits::default());
+    let with_token = |token: usize| {
+        let request = Request::get("/apis").header("authorization", format!("Bearer {token}"));
+        Box::pin(send(&api, request.body("".into()).unwrap()))
+    };
+    let mut asked: Vec<_> = (0..64).map(with_token).collect();
+    assert!(asked.iter_mut().all(|asked| asked.now_or_never().is_none()), "all of them are asked about");
+    let refused = with_token(64).await;
+    assert_eq!(refused.failure(429), "Too many requests, please try again later.");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(get(&api, "/livez").await.status, 200, "what needs no token is answered");
+}
+
+#[tokio::test]
+async fn probes_are_exempt_from_the_limit_but_not_every_path_that_looks_like_one() {
+    let limits = Limits { requests_inflight: 0, ..Limits::default() };
+    let api = api_with(world(), store(Vec::new()), silent(), limits);
+    for probe in ["/livez", "/readyz", "/healthz"] {
+        assert_eq!(get(&api, probe).await.status, 200, "{probe}");
+    }
+    for made_up in ["/livez/ping", "/livez/1", "/readyz/2"] {
+        get(&api, made_up).await.failure(429);
+    }
 }

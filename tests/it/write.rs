@@ -1,6 +1,12 @@
 //! The write port: what upstream's clients send, what a user of curl sends, and what neither should.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
@@ -9,10 +15,13 @@ use custom_metrics_adapter::{
     store::{Limits, Query, Store},
     write::{self, WriteOptions},
 };
+use futures::{FutureExt, StreamExt};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use tower::ServiceExt;
+
+use crate::support::within;
 
 /// A write port without a cluster.
 struct Port {
@@ -227,18 +236,76 @@ async fn a_full_store_is_507_and_takes_overwrites_still() {
 
 #[tokio::test]
 async fn more_writes_than_may_be_under_way_are_429_with_a_time_to_retry() {
+    let port = Port::with(Limits::default(), options(0));
+    for (method, path) in
+        [("POST", format!("{POD}/a")), ("POST", "/write-metrics".into()), ("DELETE", format!("{POD}/a"))]
+    {
+        let request = Request::builder().method(method).uri(path).body(Body::from("1")).unwrap();
+        let refused = port.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    }
+}
+
+/// A write whose body never ends, under way.
+fn half_sent(port: &Port, start: &'static [u8]) -> impl Future<Output = StatusCode> + Unpin {
+    let never = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+    let body = futures::stream::iter([Ok(bytes::Bytes::from_static(start))]).chain(never);
+    let request = Request::post(format!("{POD}/a")).body(Body::from_stream(body)).unwrap();
+    let mut write = Box::pin(port.router.clone().oneshot(request).map(|answer| answer.unwrap().status()));
+    assert!((&mut write).now_or_never().is_none(), "it waits for its body");
+    write
+}
+
+#[tokio::test]
+async fn half_sent_writes_hold_up_nobody_else() {
     let port = Port::with(Limits::default(), options(1));
-    let (sender, stuck) = futures::channel::mpsc::unbounded::<Result<&'static str, std::io::Error>>();
-    let request = Request::post(format!("{POD}/a")).body(Body::from_stream(stuck)).unwrap();
-    let mut first = Box::pin(port.router.clone().oneshot(request));
-    assert!(futures::poll!(&mut first).is_pending(), "it waits for its body");
-    let request = Request::post(format!("{POD}/b")).body(Body::from("1")).unwrap();
-    let refused = port.router.clone().oneshot(request).await.unwrap();
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
-    sender.unbounded_send(Ok("1")).unwrap();
-    drop(sender);
-    assert_eq!(first.await.unwrap().status(), StatusCode::OK);
+    let stuck: Vec<_> = (0..200).map(|_| half_sent(&port, b"1")).collect();
+    assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::OK);
+    assert_eq!(port.request("DELETE", &format!("{POD}/b"), "").await.0, StatusCode::OK);
+    drop(stuck);
+}
+
+/// Counts who has come to be under way, and who has left.
+#[derive(Default)]
+struct UnderWay(AtomicUsize, AtomicUsize);
+
+impl write::Observer for UnderWay {
+    fn entered(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn left(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_write_counts_as_under_way_once_its_body_is_there() {
+    let (store, under_way) = (Store::new(Limits::default()), Arc::new(UnderWay::default()));
+    let router = write::observed(store.clone(), Cluster::standalone(), options(1), under_way.clone());
+    let port = Port { store, router };
+    let counts = || [&under_way.0, &under_way.1].map(|count| count.load(Ordering::Relaxed));
+    let stuck = half_sent(&port, b"1");
+    assert_eq!(counts(), [0, 0]);
+    port.post(&format!("{POD}/b"), "1").await;
+    assert_eq!(counts(), [1, 1]);
+    drop(stuck);
+    assert_eq!(counts(), [1, 1]);
+}
+
+#[tokio::test]
+async fn the_bodies_that_have_been_arriving_the_longest_make_room_for_new_ones() {
+    static LARGE: [u8; write::MAX_BODY_BYTES] = [b'1'; write::MAX_BODY_BYTES];
+    let port = Port::new();
+    let mut large: Vec<_> = (0..33).map(|_| half_sent(&port, &LARGE)).collect();
+    assert_eq!(within("the oldest is given up", &mut large[0]).await, StatusCode::TOO_MANY_REQUESTS);
+    assert!((&mut large[1]).now_or_never().is_none(), "the others fit");
+
+    let mut many: Vec<_> = (0..2_048).map(|_| half_sent(&port, b"")).collect();
+    assert_eq!(within("the older are given up", &mut large[32]).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::OK);
+    assert_eq!(within("the oldest is given up", &mut many[0]).await, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

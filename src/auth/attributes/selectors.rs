@@ -91,9 +91,15 @@ impl FieldTerm {
     }
 }
 
-/// Parses a field selector: `field=value`, `==`, `!=`, joined by commas; `\` escapes `\`, `,` and `=` in values.
+/// Parses a field selector: `field=value`, `==`, `!=`, joined by commas; `\` escapes `\`, `,` and `=` in values. One
+/// beyond the bounds of label selectors does not parse, so that it pins no name and the review is of the collection.
 fn field_terms(text: &str) -> Option<Vec<FieldTerm>> {
-    split_terms(text).into_iter().filter(|term| !term.is_empty()).map(field_term).collect()
+    if text.len() > Selector::MAX_BYTES {
+        return None;
+    }
+    let terms: Vec<&str> = split_terms(text).into_iter().filter(|term| !term.is_empty()).collect();
+    (terms.len() <= Selector::MAX_REQUIREMENTS).then_some(())?;
+    terms.into_iter().map(field_term).collect()
 }
 
 fn split_terms(text: &str) -> Vec<&str> {

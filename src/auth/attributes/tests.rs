@@ -176,6 +176,18 @@ fn verbs_follow_methods_and_queries() {
 }
 
 #[test]
+fn a_field_selector_of_too_many_terms_selects_and_pins_nothing() {
+    let base = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/q?fieldSelector=metadata.name%3Dx";
+    let with = |more: usize| resource("GET", &format!("{base}{}", ",a%3Db".repeat(more)));
+    let most = with(255);
+    assert_eq!((most.field_selector.len(), &*most.name), (256, "x"));
+    let beyond = with(256);
+    assert_eq!((beyond.field_selector.len(), &*beyond.name), (0, ""));
+    let long = resource("GET", &format!("{base},a%3D{}", "b".repeat(65_000)));
+    assert_eq!((long.field_selector.len(), &*long.name), (2, "x"));
+}
+
+#[test]
 fn a_field_selector_pins_the_name_unless_the_query_does_not_decode() {
     let base = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/q?fieldSelector=";
     let name = |query: &str| resource("GET", &format!("{base}{query}")).name;

@@ -15,9 +15,9 @@ const LIFETIMES: Lifetimes = Lifetimes {
 fn verdicts(capacity: usize) -> Arc<Verdicts<u32, bool>> {
     Verdicts::new(capacity, LIFETIMES, |allowed, lifetimes| {
         if *allowed {
-            Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage }
+            Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage, is_denial: false }
         } else {
-            Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO }
+            Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO, is_denial: true }
         }
     })
 }
@@ -145,4 +145,42 @@ async fn the_oldest_verdicts_make_room_and_renewals_do_not_pile_up() {
     }
     let state = verdicts.state.lock();
     assert!(state.verdicts.len() <= 4 && state.order.len() <= 8, "{} ordered", state.order.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_denials_does_not_drive_out_what_is_allowed() {
+    let verdicts = verdicts(8);
+    verdicts.ask(Arc::new(0), || answer(true)).await.unwrap();
+    for question in 1..100 {
+        verdicts.ask(Arc::new(question), || answer(false)).await.unwrap();
+    }
+    assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 1)), (Some(true), Some(false)));
+    assert_eq!(fresh(&verdicts, 99), None, "not remembered");
+    assert_eq!(verdicts.state.lock().verdicts.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_is_not_remembered_ends_what_was_allowed_before() {
+    let verdicts = verdicts(2);
+    verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
+    verdicts.ask(Arc::new(1), || answer(false)).await.unwrap();
+    assert_ne!(fresh(&verdicts, 1), Some(true));
+    assert!(verdicts.ask(Arc::new(1), || fail(ReviewFailure::Unreachable)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_refused_call_leaves_no_trace_and_refuses_nobody_who_can_share_one() {
+    let verdicts = verdicts(8);
+    let refuse = || Err(ReviewError { message: "crowded".into(), failure: ReviewFailure::Refused });
+    assert!(verdicts.ask_if(Arc::new(1), refuse).await.is_err());
+    assert!(verdicts.state.lock().flights.is_empty());
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let mut first = Box::pin(verdicts.ask(Arc::new(1), move || through(held)));
+    assert!(first.as_mut().now_or_never().is_none());
+    let mut second = Box::pin(verdicts.ask_if(Arc::new(1), refuse));
+    assert!(second.as_mut().now_or_never().is_none());
+    gate.add_permits(1);
+    assert_eq!(first.await, Ok((true, Origin::Call)));
+    assert_eq!(second.await, Ok((true, Origin::Call)));
 }

@@ -22,6 +22,9 @@ use samples::Teller;
 /// The largest single metric. A histogram of a thousand buckets with exemplars takes a fifth of it.
 const MAX_METRIC_BYTES: usize = 1 << 20;
 
+/// The longest name of a family; whoever keeps series keeps far shorter ones.
+const MAX_NAME_BYTES: usize = 4 << 10;
+
 /// Why a message is refused.
 type Reason = String;
 
@@ -49,8 +52,11 @@ fn split_message(mut rest: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
 
 fn tell_family(message: &[u8], teller: &mut Teller<'_, impl Visitor>) -> Result<(), Reason> {
     let family = Family::decode(message).map_err(|error| error.to_string())?;
+    if family.name().len() > MAX_NAME_BYTES {
+        return Err(format!("a family's name has {} bytes, more than {MAX_NAME_BYTES}", family.name().len()));
+    }
     let kind = kind(family.r#type()).ok_or_else(|| {
-        format!("family {:?} has the unknown metric type {}", family.name(), family.r#type())
+        format!("family {:?} has the unknown metric type {}", quoted(family.name()), family.r#type())
     })?;
     teller.visitor.metadata(None, &Metadata::Type { family: family.name().into(), kind });
     let mut native_only = false;
@@ -68,10 +74,20 @@ fn tell_family(message: &[u8], teller: &mut Teller<'_, impl Visitor>) -> Result<
 
 fn decode_metric(metric: &[u8], family: &Family) -> Result<Metric, Reason> {
     if metric.len() > MAX_METRIC_BYTES {
-        return Err(format!("a metric of family {:?} has more than {MAX_METRIC_BYTES} bytes", family.name()));
+        return Err(format!(
+            "a metric of family {:?} has more than {MAX_METRIC_BYTES} bytes",
+            quoted(family.name())
+        ));
     }
-    Metric::decode(metric).map_err(|error| format!("family {:?}: {error}", family.name()))
+    Metric::decode(metric).map_err(|error| format!("family {:?}: {error}", quoted(family.name())))
 }
+
+/// As much of a family's name as an error quotes.
+fn quoted(name: &str) -> String {
+    name.chars().take(QUOTED_CHARS).collect()
+}
+
+const QUOTED_CHARS: usize = 80;
 
 fn kind(r#type: i32) -> Option<Kind> {
     Some(match r#type {

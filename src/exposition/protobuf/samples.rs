@@ -33,7 +33,7 @@ impl<'v, V: Visitor> Teller<'v, V> {
     /// Tells one metric. True if it is a native histogram, of which only count and sum could be told.
     pub(super) fn metric(&mut self, family: &Family, kind: Kind, metric: &Metric) -> Result<bool, Reason> {
         let name = family.name();
-        let missing = || format!("a metric of family {name:?} lacks the value of its type");
+        let missing = || format!("a metric of family {:?} lacks the value of its type", super::quoted(name));
         self.buffer.labels(&metric.label);
         // 0 means none, as in Prometheus
         let timestamp_ms = metric.timestamp_ms.filter(|&timestamp| timestamp != 0);
@@ -63,7 +63,7 @@ impl<'v, V: Visitor> Teller<'v, V> {
             self.visitor.recognised(Some(reading));
             return Ok(());
         }
-        Series::parse(text).map_err(|reason| format!("family {name:?}: {reason}"))?;
+        Series::parse(text).map_err(|reason| format!("family {:?}: {reason}", super::quoted(name)))?;
         self.visitor.sample(&SampleLine { series: SeriesText::trusted(text), reading });
         Ok(())
     }

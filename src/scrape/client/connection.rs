@@ -9,10 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::{
-    body::{Body, Incoming},
-    client::conn::http1,
-};
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -52,26 +49,14 @@ impl Exchange {
         drive(&mut self.connection, &mut self.ended, response).await.map_err(ScrapeError::Protocol)
     }
 
-    /// Reads a whole body of at most `limit` bytes.
-    pub(super) async fn read(
-        &mut self,
-        mut incoming: Incoming,
-        limit: usize,
-        body: &mut Vec<u8>,
-    ) -> Result<(), ScrapeError> {
-        let announced = incoming.size_hint().lower();
-        if announced > limit as u64 {
-            return Err(ScrapeError::Size { limit });
-        }
-        body.reserve(usize::try_from(announced).unwrap_or(0));
+    /// The next part of a body; `None` at its end.
+    pub(super) async fn chunk(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, ScrapeError> {
         while let Some(frame) = drive(&mut self.connection, &mut self.ended, incoming.frame()).await {
-            let Ok(chunk) = frame.map_err(ScrapeError::Protocol)?.into_data() else { continue };
-            if body.len() + chunk.len() > limit {
-                return Err(ScrapeError::Size { limit });
+            if let Ok(chunk) = frame.map_err(ScrapeError::Protocol)?.into_data() {
+                return Ok(Some(chunk));
             }
-            body.extend_from_slice(&chunk);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The socket, if it can be used again: nothing more has come than the response, and no end.

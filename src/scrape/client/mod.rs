@@ -10,6 +10,7 @@
 
 mod connection;
 mod credentials;
+mod large;
 mod reload;
 mod tls;
 
@@ -25,12 +26,14 @@ use http::{
     response,
 };
 use http_body_util::Empty;
+use hyper::body::{Body, Incoming};
 use rustls::ClientConfig;
 use tokio::{net::TcpStream, time::Instant};
 
 use self::{
     connection::{Exchange, Stream},
     credentials::Credentials,
+    large::{Place, Places},
 };
 use super::{
     ScrapeOptions,
@@ -44,6 +47,7 @@ use crate::exposition::{ACCEPT_OPENMETRICS, ACCEPT_TEXT, Format, Negotiated, dec
 pub(super) struct Client {
     credentials: Credentials,
     body_bytes: usize,
+    large_bodies: Places,
     compression: Compression,
     request_headers: Option<super::options::RequestHeaders>,
 }
@@ -60,6 +64,8 @@ pub(super) struct Kept {
 pub(super) struct Head {
     pub(super) negotiated: Negotiated,
     pub(super) encoding: decode::Encoding,
+    /// Held for as long as the body is.
+    _place: Option<Place>,
 }
 
 /// A request under way: what it is doing, and where its body goes.
@@ -69,6 +75,7 @@ struct Attempt<'a> {
     gzip: bool,
     stage: Stage,
     body: &'a mut Vec<u8>,
+    place: Option<Place>,
 }
 
 impl Client {
@@ -76,6 +83,7 @@ impl Client {
         Self {
             credentials: Credentials::new(&options.credentials),
             body_bytes: options.body_bytes,
+            large_bodies: Places::new(options.large_bodies),
             compression: options.compression,
             request_headers: options.request_headers.clone(),
         }
@@ -99,7 +107,7 @@ impl Client {
             Compression::Identity => false,
         };
         let after = target.settings.timeout;
-        let mut attempt = Attempt { client: self, target, gzip, stage: Stage::Connecting, body };
+        let mut attempt = Attempt { client: self, target, gzip, stage: Stage::Connecting, body, place: None };
         let head = tokio::time::timeout_at(Instant::now() + after, attempt.run(kept)).await;
         let stage = attempt.stage;
         head.unwrap_or(Err(ScrapeError::Timeout { stage, after }))
@@ -177,11 +185,38 @@ impl Attempt<'_> {
         let request = self.client.request(self.target, self.gzip, token);
         let mut exchange = Exchange::begin(connection.stream, self.body.capacity()).await?;
         let (head, incoming) = exchange.send(request).await?.into_parts();
-        let good = check(&head)?;
-        self.stage = Stage::Body;
-        exchange.read(incoming, self.client.body_bytes, self.body).await?;
+        let (negotiated, encoding) = check(&head)?;
+        self.read(&mut exchange, incoming).await?;
+        let good = Head { negotiated, encoding, _place: self.place.take() };
         let stream = if says_close(&head) { None } else { exchange.into_stream() };
         Ok((good, stream.map(|stream| Kept { stream, tls: connection.tls })))
+    }
+}
+
+impl Attempt<'_> {
+    /// Reads a whole body within the cap; from a certain size on in turns with others.
+    async fn read(&mut self, exchange: &mut Exchange, mut incoming: Incoming) -> Result<(), ScrapeError> {
+        self.stage = Stage::Body;
+        let limit = self.client.body_bytes;
+        let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(ScrapeError::Size { limit });
+        }
+        self.body.reserve(announced.min(large::FROM_BYTES));
+        while let Some(chunk) = exchange.chunk(&mut incoming).await? {
+            let size = self.body.len() + chunk.len();
+            if size > limit {
+                return Err(ScrapeError::Size { limit });
+            }
+            if size > large::FROM_BYTES && self.place.is_none() {
+                self.stage = Stage::Turn;
+                self.place = Some(self.client.large_bodies.take().await?);
+                self.stage = Stage::Body;
+                self.body.reserve(announced.saturating_sub(self.body.len()));
+            }
+            self.body.extend_from_slice(&chunk);
+        }
+        Ok(())
     }
 }
 
@@ -203,7 +238,7 @@ fn same(one: Option<&Arc<ClientConfig>>, other: Option<&Arc<ClientConfig>>) -> b
 }
 
 /// Exactly 200: a 204 or 206 is not a whole exposition either.
-fn check(head: &response::Parts) -> Result<Head, ScrapeError> {
+fn check(head: &response::Parts) -> Result<(Negotiated, decode::Encoding), ScrapeError> {
     if head.status.is_redirection() {
         let location = text(&head.headers, &LOCATION).unwrap_or_default().chars().take(200).collect();
         return Err(ScrapeError::Redirect { status: head.status, location });
@@ -212,7 +247,7 @@ fn check(head: &response::Parts) -> Result<Head, ScrapeError> {
         return Err(ScrapeError::Status(head.status));
     }
     let encoding = decode::Encoding::from_header(text(&head.headers, &CONTENT_ENCODING))?;
-    Ok(Head { negotiated: Format::from_content_type(text(&head.headers, &CONTENT_TYPE)), encoding })
+    Ok((Format::from_content_type(text(&head.headers, &CONTENT_TYPE)), encoding))
 }
 
 fn says_close(head: &response::Parts) -> bool {

@@ -124,6 +124,24 @@ fn addresses_that_no_pod_has_are_refused_in_any_spelling() {
 }
 
 #[test]
+fn on_a_nodes_network_only_ports_that_the_pod_declares_are_scraped() {
+    let mut pod = scraped(
+        &[("web", 9100, TCP), ("dns", 53, Protocol::Udp)],
+        &[("prometheus.io/port", "9100,10250,53")],
+    );
+    assert_eq!(urls(&pod).len(), 3, "a pod with an IP of its own may say what it likes");
+    pod.host_network = true;
+    let (urls, refusals) = planned(&pod);
+    assert_eq!(urls, ["http://10.1.2.3:9100/metrics"]);
+    let reason = |port| {
+        format!(
+            "port {port} is not scraped: the pod is on its node's network, and no container declares it as a TCP port"
+        )
+    };
+    assert_eq!(refusals, [reason(10250), reason(53)]);
+}
+
+#[test]
 fn two_pods_on_one_host_network_are_two_targets() {
     let one = plan(&scraped(&[("web", 80, TCP)], &[]), &ScrapeOptions::default()).unwrap();
     let mut other = pod("web-2", &[("prometheus.io/scrape", "true")]);

@@ -10,12 +10,21 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::Template;
+use crate::store::{AppendError, Budget};
 
 /// The templates in use. One lives as long as a target holds it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Templates {
     pub(super) known: Mutex<Known>,
     hash: RandomState,
+    budget: Arc<Budget>,
+}
+
+impl Default for Templates {
+    /// Without a bound.
+    fn default() -> Self {
+        Self::new(Budget::new(usize::MAX))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -26,20 +35,30 @@ pub(super) struct Known {
 }
 
 impl Templates {
+    /// None yet; they will take their bytes from `budget`.
+    #[must_use]
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { known: Mutex::default(), hash: RandomState::default(), budget }
+    }
+
     /// The shared template that equals `template`.
-    pub(super) fn intern(&self, template: Template) -> Arc<Template> {
+    ///
+    /// # Errors
+    /// When there is none, and no room for another.
+    pub(super) fn intern(&self, mut template: Template) -> Result<Arc<Template>, AppendError> {
         let hash = self.hash.hash_one(&template);
         let mut known = self.known.lock();
         let same = |(other, weak): &(u64, Weak<Template>)| {
             *other == hash && weak.upgrade().is_some_and(|other| *other == template)
         };
         if let Some(shared) = known.templates.find(hash, same).and_then(|(_, weak)| weak.upgrade()) {
-            return shared;
+            return Ok(shared);
         }
+        template.share = Some(self.budget.share(template.cost())?);
         known.make_room();
         let template = Arc::new(template);
         known.templates.insert_unique(hash, (hash, Arc::downgrade(&template)), |(hash, _)| *hash);
-        template
+        Ok(template)
     }
 
     /// How many are in use, and their estimated bytes.

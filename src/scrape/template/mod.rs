@@ -37,7 +37,7 @@ pub use limits::{LimitError, SeriesLimits};
 use super::allow::AllowList;
 use crate::{
     exposition::{self, Expected, Format, ParseError, Rejected},
-    store::Shape,
+    store::{AppendError, Shape, Share},
 };
 
 /// How the bodies of a target are read.
@@ -63,6 +63,8 @@ pub struct Template {
     process_start: Option<u32>,
     /// Series lines by their text; built when a line is first looked for out of order.
     by_text: OnceLock<HashTable<u32>>,
+    /// What it takes of all that scrapes may hold.
+    share: Option<Share>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +118,9 @@ pub enum ReadError {
     /// It holds more than it may.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// All bodies together hold more than they may.
+    #[error(transparent)]
+    Full(#[from] AppendError),
 }
 
 /// Reads a body. `values` gets one value for each series of the resulting template's shape.
@@ -162,6 +167,11 @@ impl Template {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.text.len() + self.lines.len() * size_of::<Line>() + self.shape.bytes()
+    }
+
+    /// What it makes the process hold at most: beside itself the index of its lines, and the names of its metrics.
+    fn cost(&self) -> usize {
+        self.bytes() + self.lines.len() * INDEX_OF_LINE + self.shape.catalog_bytes()
     }
 
     #[inline]
@@ -221,6 +231,9 @@ fn hash_text(text: &[u8]) -> u64 {
     static SEED: OnceLock<RandomState> = OnceLock::new();
     SEED.get_or_init(RandomState::default).hash_one(text)
 }
+
+/// A place in a hash table that is nearly half empty.
+const INDEX_OF_LINE: usize = 10;
 
 /// How far a removed block of lines may reach before lines are looked up by hash. Most changes are a few series that
 /// come or go; comparing lengths and a few bytes is cheaper than hashing.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Line, Mark, Rules, Template, Templates, declaration, draft::Draft, limits::LimitError};
+use super::{Line, Mark, ReadError, Rules, Template, Templates, declaration, draft::Draft};
 use crate::exposition::{Expected, Format, Metadata, Reading, SampleLine, Visitor};
 
 /// Compares the body with the last template line by line. As long as they agree nothing is built; from the first
@@ -52,7 +52,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What came out, for a body that was read to its end.
-    pub(super) fn end(mut self, templates: &Templates) -> Result<Ended, LimitError> {
+    pub(super) fn end(mut self, templates: &Templates) -> Result<Ended, ReadError> {
         if let Some(last) = self.last
             && self.draft.is_none()
             && last.lines.get(self.at..).unwrap_or_default().iter().all(|line| line.mark == Mark::Comment)
@@ -62,7 +62,7 @@ impl<'a> Pass<'a> {
         self.diverge();
         let draft = self.draft.take().unwrap_or_else(|| Draft::new(self.format, self.rules, self.last));
         let (template, moved) = draft.finish(self.last.map(|last| &**last))?;
-        let template = templates.intern(template);
+        let template = templates.intern(template)?;
         let reshaped = self.last.is_some_and(|last| !Arc::ptr_eq(last.shape(), template.shape()));
         Ok(Ended { template, moved: reshaped.then_some(moved), process_start: self.process_start })
     }

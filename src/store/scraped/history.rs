@@ -123,6 +123,13 @@ impl History {
         values
     }
 
+    /// Drops the oldest scrape, unless it is the newest too.
+    pub(super) fn forget_oldest(&mut self) -> bool {
+        let forgot = self.rows.pop_back().is_some();
+        self.stamps.truncate(self.rows.len() + 1);
+        forgot
+    }
+
     /// Keeps what lies within the window and the one scrape before it that anchors the rate, and never more than
     /// the window can hold.
     fn prune(&mut self) {

@@ -101,6 +101,9 @@ impl Store {
 impl Target {
     /// Makes one scrape visible, all of it at once.
     ///
+    /// A scrape that needs more bytes than are left takes them from the target's own past: rates are computed over
+    /// less then, and say so.
+    ///
     /// # Errors
     /// When its new series do not fit the store; the last scrape stands then.
     pub fn append(&self, scrape: Scrape<'_>) -> Result<(), AppendError> {
@@ -123,7 +126,9 @@ impl Target {
                 *history = Some(History::new(span, stamp, scrape.shape.clone(), scrape.values));
             }
         }
-        self.store.0.scraped.recount(bytes, history.as_ref().map_or(0, History::bytes));
+        if let Some(history) = history.as_mut() {
+            self.store.account(bytes, history);
+        }
         self.scraped.error.lock().take();
         Ok(())
     }
@@ -146,10 +151,22 @@ impl Store {
     fn reshape(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) -> Result<(), AppendError> {
         let limit = self.0.limits.scraped_series;
         let old_len = old.map_or(0, Shape::len);
-        self.0.scraped.reserve(new.len().saturating_sub(old_len), limit)?;
+        let more = new.len().saturating_sub(old_len);
+        self.0.budget.check(more.saturating_mul(size_of::<f64>()))?;
+        self.0.scraped.reserve(more, limit)?;
         self.0.scraped.give_back(old_len.saturating_sub(new.len()));
         self.name(options, old, new);
         Ok(())
+    }
+
+    /// Puts what a history grew by on the books, cut to what is left. Two targets may take the last bytes at the same
+    /// time, so the limit can be passed by one scrape for each thread.
+    fn account(&self, before: usize, history: &mut History) {
+        let grew = |history: &History| history.bytes().saturating_sub(before);
+        while self.0.budget.check(grew(history)).is_err() && history.forget_oldest() {}
+        let after = history.bytes();
+        self.0.scraped.recount(before, after);
+        self.0.budget.recount(before, after);
     }
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
@@ -169,6 +186,7 @@ impl Store {
         if let Some(history) = scraped.history.write().take() {
             self.0.scraped.give_back(history.shape().len());
             self.0.scraped.refund(history.bytes());
+            self.0.budget.recount(history.bytes(), 0);
             self.name(&scraped.options, Some(history.shape()), &Shape::default());
         }
     }

@@ -96,6 +96,12 @@ impl Shape {
         self.series.len() * size_of::<Series>() + self.labels.len() + groups
     }
 
+    /// Estimated bytes of the names that its groups are found by in the catalog: a few each, in two places.
+    #[must_use]
+    pub fn catalog_bytes(&self) -> usize {
+        self.groups.iter().map(|group| NAMES_OF_GROUP * (group.name.len() + NAME_OVERHEAD)).sum()
+    }
+
     pub(super) fn kind(&self, at: u32) -> Option<SeriesKind> {
         self.series.get(at as usize).map(|series| series.kind)
     }
@@ -170,6 +176,11 @@ impl LabelSource for PackedLabels<'_> {
         self.iter().find(|(label, _)| *label == name).map(|(_, value)| value)
     }
 }
+
+/// Quantiles, mean and rate of a histogram are five names for its three groups; a counter has two.
+const NAMES_OF_GROUP: usize = 2;
+/// Of a name in the catalog, beside its text.
+const NAME_OVERHEAD: usize = 128;
 
 /// A length in two bytes, then the text. Longer texts do not get here: scrape limits are far below.
 fn pack(arena: &mut Vec<u8>, text: &str) {

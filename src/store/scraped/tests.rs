@@ -253,6 +253,39 @@ fn a_scrape_past_the_series_limit_changes_nothing() {
     assert_eq!(value(&store, "a", 1), "1");
 }
 
+/// Counters by number.
+fn counters(count: usize) -> Arc<Shape> {
+    let mut builder = ShapeBuilder::default();
+    for n in 0..count {
+        builder.add(&format!("c{n}_total"), SeriesKind::Counter, []);
+    }
+    Arc::new(builder.build())
+}
+
+#[test]
+fn past_the_limit_of_bytes_no_target_is_new_and_those_that_are_there_shorten_their_past() {
+    let (limit, shape) = (20_000, counters(1_000));
+    let store = Store::new(Limits { scraped_bytes: limit, ..Limits::default() });
+    let [old, other, new] = ["1", "2", "3"].map(|name| store.target(options(name)));
+    // Nothing that a row of differences could be short for.
+    let values =
+        |scrape: i64| (0..1_000).map(|n| f64::from(n) * 0.3 + scrape as f64 * 1e-3).collect::<Vec<_>>();
+    for at in 0..6 {
+        scrape(&old, at * 15, &shape, &values(at));
+        scrape(&other, at * 15, &shape, &values(at));
+        assert!(store.budget().held() <= limit, "{}", store.budget().held());
+    }
+    let refused =
+        new.append(Scrape { at: START, started: None, shape: &shape, values: &values(0), moved: None });
+    assert!(matches!(refused, Err(AppendError::Bytes { limit: 20_000, new: 8_000, .. })), "{refused:?}");
+    assert_eq!(ask(&store, "c5_total", "", 76).unwrap().value.to_string(), "3010m");
+    drop((old, other));
+    assert_eq!(store.budget().held(), 0);
+    scrape(&new, 0, &shape, &values(0));
+    scrape(&new, 15, &shape, &values(1));
+    assert_eq!(ask(&store, "c5_per_second", "", 16).unwrap().window_seconds, Some(15));
+}
+
 #[test]
 fn a_search_shows_series_as_exposed_with_their_source() {
     let store = Store::new(Limits::default());

@@ -63,6 +63,7 @@ fn connections(readings: &mut Readings<'_>, listeners: &Listeners) {
         readings.put_by("serve_panics_total", (listener,), count(counters.panicked.get()));
         let failures = [
             (Failure::Cap, &counters.refused),
+            (Failure::ClientCap, &counters.refused_client),
             (Failure::Handshake, &counters.handshake_failed),
             (Failure::HandshakeTimeout, &counters.handshake_timed_out),
             (Failure::Idle, &counters.timed_out),
@@ -99,6 +100,7 @@ enum Listener {
 #[derive(Clone, Copy)]
 enum Failure {
     Cap,
+    ClientCap,
     Handshake,
     HandshakeTimeout,
     Idle,
@@ -110,6 +112,7 @@ label!(Listener, "listener", { Secure => "secure", Write => "write", Admin => "a
 
 label!(Failure, "reason", {
     Cap => "cap",
+    ClientCap => "client_cap",
     Handshake => "handshake",
     HandshakeTimeout => "handshake_timeout",
     Idle => "idle",

@@ -21,6 +21,8 @@ pub(super) fn register(
         Reading::gauge("store_bytes", "Estimated heap bytes of the series in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_limit", "Series that may be in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_per_object_limit", "Written series that one object may have."),
+        Reading::gauge("scrape_bytes", "Estimated bytes that scrapes hold, names and templates included."),
+        Reading::gauge("scrape_bytes_limit", "Bytes that scrapes may hold."),
         Reading::gauge("api_discovery_metrics", "Metrics that discovery lists."),
         Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list."),
     ];
@@ -30,6 +32,8 @@ pub(super) fn register(
         readings.put("store_objects", float(stats.objects));
         readings.put("store_metrics", float(metrics));
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
+        readings.put("scrape_bytes", float(store.budget().held()));
+        readings.put("scrape_bytes_limit", float(store.budget().limit()));
         readings.put("api_discovery_metrics", float(metrics.min(discovery_max_metrics)));
         readings.put("api_discovery_metrics_limit", float(discovery_max_metrics));
         let sources = [

@@ -38,7 +38,8 @@ impl WriteMetrics {
                 "From the head of a write to its answer, the wait for its body included.",
                 &LATENCY,
             )?,
-            in_flight: registration.gauge("write_requests_in_flight", "Writes under way.")?,
+            in_flight: registration
+                .gauge("write_requests_in_flight", "Writes under way whose body is there.")?,
             appended: registration
                 .counters("write_samples_appended_total", "Samples that were written and stored.")?,
             rejected: registration
@@ -49,13 +50,20 @@ impl WriteMetrics {
 
 impl Observer for WriteMetrics {
     fn begun(&self, operation: Operation) {
-        self.in_flight.inc();
         let span = Span::current();
         if !span.is_disabled() {
             let (method, route) = template(operation);
             span.record("http.route", route);
             traces::rename(format!("{method} {route}"));
         }
+    }
+
+    fn entered(&self) {
+        self.in_flight.inc();
+    }
+
+    fn left(&self) {
+        self.in_flight.dec();
     }
 
     fn appended(&self, samples: usize) {
@@ -69,7 +77,6 @@ impl Observer for WriteMetrics {
     }
 
     fn ended(&self, ended: &Ended) {
-        self.in_flight.dec();
         self.requests.add((ended.operation, Code::of(ended.status)), 1);
         self.durations.observe((ended.operation,), ended.took.as_secs_f64());
     }
@@ -103,6 +110,7 @@ label!(Rejection, "reason", {
     TooLarge => "too_large",
     Timeout => "timeout",
     Aborted => "aborted",
+    Displaced => "displaced",
     Full => "full",
     TooManyRequests => "too_many_requests",
 });

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use custom_metrics_adapter::scrape::{Health, ScrapeOptions, template::SeriesLimits};
+use custom_metrics_adapter::{
+    scrape::{Health, ScrapeOptions, template::SeriesLimits},
+    store::Limits,
+};
 
 use super::{
     target::{Behaviour, Target, answer, gzip, status, text},
@@ -247,4 +250,63 @@ async fn bad_targets_never_harm_the_good_ones() {
     eventually("they go on", async || world.scraper.stats().good() > before + 2 * good_pods as u64).await;
     let mut failed = world.scraper.targets().into_iter().filter(|status| status.failures > 0);
     assert!(failed.all(|status| status.pod.starts_with("bad-")));
+}
+
+/// A body whose series have long labels of their own: few series, many bytes.
+fn bulky(seed: usize) -> Behaviour {
+    let line = |n: usize| format!("a{{id=\"{seed}-{n}-{}\"}} 1\n", "x".repeat(4_000));
+    text(&(0..50).map(line).collect::<String>())
+}
+
+#[tokio::test]
+async fn many_bytes_in_few_series_are_bounded_and_those_who_came_first_go_on() {
+    let limits = Limits { scraped_bytes: 2 << 20, ..Limits::default() };
+    let world = World::with_limits(options(), limits);
+    let good = Target::start(text("# TYPE queue_depth gauge\nqueue_depth 7\n")).await;
+    world.add(pod("good", good.address, &[]));
+    world.reads("good", "queue_depth", 7_000).await;
+    let mut bad = Vec::new();
+    for seed in 0..10 {
+        let target = Target::start(bulky(seed)).await;
+        world.add(pod(&format!("bulky-{seed}"), target.address, &[]));
+        bad.push(target);
+    }
+    let counts = || world.scraper.counts();
+    eventually("some fit, some do not", async || {
+        counts().unknown == 0 && counts().down > 3 && counts().up > 2
+    })
+    .await;
+    let refused = world.scraper.targets().into_iter().find_map(|status| status.last_scrape?.error).unwrap();
+    assert_eq!(refused.class.as_str(), "limit");
+    assert!(refused.message.contains("bytes and may hold 2097152"), "{}", refused.message);
+    assert!(world.store.budget().held() <= 2 << 20);
+    let before = world.scraper.stats().good();
+    eventually("scrapes go on", async || world.scraper.stats().good() > before + 20).await;
+    world.is("good", Health::Up).await;
+
+    (0..10).for_each(|seed| world.remove(&format!("bulky-{seed}")));
+    eventually("their bytes are free again", async || world.store.budget().held() < 10_000).await;
+}
+
+#[tokio::test]
+async fn large_bodies_that_do_not_end_hold_up_other_large_ones_only() {
+    let options = ScrapeOptions { large_bodies: 1, ..impatient() };
+    let world = World::start(options);
+    let start =
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n".to_vec(), vec![b'#'; 300 << 10]].concat();
+    let endless = Target::start(Behaviour::Hang(start)).await;
+    let patient = [("prometheus.io/interval", "30s"), ("prometheus.io/timeout", "30s")];
+    world.add(pod("endless", endless.address, &patient));
+    let large = Target::start(text(&format!("a 1\n#{}\n", "x".repeat(300 << 10)))).await;
+    let small = Target::start(text("a 1\n")).await;
+    // The first scrape of a long interval may be late.
+    eventually("its place is taken", async || !endless.requests().is_empty()).await;
+    world.add(pod("large", large.address, &[]));
+    world.add(pod("small", small.address, &[]));
+    let waits = "while waiting for other large bodies to be read";
+    eventually("the large one waits in vain", async || world.fails("large", "timeout").await.contains(waits))
+        .await;
+    world.is("small", Health::Up).await;
+    world.remove("endless");
+    world.is("large", Health::Up).await;
 }

@@ -69,6 +69,10 @@ pub(crate) fn object(pod: &str) -> ObjectRef {
 
 impl World {
     pub(crate) fn start(options: ScrapeOptions) -> Self {
+        Self::with_limits(options, Limits::default())
+    }
+
+    pub(crate) fn with_limits(options: ScrapeOptions, limits: Limits) -> Self {
         let pods: Arc<Mutex<BTreeMap<String, Arc<Pod>>>> = Arc::default();
         let moved = watch::Sender::new(0);
         let known = pods.clone();
@@ -76,7 +80,7 @@ impl World {
             pods: Arc::new(move || known.lock().values().cloned().collect()),
             changes: moved.subscribe(),
         };
-        let (store, tasks) = (Store::new(Limits::default()), TaskTracker::new());
+        let (store, tasks) = (Store::new(limits), TaskTracker::new());
         let shutdown = CancellationToken::new();
         let scraper = Scraper::start(options, source, store.clone(), tasks.clone(), shutdown.clone());
         Self { scraper, store, tasks, shutdown, pods, moved }

@@ -98,6 +98,57 @@ async fn connections_over_the_cap_are_closed_at_once_and_the_cap_frees_up() {
 }
 
 #[tokio::test]
+async fn one_client_does_not_get_all_connections() {
+    let world = World::http(Limits { connections: 10, connections_per_client: 2, ..Limits::default() }).await;
+    let from = async |client: [u8; 4]| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((client, 0).into()).unwrap();
+        socket.connect(world.address).await.unwrap()
+    };
+    let greedy = [from([127, 0, 0, 2]).await, from([127, 0, 0, 2]).await];
+    eventually("two are open", async || world.counters.open.get() == 2).await;
+    closed(from([127, 0, 0, 2]).await).await;
+    assert_eq!((world.counters.refused_client.get(), world.counters.refused.get()), (1, 0));
+    assert!(get(world.address, "/port").await.starts_with("HTTP/1.1 200"), "others are let in");
+    drop(greedy);
+    eventually("they have ended", async || world.counters.open.get() == 0).await;
+    drop(from([127, 0, 0, 2]).await);
+    eventually("it is let in again", async || world.counters.accepted.get() == 4).await;
+}
+
+/// The type, stream and payload of the frames that a server sends by itself on a new HTTP/2 connection, up to the
+/// acknowledgement of our settings.
+async fn opening_frames(address: SocketAddr) -> Vec<(u8, u32, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut frames = Vec::new();
+    loop {
+        let mut head = [0; 9];
+        within("a frame", stream.read_exact(&mut head)).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        within("its payload", stream.read_exact(&mut payload)).await.unwrap();
+        if (head[3], head[4]) == (4, 1) {
+            return frames;
+        }
+        frames.push((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_may_send_64_kib_of_bodies_that_nobody_reads() {
+    let world = World::http(Limits::default()).await;
+    let frames = opening_frames(world.address).await;
+    let (settings, others): (Vec<_>, Vec<_>) = frames.into_iter().partition(|(kind, ..)| *kind == 4);
+    let window = settings[0].2.chunks(6).find(|setting| setting[..2] == [0, 4]);
+    assert!(window.is_none_or(|setting| setting[2..] == 65_535_u32.to_be_bytes()), "{window:?}");
+    assert!(
+        others.iter().all(|(kind, ..)| *kind != 8),
+        "nothing widens the window of the connection: {others:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_panic_is_one_failed_request() {
     let world = World::https(Limits::default()).await;
     let client = client::https(&world.authority, None);

@@ -5,7 +5,7 @@ mod agreement;
 use std::sync::Arc;
 
 use super::*;
-use crate::exposition::Format;
+use crate::{exposition::Format, store::Budget};
 
 /// What a text body holds, read without a last one.
 fn full(body: &str, rules: &Rules) -> (Reading, Vec<f64>) {
@@ -181,6 +181,29 @@ fn targets_with_the_same_lines_share_one_template_and_the_last_of_them_frees_it(
     assert_eq!(templates.usage().0, 2);
     drop((one, same));
     assert_eq!(templates.usage().0, 1);
+}
+
+#[test]
+fn templates_take_no_more_than_they_may_and_give_it_back() {
+    let budget = Budget::new(20_000);
+    let templates = Templates::new(budget.clone());
+    let read = |name: &str| {
+        let body = format!("a{{name=\"{name}{}\"}} 1\n", "x".repeat(4_000));
+        let room = (&templates, &mut Vec::new());
+        read(body.as_bytes(), Format::Text, &Rules::default(), None, room).map(|reading| reading.template)
+    };
+    let (one, two) = (read("one").unwrap(), read("two").unwrap());
+    assert!(budget.held() >= one.bytes() + two.bytes());
+    let refused = read("three").unwrap_err().to_string();
+    assert!(
+        refused.starts_with("scrapes hold ") && refused.contains(" bytes and may hold 20000: "),
+        "{refused}"
+    );
+    read("one").expect("what is known costs nothing");
+    drop(two);
+    read("three").expect("there is room again");
+    drop(one);
+    assert_eq!(budget.held(), 0);
 }
 
 #[test]
