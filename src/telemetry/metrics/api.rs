@@ -12,9 +12,9 @@ use super::{
 use crate::{
     api::{
         observe::{Ended, Miss, Observer, Place},
-        route::{Objects, Route, Version},
+        route::{self, Objects, Route, Version},
     },
-    model::MetricValue,
+    model::{ExternalValue, MetricValue, Sample},
     telemetry::traces,
 };
 
@@ -70,14 +70,11 @@ impl Observer for ApiMetrics {
     }
 
     fn read(&self, values: &[MetricValue], now: Timestamp) {
-        self.values.add((), values.len());
-        if let Some(ages) = self.ages.of(()) {
-            let ages = ages.local();
-            values.iter().for_each(|value| ages.observe(age(value, now)));
-            ages.flush();
-        }
-        let objects = i64::try_from(values.len()).unwrap_or(i64::MAX);
-        Span::current().record("custom_metrics.objects", objects);
+        self.served(values.iter().map(|value| &value.sample), now);
+    }
+
+    fn read_external(&self, values: &[ExternalValue], now: Timestamp) {
+        self.served(values.iter().map(|value| &value.sample), now);
     }
 
     fn ended(&self, ended: &Ended) {
@@ -93,9 +90,23 @@ impl Observer for ApiMetrics {
     }
 }
 
+impl ApiMetrics {
+    fn served<'a>(&self, samples: impl ExactSizeIterator<Item = &'a Sample>, now: Timestamp) {
+        let served = samples.len();
+        self.values.add((), served);
+        if let Some(ages) = self.ages.of(()) {
+            let ages = ages.local();
+            samples.for_each(|sample| ages.observe(age(sample, now)));
+            ages.flush();
+        }
+        let objects = i64::try_from(served).unwrap_or(i64::MAX);
+        Span::current().record("custom_metrics.objects", objects);
+    }
+}
+
 /// Seconds from the sample to the read; a sample of the future is new.
-fn age(value: &MetricValue, now: Timestamp) -> f64 {
-    now.duration_since(value.sample.timestamp).max(SignedDuration::ZERO).as_secs_f64()
+fn age(sample: &Sample, now: Timestamp) -> f64 {
+    now.duration_since(sample.timestamp).max(SignedDuration::ZERO).as_secs_f64()
 }
 
 /// What the path says, as attributes of a server span.
@@ -105,7 +116,12 @@ fn describe(span: &Span, route: &Route) {
     span.record("http.route", template);
     traces::rename(format!("GET {template}"));
     if let Some(version) = version {
-        span.record("custom_metrics.group_version", version.group_version());
+        span.record("custom_metrics.group_version", version.as_str());
+    }
+    if let Route::External(path) = route {
+        span.record("custom_metrics.verb", "list");
+        span.record("custom_metrics.metric", path.metric.as_str());
+        span.record("k8s.namespace.name", path.namespace.as_str());
     }
     let Route::Metrics(_, path) = route else { return };
     let verb = if path.objects == Objects::All { "list" } else { "get" };
@@ -127,6 +143,7 @@ fn template(place: Place) -> &'static str {
         Place::Object => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/{name}",
         Place::Value => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/{name}/{metric}",
         Place::Values => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/*/{metric}",
+        Place::External => "/apis/{group}/{version}/namespaces/{namespace}/{metric}",
         Place::Unknown => "/{path}",
     }
 }
@@ -137,14 +154,16 @@ enum GroupVersion {
     None,
     V1Beta1,
     V1Beta2,
+    External,
 }
 
 impl GroupVersion {
-    fn of(version: Option<Version>) -> Self {
+    fn of(version: Option<route::GroupVersion>) -> Self {
         match version {
             None => Self::None,
-            Some(Version::V1Beta1) => Self::V1Beta1,
-            Some(Version::V1Beta2) => Self::V1Beta2,
+            Some(route::GroupVersion::Custom(Version::V1Beta1)) => Self::V1Beta1,
+            Some(route::GroupVersion::Custom(Version::V1Beta2)) => Self::V1Beta2,
+            Some(route::GroupVersion::External) => Self::External,
         }
     }
 }
@@ -153,6 +172,7 @@ label!(GroupVersion, "group_version", {
     None => "none",
     V1Beta1 => "custom.metrics.k8s.io/v1beta1",
     V1Beta2 => "custom.metrics.k8s.io/v1beta2",
+    External => "external.metrics.k8s.io/v1beta1",
 });
 
 label!(Place, "route", {
@@ -166,6 +186,7 @@ label!(Place, "route", {
     Object => "object",
     Value => "value",
     Values => "values",
+    External => "external",
     Unknown => "unknown",
 });
 

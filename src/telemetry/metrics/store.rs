@@ -15,22 +15,30 @@ pub(super) fn register(
     discovery_max_metrics: usize,
 ) -> Result<(), Error> {
     let what = [
-        Reading::gauge("store_objects", "Objects with at least one value or target."),
-        Reading::gauge("store_metrics", "Metrics (resource and name) that exist."),
+        Reading::gauge(
+            "store_objects",
+            "Objects with at least one value or target, and namespaces with external metrics.",
+        ),
+        Reading::gauge(
+            "store_metrics",
+            "Metrics (resource and name, or name of an external one) that exist.",
+        ),
         Reading::gauge("store_series", "Series in memory.").by::<(Source,)>(),
         Reading::gauge("store_bytes", "Estimated heap bytes of the series in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_limit", "Series that may be in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_per_object_limit", "Written series that one object may have."),
-        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists."),
-        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list."),
+        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists, of both groups."),
+        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list of each group."),
     ];
     registration.readings(&what, move |readings| {
         let (stats, limits) = (store.stats(), store.limits());
-        let metrics = store.catalog().metrics.len();
+        let catalog = store.catalog();
+        let groups = [catalog.metrics.len(), catalog.external.len()];
+        let listed = groups.map(|metrics| metrics.min(discovery_max_metrics));
         readings.put("store_objects", float(stats.objects));
-        readings.put("store_metrics", float(metrics));
+        readings.put("store_metrics", float(groups.iter().sum()));
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
-        readings.put("api_discovery_metrics", float(metrics.min(discovery_max_metrics)));
+        readings.put("api_discovery_metrics", float(listed.iter().sum()));
         readings.put("api_discovery_metrics_limit", float(discovery_max_metrics));
         let sources = [
             (Source::Written, stats.written, limits.series),
