@@ -172,7 +172,6 @@ mod tests {
             "/write-metrics/namespaces/default/pods/web-0/%ff",
             "/write-metrics/namespaces/default/external/*",
             "/write-metrics/namespaces/*/external/qps",
-            "/write-metrics/namespaces/default/external/",
             "/write-metrics/namespaces/default/external/status",
             "/write-metrics/namespaces/default/external/finalize",
             "/elsewhere/namespaces/default/pods/web-0/qps",

@@ -7,7 +7,7 @@ use super::{
     label::label,
     registration::{Reading, Registration},
 };
-use crate::store::Store;
+use crate::{api::route::Group, store::Store};
 
 pub(super) fn register(
     registration: &mut Registration<'_>,
@@ -27,19 +27,20 @@ pub(super) fn register(
         Reading::gauge("store_bytes", "Estimated heap bytes of the series in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_limit", "Series that may be in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_per_object_limit", "Written series that one object may have."),
-        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists, of both groups."),
-        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list of each group."),
+        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists.").by::<(Group,)>(),
+        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list.").by::<(Group,)>(),
     ];
     registration.readings(&what, move |readings| {
         let (stats, limits) = (store.stats(), store.limits());
         let catalog = store.catalog();
-        let groups = [catalog.metrics.len(), catalog.external.len()];
-        let listed = groups.map(|metrics| metrics.min(discovery_max_metrics));
+        let groups = [(Group::Custom, catalog.metrics.len()), (Group::External, catalog.external.len())];
         readings.put("store_objects", float(stats.objects));
-        readings.put("store_metrics", float(groups.iter().sum()));
+        readings.put("store_metrics", float(groups.iter().map(|(_, metrics)| metrics).sum()));
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
-        readings.put("api_discovery_metrics", float(listed.iter().sum()));
-        readings.put("api_discovery_metrics_limit", float(discovery_max_metrics));
+        for (group, metrics) in groups {
+            readings.put_by("api_discovery_metrics", (group,), float(metrics.min(discovery_max_metrics)));
+            readings.put_by("api_discovery_metrics_limit", (group,), float(discovery_max_metrics));
+        }
         let sources = [
             (Source::Written, stats.written, limits.series),
             (Source::Scraped, stats.scraped, limits.scraped_series),
@@ -60,3 +61,5 @@ enum Source {
 }
 
 label!(Source, "source", { Written => "written", Scraped => "scraped" });
+
+label!(Group, "group", { Custom => "custom.metrics.k8s.io", External => "external.metrics.k8s.io" });

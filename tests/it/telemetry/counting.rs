@@ -78,7 +78,7 @@ async fn reads_are_counted_by_route_version_and_code_and_misses_by_reason() {
     assert_eq!(value(&page, r#"api_value_age_seconds_bucket{le="3600"}"#), Some(0.0), "years old");
     assert_eq!(value(&page, r#"api_request_duration_seconds_count{route="value"}"#), Some(4.0));
     assert_eq!(value(&page, "api_requests_in_flight"), Some(0.0));
-    assert_eq!(value(&page, "api_discovery_metrics"), Some(1.0));
+    assert_eq!(value(&page, r#"api_discovery_metrics{group="custom.metrics.k8s.io"}"#), Some(1.0));
 }
 
 #[tokio::test]
