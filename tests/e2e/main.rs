@@ -15,6 +15,7 @@ mod harness;
 mod access;
 mod custom_resources;
 mod discovery;
+mod external;
 mod monitoring;
 mod outage;
 mod pods;
