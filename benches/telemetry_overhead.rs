@@ -29,7 +29,7 @@ use custom_metrics_adapter::{
     api::{Api, Checks, Limits, Sources, observe::Observer},
     auth::Auth,
     cluster::Cluster,
-    model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample},
+    model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample, Subject},
     serve::{self, ConnectionCounters, Listener, ServeOptions},
     store::{self, Store, Write as Value},
     telemetry::{
@@ -110,11 +110,11 @@ fn api(observer: Arc<dyn Observer>) -> Router {
     let store = Store::new(store::Limits::default());
     let now = Timestamp::now();
     let value = Value {
-        object: ObjectRef {
+        subject: Subject::Object(ObjectRef {
             resource: GroupResource::pods(),
             namespace: Some("default".into()),
             name: "web-0".into(),
-        },
+        }),
         uid: None,
         metric: MetricName::new("qps").unwrap(),
         labels: Labels::default(),
