@@ -14,7 +14,7 @@ demo-monitoring: setup
 demo-stop:
 	tests/demo.sh --stop
 
-test: setup lint
+test: setup lint docs
 	cargo test
 	tests/e2e.sh
 

@@ -14,7 +14,7 @@ use crate::{
     serve::{self, ConnectionCounters, Listener, ServeOptions, Tls},
     telemetry::{
         metrics::{Listeners, Metrics},
-        traces::{Edge, traced},
+        traces::{self, Edge},
     },
     write::{self, WriteOptions},
 };
@@ -68,14 +68,16 @@ impl Doors {
         (metrics, counters): (&Arc<Metrics>, &Listeners),
     ) -> anyhow::Result<Self> {
         let addresses = sockets.addresses();
-        let options = |tls, counters: &Arc<ConnectionCounters>| ServeOptions {
+        let options = |tls, counters: &Arc<ConnectionCounters>, edge: Option<Edge>| ServeOptions {
             tls,
             limits: limits(config),
             counters: counters.clone(),
+            spans: edge.and_then(traces::of_requests),
         };
         let tls = Tls::new(parts.certificate.clone(), parts.auth.clone())?;
-        let secure = options(Some(tls), &counters.secure);
-        let (write, admin) = (options(None, &counters.write), options(None, &counters.admin));
+        let secure = options(Some(tls), &counters.secure, Some(Edge::Api));
+        let write = options(None, &counters.write, Some(Edge::Write));
+        let admin = options(None, &counters.admin, None);
         Ok(Self([
             Door { listener: sockets.secure, router: api(config, parts, metrics), options: secure },
             Door { listener: sockets.write, router: writes(config, parts, metrics), options: write },
@@ -112,7 +114,7 @@ fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         request_timeout: std(config.requests.request_timeout),
         discovery_max_metrics: config.store.discovery_max_metrics,
     };
-    traced(Api::observed(sources, limits, metrics.api.clone()).router(), Edge::Api)
+    Api::observed(sources, limits, metrics.api.clone()).router()
 }
 
 fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
@@ -121,8 +123,7 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         in_flight: config.requests.max_writes_inflight,
         deadline: std(config.requests.request_timeout).min(BODY_DEADLINE),
     };
-    let routes = write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone());
-    traced(routes, Edge::Write)
+    write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone())
 }
 
 fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addresses) -> Router {

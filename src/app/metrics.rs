@@ -6,15 +6,21 @@ use super::parts::Parts;
 use crate::{
     admin,
     config::Config,
-    telemetry::metrics::{self, InFlightLimits, Listeners, Metrics},
+    telemetry::metrics::{self, Limits, Listeners, Metrics, ScrapeLimits},
 };
 
 /// What is counted from the start.
 pub(super) fn begin(config: &Config) -> anyhow::Result<Metrics> {
-    Ok(Metrics::new(InFlightLimits {
+    let scrape = &config.scrape.limits;
+    Ok(Metrics::new(Limits {
         api: config.requests.max_requests_inflight,
         write: config.requests.max_writes_inflight,
-        scrape: config.scrape.limits.scrape_max_inflight,
+        scrape: ScrapeLimits {
+            in_flight: scrape.scrape_max_inflight,
+            targets: scrape.scrape_max_targets,
+            samples: scrape.scrape_max_samples,
+            body_bytes: scrape.scrape_max_body_bytes,
+        },
     })?)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     scrape::Scraper,
     serve::{ServiceNames, ServingCertificate},
     store::{Limits, Store},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, traces},
 };
 
 /// The parts, in the order in which they are built.
@@ -88,9 +88,15 @@ async fn authority(
         always_allow_paths: kubernetes.authorization_always_allow_paths.clone(),
     };
     let Background { tasks: tracker, end: shutdown } = background.clone();
-    let observer = metrics.auth.clone();
-    let options =
-        AuthOptions { client, settings, load_deadline: TRUST_DEADLINE, observer, tracker, shutdown };
+    let options = AuthOptions {
+        client,
+        settings,
+        load_deadline: TRUST_DEADLINE,
+        request_headers: Some(Arc::new(traces::inject)),
+        observer: metrics.auth.clone(),
+        tracker,
+        shutdown,
+    };
     Ok(Auth::delegated(options).await?)
 }
 

@@ -37,7 +37,9 @@ pub use certificate::PeerCertificates;
 pub use error::{AuthError, AuthenticationError, AuthorizationError};
 pub use forbidden::Forbidden;
 pub use observe::{Observer, Remembered, ReviewKind};
-pub use review::{AccessVerdict, BearerToken, Question, ReviewError, ReviewFailure, Reviews, TokenVerdict};
+pub use review::{
+    AccessVerdict, BearerToken, Question, RequestHeaders, ReviewError, ReviewFailure, Reviews, TokenVerdict,
+};
 pub use trust::{Trust, TrustError};
 pub use user::User;
 
@@ -72,6 +74,8 @@ pub struct AuthOptions {
     pub settings: AuthSettings,
     /// How long to try to load the ConfigMap at the start.
     pub load_deadline: Duration,
+    /// Adds headers to the calls of reviews.
+    pub request_headers: Option<RequestHeaders>,
     /// Who counts reviews.
     pub observer: Arc<dyn Observer>,
     /// Owns the watch task.
@@ -133,7 +137,7 @@ impl Auth {
     /// # Errors
     /// When the ConfigMap cannot be read or used within the load deadline, or an always-allowed path is malformed.
     pub async fn delegated(options: AuthOptions) -> Result<Self, AuthError> {
-        let reviews = Arc::new(review::KubeReviews::new(options.client.clone()));
+        let reviews = Arc::new(review::KubeReviews::new(options.client.clone(), options.request_headers));
         let rules = Rules::of(options.settings)?;
         let data = watch::load(&options.client, options.load_deadline).await?;
         let trust = Trust::parse(&data)?;

@@ -121,11 +121,15 @@ impl ReviewFailure {
 #[derive(Clone)]
 pub(super) struct KubeReviews {
     client: kube::Client,
+    request_headers: Option<RequestHeaders>,
 }
 
+/// Adds headers to each review call, such as a trace's; called in the task that calls.
+pub type RequestHeaders = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
+
 impl KubeReviews {
-    pub(super) fn new(client: kube::Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: kube::Client, request_headers: Option<RequestHeaders>) -> Self {
+        Self { client, request_headers }
     }
 
     /// Creates a review and gives its status back.
@@ -149,11 +153,14 @@ impl KubeReviews {
     }
 
     async fn attempt(&self, path: &str, review: Bytes) -> Result<ReviewStatus, FailedAttempt> {
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
             .body(kube::client::Body::from(review.to_vec()))
             .map_err(|error| FailedAttempt::malformed(error.to_string()))?;
+        if let Some(add) = &self.request_headers {
+            add(request.headers_mut());
+        }
         let answer = self.client.send(request).await.map_err(|error| FailedAttempt::transport(&error))?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, ANSWER_BYTES).collect().await;

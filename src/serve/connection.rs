@@ -28,9 +28,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use super::{
-    Limits, Peer, ServeOptions,
+    Limits, Peer, RequestSpans, ServeOptions,
     activity::{Activity, Watched},
 };
 use crate::auth::PeerCertificates;
@@ -105,7 +106,7 @@ impl Shared {
         }
     }
 
-    /// Answers one request; a panic in the router is a 500 of that request and of no other.
+    /// Answers one request.
     async fn answer(
         self: Arc<Self>,
         mut request: Request<Incoming>,
@@ -117,18 +118,32 @@ impl Shared {
         // The certificates stand alone too, for a module that may know `auth` but not `serve`.
         request.extensions_mut().insert(peer.certificates.clone());
         request.extensions_mut().insert(peer);
-        let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await;
-        let mut answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Err(_) => {
-                self.options.counters.panicked.increment();
-                internal_error()
-            }
+        let mut answer = match &self.options.spans {
+            None => self.route(request).await,
+            Some(spans) => self.route_in_span(request, &**spans).await,
         };
         if activity.is_draining() && version <= Version::HTTP_11 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(answer)
+    }
+
+    async fn route_in_span(&self, request: Request<Incoming>, spans: &dyn RequestSpans) -> Response<Body> {
+        let span = spans.begin(request.method(), request.uri(), request.headers());
+        let answer = self.route(request).instrument(span.clone()).await;
+        spans.end(&span, answer.status());
+        answer
+    }
+
+    /// A panic in the router is a 500 of that request and of no other.
+    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+        match AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await {
+            Ok(Ok(answer)) => answer,
+            Err(_) => {
+                self.options.counters.panicked.increment();
+                internal_error()
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod counters;
 mod generated;
 mod listener;
 mod pair;
+mod spans;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub use counters::ConnectionCounters;
 pub use generated::ServiceNames;
 pub use listener::{BindError, Listener};
 pub use pair::CertificateError;
+pub use spans::RequestSpans;
 pub use tls::{Tls, TlsError};
 
 /// Who is at the other end; an extension of every request, as its [`PeerCertificates`] are on their own.
@@ -49,6 +51,8 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// What is counted.
     pub counters: Arc<ConnectionCounters>,
+    /// What traces requests, if they are traced.
+    pub spans: Option<Arc<dyn RequestSpans>>,
 }
 
 /// What a client may take of the server. The defaults are those of Kubernetes' API servers where they have one.

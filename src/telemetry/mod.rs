@@ -12,6 +12,7 @@
 
 mod logs;
 pub mod metrics;
+mod sampling;
 pub mod traces;
 
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
@@ -29,12 +30,14 @@ pub struct Guard {
 /// # Errors
 /// When the filter or an `OTEL_*` variable is none, or a subscriber is installed already.
 pub fn init(log: &Log) -> anyhow::Result<Guard> {
-    let traces = traces::start(|name| std::env::var(name).ok())?;
-    let (layer, traces) = traces.map(traces::Traces::split).unzip();
-    // One list of layers: an absent layer as an `Option` would turn the logs off with it.
-    let layers: Vec<_> = layer.into_iter().chain([logs::layer(log)?]).collect();
-    tracing_subscriber::registry().with(layers).try_init()?;
-    Ok(Guard { traces })
+    let lines = tracing_subscriber::registry().with(logs::layer(log)?);
+    let Some(traces) = traces::start(|name| std::env::var(name).ok())? else {
+        lines.try_init()?;
+        return Ok(Guard { traces: None });
+    };
+    let (layer, exporting) = traces.split();
+    lines.with(layer).try_init()?;
+    Ok(Guard { traces: Some(exporting) })
 }
 
 impl Drop for Guard {

@@ -2,19 +2,21 @@
 //!
 //! Traces are on when `OTEL_TRACES_EXPORTER` is `otlp`, or when it is not set and an endpoint is
 //! (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`). Off, there is no layer, no thread and no
-//! span. Endpoint, headers, timeouts, batch sizes, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
-//! `OTEL_TRACES_SAMPLER` and its argument are read by the SDK as its specification says.
+//! span. Endpoint, headers, timeouts, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and
+//! `OTEL_BSP_*` are read by the SDK as its specification says; the sampler is asked by us (`sampling.rs`).
 //!
 //! A span ends in a bounded queue of a thread of its own: a collector that is slow or away costs spans, never time.
 
 use std::{
     borrow::Cow,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::{Router, extract::Request, middleware::Next, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator},
@@ -25,11 +27,16 @@ use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     propagation::TraceContextPropagator,
-    trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter as Exporter},
+    trace::{
+        BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter as Exporter,
+        TracerProviderBuilder,
+    },
 };
-use tracing::{Instrument, Span, Subscriber, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::{Metadata, Span, Subscriber, dispatcher, field::Empty};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+
+use super::sampling::{DrawnIds, Sampling};
+use crate::serve::RequestSpans;
 
 /// Why traces cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +56,17 @@ pub enum TracesError {
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
+impl TracesError {
+    pub(super) fn unsupported(variable: &'static str, value: &str, supported: &'static str) -> Self {
+        Self::Variable { variable, value: value.to_owned(), supported }
+    }
+}
+
 /// Traces that are on.
-pub(super) struct Traces(SdkTracerProvider);
+pub(super) struct Traces {
+    provider: SdkTracerProvider,
+    sampling: Sampling,
+}
 
 /// What has to be flushed at the end.
 pub(super) struct Exporting(SdkTracerProvider);
@@ -69,6 +85,7 @@ pub(super) fn start(environment: impl Fn(&str) -> Option<String>) -> Result<Opti
     if !wanted(&environment)? {
         return Ok(None);
     }
+    let sampling = Sampling::of(&environment)?;
     // An https endpoint needs it; fails when there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build()?;
@@ -78,9 +95,8 @@ pub(super) fn start(environment: impl Fn(&str) -> Option<String>) -> Result<Opti
     if environment("OTEL_SERVICE_NAME").is_none() {
         resource = resource.with_service_name(SERVICE);
     }
-    let provider =
-        SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource.build()).build();
-    Ok(Some(Traces(provider)))
+    let provider = provider().with_span_processor(processor).with_resource(resource.build()).build();
+    Ok(Some(Traces { provider, sampling }))
 }
 
 fn wanted(environment: &impl Fn(&str) -> Option<String>) -> Result<bool, TracesError> {
@@ -93,20 +109,16 @@ fn wanted(environment: &impl Fn(&str) -> Option<String>) -> Result<bool, TracesE
         Some("otlp") => true,
         None => ENDPOINTS.iter().any(|name| set(name).is_some()),
         Some(other) => {
-            return Err(unsupported("OTEL_TRACES_EXPORTER", other, "otlp and none are"));
+            return Err(TracesError::unsupported("OTEL_TRACES_EXPORTER", other, "otlp and none are"));
         }
     };
     let protocol = PROTOCOLS.iter().find_map(|name| Some((*name, set(name)?)));
     match protocol {
         Some((name, value)) if wanted && value != "http/protobuf" => {
-            Err(unsupported(name, &value, "http/protobuf is"))
+            Err(TracesError::unsupported(name, &value, "http/protobuf is"))
         }
         _ => Ok(wanted),
     }
-}
-
-fn unsupported(variable: &'static str, value: &str, supported: &'static str) -> TracesError {
-    TracesError::Variable { variable, value: value.to_owned(), supported }
 }
 
 impl Traces {
@@ -115,22 +127,29 @@ impl Traces {
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        (layer(&self.0), Exporting(self.0))
+        (layer(&self.provider, self.sampling.0), Exporting(self.provider))
     }
 }
 
-/// Our own spans become spans of `provider`. Events stay what they are, log lines.
-pub fn layer<S>(provider: &SdkTracerProvider) -> Box<dyn Layer<S> + Send + Sync>
+/// A provider that keeps every span that comes through [`layer`].
+#[must_use]
+pub fn provider() -> TracerProviderBuilder {
+    SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_id_generator(DrawnIds::default())
+}
+
+/// Our own spans become spans of `provider` if `sampler` samples their trace. Events stay what they are, log lines.
+/// It has to be the outermost layer: what it does not sample is no span for the others either.
+pub fn layer<S>(provider: &SdkTracerProvider, sampler: Sampler) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let ours = filter_fn(|metadata| {
-        metadata.is_span()
-            && *metadata.level() <= tracing::Level::INFO
-            && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
-    });
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer(SERVICE));
-    layer.with_location(false).with_threads(false).with_target(false).with_filter(ours).boxed()
+    let layer = layer.with_location(false).with_threads(false).with_target(false);
+    layer.with_filter(filter_fn(is_span)).and_then(Sampling(sampler)).boxed()
+}
+
+fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span()
 }
 
 impl Exporting {
@@ -142,68 +161,69 @@ impl Exporting {
     }
 }
 
-/// `router` with a span around each request, a child of the span that the request names (W3C Trace Context). Without
-/// traces it is `router` itself.
-pub fn traced(router: Router, edge: Edge) -> Router {
-    if !tracing::span_enabled!(tracing::Level::INFO) {
-        return router;
-    }
-    router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
-        request_span(edge, request, next)
-    }))
+/// What puts a span around each request that is sampled, a child of the span that the request names (W3C Trace
+/// Context); nothing without traces.
+#[must_use]
+pub fn of_requests(edge: Edge) -> Option<Arc<dyn RequestSpans>> {
+    let on = dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Sampling>().is_some());
+    on.then(|| Arc::new(edge) as Arc<dyn RequestSpans>)
 }
 
-async fn request_span(edge: Edge, request: Request, next: Next) -> Response {
-    let span = begin(edge, &request);
-    let parent =
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(request.headers()));
-    // Fails for a span that is not traced, which needs no parent.
-    let _ = span.set_parent(parent);
-    async move {
-        let response = next.run(request).await;
-        let status = response.status();
-        let span = Span::current();
+impl RequestSpans for Edge {
+    /// A server span by the semantic conventions of HTTP; what only the module knows is recorded by its observer.
+    fn begin(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Span {
+        let _caller = caller(headers).map(Context::attach);
+        tracing::info_span!(
+            "request",
+            otel.name = method.as_str(),
+            otel.kind = "server",
+            otel.status_code = Empty,
+            error.type = Empty,
+            http.request.method = method.as_str(),
+            http.route = Empty,
+            http.response.status_code = Empty,
+            url.path = uri.path(),
+            url.query = uri.query(),
+            url.scheme = self.scheme(),
+            user_agent.original = user_agent(headers),
+            k8s.namespace.name = Empty,
+            custom_metrics.verb = Empty,
+            custom_metrics.group_version = Empty,
+            custom_metrics.resource = Empty,
+            custom_metrics.metric = Empty,
+            custom_metrics.objects = Empty,
+            custom_metrics.absence = Empty,
+            custom_metrics.samples = Empty,
+            custom_metrics.rejection = Empty,
+        )
+    }
+
+    fn end(&self, span: &Span, status: StatusCode) {
         span.record("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", status.as_str());
         }
-        response
     }
-    .instrument(span)
-    .await
 }
 
-/// A server span by the semantic conventions of HTTP; what only the module knows is recorded by its observer.
-fn begin(edge: Edge, request: &Request) -> Span {
-    let agent = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let scheme = match edge {
-        Edge::Api => "https",
-        Edge::Write => "http",
-    };
-    tracing::info_span!(
-        "request",
-        otel.name = request.method().as_str(),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        error.type = Empty,
-        http.request.method = request.method().as_str(),
-        http.route = Empty,
-        http.response.status_code = Empty,
-        url.path = request.uri().path(),
-        url.query = request.uri().query(),
-        url.scheme = scheme,
-        user_agent.original = agent,
-        k8s.namespace.name = Empty,
-        custom_metrics.verb = Empty,
-        custom_metrics.group_version = Empty,
-        custom_metrics.resource = Empty,
-        custom_metrics.metric = Empty,
-        custom_metrics.objects = Empty,
-        custom_metrics.absence = Empty,
-        custom_metrics.samples = Empty,
-        custom_metrics.rejection = Empty,
-    )
+impl Edge {
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Api => "https",
+            Self::Write => "http",
+        }
+    }
+}
+
+/// The span that the request names, as the context of what it asks for.
+fn caller(headers: &HeaderMap) -> Option<Context> {
+    let extract = || TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(headers));
+    headers.contains_key(TRACEPARENT).then(extract)
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(http::header::USER_AGENT)?.to_str().ok()
 }
 
 /// Names the current span; the layer follows `otel.name` only until a span is entered.
@@ -284,6 +304,8 @@ impl Injector for CarrierMut<'_> {
 
 /// What the adapter is called in traces, unless `OTEL_SERVICE_NAME` says otherwise.
 const SERVICE: &str = "custom-metrics-adapter";
+
+const TRACEPARENT: &str = "traceparent";
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];

@@ -14,6 +14,7 @@ mod harness;
 
 mod access;
 mod custom_resources;
+mod deploy;
 mod discovery;
 mod external;
 mod monitoring;

@@ -51,7 +51,7 @@ impl World {
         let url = format!("https://localhost:{}", listener.local_address().port());
         let router = Router::new().fallback(who).with_state(auth.clone());
         let counters = Arc::new(ConnectionCounters::default());
-        let options = ServeOptions { tls: Some(tls), limits: Limits::default(), counters };
+        let options = ServeOptions { tls: Some(tls), limits: Limits::default(), counters, spans: None };
         TaskTracker::new().spawn(listener.run(router, options, shutdown.clone()));
         Self { kube, front_proxy, cluster, serving, url, auth, shutdown, _files: files }
     }
@@ -96,6 +96,7 @@ async fn delegated(
         client: kube.client(),
         settings,
         load_deadline: Duration::from_secs(5),
+        request_headers: None,
         observer: Arc::new(()),
         tracker: TaskTracker::new(),
         shutdown: shutdown.clone(),
@@ -361,6 +362,7 @@ async fn starting_without_that_right_says_which_role_is_missing() {
         client: kube.client(),
         settings: AuthSettings::default(),
         load_deadline: Duration::from_millis(1),
+        request_headers: None,
         observer: Arc::new(()),
         tracker: TaskTracker::new(),
         shutdown: CancellationToken::new(),

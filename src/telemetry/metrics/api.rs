@@ -1,7 +1,7 @@
 //! Requests of the metrics API, and the values that they read.
 
 use jiff::{SignedDuration, Timestamp};
-use prometheus::{Error, IntGauge};
+use prometheus::{Error, Histogram, IntGauge};
 use tracing::Span;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         observe::{Ended, Miss, Observer, Place},
-        route::{self, Objects, Route, Version},
+        route::{self, ExternalPath, MetricsPath, Objects, Route, Version},
     },
     model::{ExternalValue, MetricValue, Sample},
     telemetry::traces,
@@ -95,13 +95,21 @@ impl ApiMetrics {
         let served = samples.len();
         self.values.add((), served);
         if let Some(ages) = self.ages.of(()) {
-            let ages = ages.local();
-            samples.for_each(|sample| ages.observe(age(sample, now)));
-            ages.flush();
+            observe(ages, samples.map(|sample| age(sample, now)));
         }
         let objects = i64::try_from(served).unwrap_or(i64::MAX);
         Span::current().record("custom_metrics.objects", objects);
     }
+}
+
+/// Many at once touch what all threads share once only; for few that is not worth its allocation.
+fn observe(ages: &Histogram, seconds: impl ExactSizeIterator<Item = f64>) {
+    if seconds.len() <= FEW {
+        return seconds.for_each(|age| ages.observe(age));
+    }
+    let local = ages.local();
+    seconds.for_each(|age| local.observe(age));
+    local.flush();
 }
 
 /// Seconds from the sample to the read; a sample of the future is new.
@@ -118,17 +126,25 @@ fn describe(span: &Span, route: &Route) {
     if let Some(version) = version {
         span.record("custom_metrics.group_version", version.as_str());
     }
-    if let Route::External(path) = route {
-        span.record("custom_metrics.verb", "list");
-        span.record("custom_metrics.metric", path.metric.as_str());
-        span.record("k8s.namespace.name", path.namespace.as_str());
+    match route {
+        Route::Metrics(_, path) => describe_objects(span, path),
+        Route::External(path) => describe_external(span, path),
+        _ => {}
     }
-    let Route::Metrics(_, path) = route else { return };
+}
+
+fn describe_objects(span: &Span, path: &MetricsPath) {
     let verb = if path.objects == Objects::All { "list" } else { "get" };
     span.record("custom_metrics.verb", verb);
     span.record("custom_metrics.resource", path.resource.as_str());
     span.record("custom_metrics.metric", path.metric.as_deref());
     span.record("k8s.namespace.name", path.namespace.as_deref());
+}
+
+fn describe_external(span: &Span, path: &ExternalPath) {
+    span.record("custom_metrics.verb", "list");
+    span.record("custom_metrics.metric", path.metric.as_str());
+    span.record("k8s.namespace.name", path.namespace.as_str());
 }
 
 fn template(place: Place) -> &'static str {
@@ -230,6 +246,9 @@ codes!(Code, {
     503 => Unavailable,
     504 => Timeout,
 });
+
+/// Values of a read that are observed one by one.
+const FEW: usize = 4;
 
 /// From a read in memory to a request that timed out.
 const LATENCY: [f64; 16] = [

@@ -24,7 +24,7 @@ pub use api::ApiMetrics;
 pub use auth::AuthMetrics;
 pub use label::LabelValues;
 pub use registration::{Described, Kind};
-pub use scrape::ScrapeMetrics;
+pub use scrape::{ScrapeLimits, ScrapeMetrics};
 pub use serve::Listeners;
 pub use write::WriteMetrics;
 
@@ -65,15 +65,15 @@ pub struct Parts {
     pub discovery_max_metrics: usize,
 }
 
-/// The limits of requests under way.
+/// Limits that are shown beside what they limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct InFlightLimits {
-    /// Of the API.
+pub struct Limits {
+    /// API requests under way.
     pub api: usize,
-    /// Of writes.
+    /// Writes under way.
     pub write: usize,
-    /// Of scrapes.
-    pub scrape: usize,
+    /// Of scraping.
+    pub scrape: ScrapeLimits,
 }
 
 impl Metrics {
@@ -81,7 +81,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When two metrics have one name: a mistake that any test finds.
-    pub fn new(limits: InFlightLimits) -> Result<Self, Error> {
+    pub fn new(limits: Limits) -> Result<Self, Error> {
         let (registry, mut described) = (Registry::new(), Vec::new());
         let mut registration = Registration { registry: &registry, described: &mut described };
         build(&mut registration)?;
@@ -105,7 +105,7 @@ impl Metrics {
         readiness(&mut registration, ready)?;
         store::register(&mut registration, store, discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
-        scrape::register(&mut registration, scraper, self.scrape.in_flight_limit)?;
+        scrape::register(&mut registration, scraper, self.scrape.limits)?;
         auth::register(&mut registration, auth)?;
         serve::register(&mut registration, certificate, listeners)
     }

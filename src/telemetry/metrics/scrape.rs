@@ -9,9 +9,22 @@ use super::{
 };
 use crate::scrape::{ErrorClass, Finished, Scraper, TargetCounts};
 
+/// What scraping may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScrapeLimits {
+    /// Scrapes under way.
+    pub in_flight: usize,
+    /// Targets.
+    pub targets: usize,
+    /// Samples of one body.
+    pub samples: usize,
+    /// Bytes of one body.
+    pub body_bytes: usize,
+}
+
 /// Counts scrapes.
 pub struct ScrapeMetrics {
-    pub(super) in_flight_limit: usize,
+    pub(super) limits: ScrapeLimits,
     scrapes: Counters<(Outcome,)>,
     durations: Histograms<()>,
     lags: Histograms<()>,
@@ -24,13 +37,10 @@ pub struct ScrapeMetrics {
 }
 
 impl ScrapeMetrics {
-    pub(super) fn register(
-        registration: &mut Registration<'_>,
-        in_flight_limit: usize,
-    ) -> Result<Self, Error> {
+    pub(super) fn register(registration: &mut Registration<'_>, limits: ScrapeLimits) -> Result<Self, Error> {
         let r = registration;
         Ok(Self {
-            in_flight_limit,
+            limits,
             scrapes: r.counters("scrape_scrapes_total", "Scrapes by result.")?,
             durations: r.histograms(
                 "scrape_duration_seconds",
@@ -83,8 +93,9 @@ impl ScrapeMetrics {
 pub(super) fn register(
     registration: &mut Registration<'_>,
     scraper: Option<Scraper>,
-    in_flight_limit: usize,
+    limits: ScrapeLimits,
 ) -> Result<(), Error> {
+    show(registration, limits)?;
     let what = [
         Reading::gauge("scrape_targets", "Targets by state.").by::<(State,)>(),
         Reading::gauge("scrape_target_problems", "Annotations that could not be followed."),
@@ -92,18 +103,31 @@ pub(super) fn register(
         Reading::gauge("scrape_templates", "Different bodies by their lines, values aside."),
         Reading::gauge("scrape_template_bytes", "Estimated heap bytes of the templates."),
         Reading::gauge("scrape_in_flight", "Scrapes under way."),
-        Reading::gauge("scrape_in_flight_limit", "Scrapes that may be under way at once."),
     ];
     registration.readings(&what, move |readings| {
-        readings.put("scrape_in_flight_limit", float(in_flight_limit));
         let Some(scraper) = &scraper else { return nothing(readings) };
         targets(readings, &scraper.counts());
         let (templates, bytes) = scraper.templates();
         readings.put("scrape_templates", float(templates));
         readings.put("scrape_template_bytes", float(bytes));
-        readings.put("scrape_in_flight", float(in_flight_limit.saturating_sub(scraper.free_permits())));
+        readings.put("scrape_in_flight", float(limits.in_flight.saturating_sub(scraper.free_permits())));
         let skipped = usize::try_from(scraper.stats().skipped_ticks()).unwrap_or(usize::MAX);
         readings.put("scrape_skipped_total", float(skipped));
+    })
+}
+
+fn show(registration: &mut Registration<'_>, limits: ScrapeLimits) -> Result<(), Error> {
+    let what = [
+        Reading::gauge("scrape_in_flight_limit", "Scrapes that may be under way at once."),
+        Reading::gauge("scrape_targets_limit", "Targets that may be scraped."),
+        Reading::gauge("scrape_samples_limit", "Samples that one body may have."),
+        Reading::gauge("scrape_body_bytes_limit", "Bytes that one body may have."),
+    ];
+    registration.readings(&what, move |readings| {
+        readings.put("scrape_in_flight_limit", float(limits.in_flight));
+        readings.put("scrape_targets_limit", float(limits.targets));
+        readings.put("scrape_samples_limit", float(limits.samples));
+        readings.put("scrape_body_bytes_limit", float(limits.body_bytes));
     })
 }
 

@@ -67,6 +67,12 @@ impl ControlPlane {
         finished(self.kubectl_command().args(words.split_whitespace()))
     }
 
+    /// The output of a script of the project that applies things as admin, or what it wrote to stderr when it failed.
+    pub(crate) fn try_script(&self, path: &str) -> Result<String, String> {
+        let script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+        finished(&mut self.as_admin(script))
+    }
+
     /// Creates or changes an object.
     pub(crate) fn apply(&self, object: &Value) {
         let mut kubectl = self.kubectl_command();
@@ -116,10 +122,13 @@ impl ControlPlane {
 
     fn kubectl_command(&self) -> Command {
         let assets = std::env::var("KUBEBUILDER_ASSETS").expect("tests/e2e.sh sets KUBEBUILDER_ASSETS");
-        let mut kubectl = Command::new(Path::new(&assets).join("kubectl"));
-        kubectl.env("KUBECONFIG", self.directory.join("admin.kubeconfig"));
-        kubectl.env("KUBECACHEDIR", self.directory.join("kubectl.cache"));
-        kubectl
+        self.as_admin(Command::new(Path::new(&assets).join("kubectl")))
+    }
+
+    fn as_admin(&self, mut command: Command) -> Command {
+        command.env("KUBECONFIG", self.directory.join("admin.kubeconfig"));
+        command.env("KUBECACHEDIR", self.directory.join("kubectl.cache"));
+        command
     }
 
     fn control(&self, verb: &str) {

@@ -88,7 +88,8 @@ impl World {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_address();
         let (counters, gate) = (Arc::new(ConnectionCounters::default()), Arc::new(Gate::new()));
-        let options = ServeOptions { tls: secure.then_some(tls), limits, counters: Arc::clone(&counters) };
+        let options =
+            ServeOptions { tls: secure.then_some(tls), limits, counters: Arc::clone(&counters), spans: None };
         let (shutdown, served) = (CancellationToken::new(), TaskTracker::new());
         served.spawn(listener.run(router(Arc::clone(&gate)), options, shutdown.clone()));
         served.close();

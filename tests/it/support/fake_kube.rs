@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use futures::StreamExt;
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ struct Shared {
     config_map: watch::Sender<(u64, Option<BTreeMap<String, String>>)>,
     script: Mutex<Arc<Script>>,
     reviews: Mutex<Vec<Value>>,
+    headers: Mutex<Vec<HeaderMap>>,
     readable: Mutex<bool>,
 }
 
@@ -42,6 +43,7 @@ impl FakeKube {
             config_map: watch::Sender::new((1, Some(config_map))),
             script: Mutex::new(Arc::new(|_| (201, json!({"allowed": false})))),
             reviews: Mutex::default(),
+            headers: Mutex::default(),
             readable: Mutex::new(true),
         });
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -67,6 +69,11 @@ impl FakeKube {
     pub(crate) fn reviews(&self, kind: &str) -> Vec<Value> {
         let reviews = self.shared.reviews.lock();
         reviews.iter().filter(|review| review["kind"] == kind).map(|review| review["spec"].clone()).collect()
+    }
+
+    /// The headers of all reviews, in order.
+    pub(crate) fn review_headers(&self) -> Vec<HeaderMap> {
+        self.shared.headers.lock().clone()
     }
 
     /// Changes or deletes the ConfigMap; whoever watches it is told.
@@ -168,6 +175,7 @@ fn changes_after(
 }
 
 async fn review(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    shared.headers.lock().push(request.headers().clone());
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mut review: Value = serde_json::from_slice(&body).unwrap();
     shared.reviews.lock().push(review.clone());

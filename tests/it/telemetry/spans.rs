@@ -1,32 +1,36 @@
 //! Spans inside the process: reviews, scrapes, and what they send on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::HeaderMap, routing::get};
+use axum::{Router, http::HeaderMap, routing::get};
 use custom_metrics_adapter::{
     api::Limits,
     auth::{
-        AccessVerdict, Auth, AuthSettings, BearerToken, Question, ReviewError, ReviewFailure, Reviews,
-        TokenVerdict, Trust, User,
+        AccessVerdict, Auth, AuthOptions, AuthSettings, BearerToken, Question, ReviewError, ReviewFailure,
+        Reviews, TokenVerdict, Trust, User,
     },
     scrape::ScrapeOptions,
+    serve::{self, Listener, ServeOptions},
     store,
     telemetry::traces::{self, Edge},
 };
 use futures::future::{BoxFuture, ready};
-use http::Request;
 use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::{
     error::OTelSdkResult,
-    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+    trace::{Sampler, SimpleSpanProcessor, SpanData, SpanExporter},
 };
 use parking_lot::Mutex;
-use tower::ServiceExt;
+use serde_json::json;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     scrape::world as scraped,
-    support::{pki::Authority, seen},
+    support::{fake_kube::FakeKube, pki::Authority, seen, within},
     world,
 };
 
@@ -43,16 +47,48 @@ impl SpanExporter for Spans {
 
 impl Spans {
     /// From now on, until the guard goes.
-    fn record() -> (Self, tracing::subscriber::DefaultGuard) {
+    fn record(sampler: Sampler) -> (Self, tracing::subscriber::DefaultGuard) {
         let spans = Self::default();
         let processor = SimpleSpanProcessor::new(spans.clone());
-        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
-        let subscriber = tracing_subscriber::registry().with(traces::layer(&provider));
+        let provider = traces::provider().with_span_processor(processor).build();
+        let subscriber = tracing_subscriber::registry().with(traces::layer(&provider, sampler));
         (spans, tracing::subscriber::set_default(subscriber))
     }
 
     fn of(&self, name: &str) -> Option<SpanData> {
         self.0.lock().iter().find(|span| span.name == name).cloned()
+    }
+}
+
+/// A listener that puts spans around its requests.
+struct Traced {
+    address: SocketAddr,
+    client: reqwest::Client,
+    _shutdown: DropGuard,
+}
+
+impl Traced {
+    async fn serve(router: Router) -> Self {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (address, shutdown) = (listener.local_address(), CancellationToken::new());
+        let options = ServeOptions {
+            tls: None,
+            limits: serve::Limits::default(),
+            counters: Arc::default(),
+            spans: traces::of_requests(Edge::Api),
+        };
+        tokio::spawn(listener.run(router, options, shutdown.clone()));
+        Self {
+            address,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            _shutdown: shutdown.drop_guard(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> u16 {
+        let url = format!("http://{}{path}", self.address);
+        let answer = self.client.get(url).bearer_auth("secret").send();
+        within("an answer", answer).await.unwrap().status().as_u16()
     }
 }
 
@@ -75,21 +111,22 @@ impl Reviews for Outage {
     }
 }
 
+fn config_map() -> BTreeMap<String, String> {
+    BTreeMap::from([("requestheader-client-ca-file".to_owned(), Authority::new("proxy").pem)])
+}
+
 fn auth() -> Auth {
-    let data = BTreeMap::from([("requestheader-client-ca-file".to_owned(), Authority::new("proxy").pem)]);
-    let trust = Trust::parse(&data).unwrap();
+    let trust = Trust::parse(&config_map()).unwrap();
     Auth::with_reviews(trust, Arc::new(Outage), AuthSettings::default(), Arc::new(())).unwrap()
 }
 
 #[tokio::test]
 async fn review_calls_are_children_of_the_request_that_asks() {
-    let (spans, _guard) = Spans::record();
+    let (spans, _guard) = Spans::record(Sampler::AlwaysOn);
     let store = store::Store::new(store::Limits::default());
     let router = world::api_with(world::World::new(), store, auth(), Limits::default());
     let path = world::path("namespaces/default/pods/web-0/qps");
-    let request = Request::get(&path).header("authorization", "Bearer secret").body(Body::empty()).unwrap();
-    let answer = traces::traced(router, Edge::Api).oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), 500);
+    assert_eq!(Traced::serve(router).await.get(&path).await, 500);
 
     let [request, token, access] =
         ["GET", "POST tokenreviews", "POST subjectaccessreviews"].map(|name| spans.of(name).unwrap());
@@ -103,8 +140,56 @@ async fn review_calls_are_children_of_the_request_that_asks() {
 }
 
 #[tokio::test]
+async fn kube_apiserver_is_told_of_the_span_of_a_review() {
+    let (spans, _guard) = Spans::record(Sampler::AlwaysOn);
+    let kube = FakeKube::start(config_map()).await;
+    let options = AuthOptions {
+        client: kube.client(),
+        settings: AuthSettings::default(),
+        load_deadline: Duration::from_secs(5),
+        request_headers: Some(Arc::new(traces::inject)),
+        observer: Arc::new(()),
+        tracker: TaskTracker::new(),
+        shutdown: CancellationToken::new(),
+    };
+    let auth = within("loading the ConfigMap", Auth::delegated(options)).await.unwrap();
+    let store = store::Store::new(store::Limits::default());
+    let router = world::api_with(world::World::new(), store, auth, Limits::default());
+    kube.script(|review| match review["kind"].as_str() {
+        Some("TokenReview") => (201, json!({"authenticated": true, "user": {"username": "alice"}})),
+        _ => (201, json!({"allowed": false})),
+    });
+    assert_eq!(Traced::serve(router).await.get(&world::path("namespaces/default/pods/web-0/qps")).await, 403);
+
+    let review = spans.of("POST subjectaccessreviews").unwrap().span_context;
+    let told = format!("00-{}-{}-01", review.trace_id(), review.span_id());
+    assert_eq!(kube.review_headers()[1]["traceparent"], told);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_sampled_leaves_no_span_nor_do_its_reviews() {
+    let (spans, _guard) = Spans::record(Sampler::AlwaysOff);
+    let store = store::Store::new(store::Limits::default());
+    let router = world::api_with(world::World::new(), store, auth(), Limits::default());
+    let path = world::path("namespaces/default/pods/web-0/qps");
+    assert_eq!(Traced::serve(router).await.get(&path).await, 500, "both reviews were asked for");
+    assert_eq!(spans.0.lock().len(), 0);
+}
+
+#[tokio::test]
+async fn of_requests_that_begin_a_trace_the_samplers_share_is_kept() {
+    let (spans, _guard) = Spans::record(Sampler::TraceIdRatioBased(0.25));
+    let traced = Traced::serve(Router::new().route("/", get(|| async {}))).await;
+    for _ in 0..400 {
+        assert_eq!(traced.get("/").await, 200);
+    }
+    let kept = spans.0.lock().len();
+    assert!((40..200).contains(&kept), "{kept} of 400 at one in four");
+}
+
+#[tokio::test]
 async fn a_scrape_is_a_span_that_its_target_is_told_of() {
-    let (spans, _guard) = Spans::record();
+    let (spans, _guard) = Spans::record(Sampler::AlwaysOn);
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = told.clone();
     let target = get(move |headers: HeaderMap| async move {
