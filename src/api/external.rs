@@ -5,6 +5,7 @@ mod values;
 
 use jiff::Timestamp;
 
+use no_metric::Unwritten;
 pub(super) use no_metric::{NoExternalMetric, Why};
 pub(super) use values::ExternalMetricValueList;
 
@@ -49,12 +50,12 @@ impl Read<'_> {
             Presence::Unknown => None,
         };
         let others = self.store.external_metrics(&self.path.namespace, query);
-        Why::Unwritten {
+        Why::Unwritten(Unwritten {
             namespace_exists,
             nearest: nearest(others.iter(), metric),
             elsewhere: self.store.catalog().external.binary_search(metric).is_ok(),
             others,
-        }
+        })
     }
 
     fn nothing(&self, why: Why) -> NoExternalMetric {

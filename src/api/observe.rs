@@ -262,8 +262,8 @@ impl Miss {
 impl From<&external::Why> for Miss {
     fn from(why: &external::Why) -> Self {
         match why {
-            external::Why::Unwritten { namespace_exists: Some(false), .. } => Self::NoObject,
-            external::Why::Unwritten { .. } => Self::UnknownMetric,
+            external::Why::Unwritten(around) if around.namespace_exists == Some(false) => Self::NoObject,
+            external::Why::Unwritten(_) => Self::UnknownMetric,
             external::Why::Absent(absence) => absence.into(),
             external::Why::BadName(_) => Self::Invalid,
         }

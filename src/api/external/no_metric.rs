@@ -25,20 +25,24 @@ pub(in crate::api) struct NoExternalMetric {
 #[derive(Clone, PartialEq, Debug)]
 pub(in crate::api) enum Why {
     /// Nothing was written for this namespace under this name.
-    Unwritten {
-        /// Whether the cluster has the namespace; `None` if that is not known.
-        namespace_exists: Option<bool>,
-        /// What the namespace has instead.
-        others: Vec<MetricName>,
-        /// The one of them with a similar name.
-        nearest: Option<MetricName>,
-        /// Whether another namespace has a metric of this name.
-        elsewhere: bool,
-    },
+    Unwritten(Unwritten),
     /// A value is there and may not be served.
     Absent(Absence),
     /// Not a name that a metric can have.
     BadName(MetricNameError),
+}
+
+/// What is known around a metric that was not written.
+#[derive(Clone, PartialEq, Debug)]
+pub(in crate::api) struct Unwritten {
+    /// Whether the cluster has the namespace; `None` if that is not known.
+    pub(in crate::api) namespace_exists: Option<bool>,
+    /// What the namespace has instead.
+    pub(super) others: Vec<MetricName>,
+    /// The one of them with a similar name.
+    pub(super) nearest: Option<MetricName>,
+    /// Whether another namespace has a metric of this name.
+    pub(super) elsewhere: bool,
 }
 
 impl fmt::Display for NoExternalMetric {
@@ -49,28 +53,25 @@ impl fmt::Display for NoExternalMetric {
             write!(f, " with selector {}", self.selector)?;
         }
         match &self.why {
-            Why::Unwritten { .. } => self.unwritten(f),
+            Why::Unwritten(unwritten) => unwritten.tell(&self.path, f),
             Why::Absent(absence) => write!(f, ": {}", said(absence)),
             Why::BadName(error) => write!(f, ": {error}"),
         }
     }
 }
 
-impl NoExternalMetric {
-    fn unwritten(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Why::Unwritten { namespace_exists, others, nearest, elsewhere } = &self.why else {
-            return Ok(());
-        };
-        let ExternalPath { namespace, metric } = &self.path;
-        match (namespace_exists, others.is_empty()) {
+impl Unwritten {
+    fn tell(&self, path: &ExternalPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ExternalPath { namespace, metric } = path;
+        match (self.namespace_exists, self.others.is_empty()) {
             (Some(false), _) => write!(f, ": the cluster has no namespace {namespace:?}"),
             (_, true) => f.write_str(": no external metric is written for this namespace"),
-            (_, false) => write!(f, ": this namespace has {}", Names(others)),
+            (_, false) => write!(f, ": this namespace has {}", Names(&self.others)),
         }?;
-        if let Some(nearest) = nearest {
+        if let Some(nearest) = &self.nearest {
             write!(f, "; the nearest is {nearest}")?;
         }
-        if *elsewhere {
+        if self.elsewhere {
             f.write_str(
                 "; another namespace has it: a metric is read only in the namespace that it is written for",
             )?;
@@ -112,7 +113,7 @@ mod tests {
     ) -> Why {
         let name = |name: &str| MetricName::new(name).unwrap();
         let others = others.iter().copied().map(name).collect();
-        Why::Unwritten { namespace_exists, others, nearest: nearest.map(name), elsewhere }
+        Why::Unwritten(Unwritten { namespace_exists, others, nearest: nearest.map(name), elsewhere })
     }
 
     #[test]
@@ -141,6 +142,15 @@ mod tests {
         let ago = jiff::SignedDuration::from_secs(90);
         for (absence, reason) in [
             (Absence::NoSeries, "it is written, but with no label set that meets the selector"),
+            (
+                Absence::ObjectGone,
+                "it was written for an earlier namespace of this name; write it again for the one that is there now",
+            ),
+            (
+                Absence::OutOfRange,
+                "its label sets add up to more than the HPA can calculate with; select fewer of them, or write smaller \
+                 values",
+            ),
             (
                 Absence::Expired { ago },
                 "its ttl passed 1m 30s ago; write it again, more often than its ttl or with a longer one",
