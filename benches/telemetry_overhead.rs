@@ -31,7 +31,7 @@ use custom_metrics_adapter::{
     api::{Api, Checks, Limits, Sources, observe::Observer},
     auth::Auth,
     cluster::Cluster,
-    model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample},
+    model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample, Subject},
     serve::{self, ConnectionCounters, Listener, RequestSpans, ServeOptions},
     store::{self, Store, Write as Value},
     telemetry::{
@@ -127,11 +127,11 @@ fn api(observer: Arc<dyn Observer>) -> Router {
     let now = Timestamp::now();
     let metric = MetricName::new("qps").unwrap();
     let value = |pod| Value {
-        object: ObjectRef {
+        subject: Subject::Object(ObjectRef {
             resource: GroupResource::pods(),
             namespace: Some("default".into()),
             name: format!("web-{pod}").into(),
-        },
+        }),
         uid: None,
         metric: metric.clone(),
         labels: Labels::default(),

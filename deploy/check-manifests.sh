@@ -7,12 +7,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS:}$PATH
-examples=(hpa-object hpa-pods network-policy watch-your-resource)
+examples=(hpa-object hpa-pods hpa-external network-policy watch-your-resource)
 fail() { echo "check-manifests: $1" >&2; exit 1; }
 
-kubectl apply -f deploy/k8s/deployment.yaml >/dev/null
+manifests=(-f deploy/k8s/deployment.yaml -f deploy/k8s/external-metrics.yaml)
+kubectl apply "${manifests[@]}" >/dev/null
 for example in "${examples[@]}"; do kubectl apply --validate=strict -f "deploy/examples/$example.yaml" >/dev/null; done
-changed=$(kubectl apply -f deploy/k8s/deployment.yaml | grep -v ' unchanged$' || true)
+changed=$(kubectl apply "${manifests[@]}" | grep -v ' unchanged$' || true)
 [ -z "$changed" ] || fail "a second apply changes something: $changed"
 kubectl kustomize deploy/cert-manager >/dev/null
 
@@ -55,5 +56,6 @@ expect true "$adapter" create authorization.k8s.io subjectaccessreviews ""
 expect true "$adapter" watch "" configmaps kube-system extension-apiserver-authentication
 expect false "$adapter" watch "" configmaps kube-system some-other-configmap
 for verb in get list; do expect true "$hpa" $verb custom.metrics.k8s.io pods/requests_per_second default; done
+for verb in get list; do expect true "$hpa" $verb external.metrics.k8s.io jobs_waiting default; done
 expect false "$hpa" update custom.metrics.k8s.io pods/requests_per_second default
 echo "manifests: apply cleanly and again, the pod is admitted, the rights are as written"

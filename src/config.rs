@@ -171,11 +171,11 @@ pub struct Values {
     #[arg(long, env = "CMA_MAX_SERIES", value_name = "COUNT", default_value_t = 1_000_000)]
     pub max_series: usize,
 
-    /// Series of one object.
+    /// Series of one object, and of the external metrics of one namespace.
     #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", default_value_t = 10_000)]
     pub max_series_per_object: usize,
 
-    /// Metrics that discovery lists; every client of the cluster's discovery downloads that list.
+    /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
     #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", default_value_t = 1_000)]
     pub discovery_max_metrics: usize,
 }

@@ -16,7 +16,10 @@ use super::{
     page::{ago, page},
     wants_json,
 };
-use crate::store::{Found, Search, Source, Stored};
+use crate::{
+    model::Subject,
+    store::{Found, Search, Source, Stored},
+};
 
 /// The page as JSON.
 #[derive(Serialize)]
@@ -28,10 +31,14 @@ struct Answer {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    resource: String,
+    /// The API group that serves it.
+    group: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
-    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     metric: String,
     labels: std::collections::BTreeMap<String, String>,
     value: String,
@@ -93,7 +100,7 @@ fn content(search: &Search, found: &Found, now: Timestamp) -> Markup {
 fn line(stored: &Stored, now: Timestamp) -> Markup {
     html! {
         tr {
-            td data-label="Object" { (stored.object) }
+            td data-label="Object" { (stored.subject) }
             td data-label="Metric" {
                 code { (stored.metric) @if !stored.labels.is_empty() { "{" (stored.labels) "}" } }
             }
@@ -112,10 +119,15 @@ fn source(source: &Source) -> String {
 }
 
 fn row(stored: &Stored, now: Timestamp) -> Row {
+    let (group, object, namespace) = match &stored.subject {
+        Subject::Object(object) => ("custom.metrics.k8s.io", Some(object), object.namespace.as_deref()),
+        Subject::External { namespace } => ("external.metrics.k8s.io", None, Some(&**namespace)),
+    };
     Row {
-        resource: stored.object.resource.to_string(),
-        namespace: stored.object.namespace.as_deref().map(str::to_owned),
-        name: stored.object.name.to_string(),
+        group,
+        resource: object.map(|object| object.resource.to_string()),
+        namespace: namespace.map(str::to_owned),
+        name: object.map(|object| object.name.to_string()),
         metric: stored.metric.clone(),
         labels: stored.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         value: stored.value.clone(),

@@ -3,7 +3,8 @@
 use crate::cluster::{Unavailable, UnknownResource};
 
 use super::{
-    encode::EncodeError, negotiation::NotAcceptable, not_found::NotFound, query::QueryError, status::Details,
+    encode::EncodeError, external::NoExternalMetric, negotiation::NotAcceptable, not_found::NotFound,
+    query::QueryError, status::Details,
 };
 
 /// Why a request gets no answer.
@@ -49,6 +50,9 @@ pub(super) enum ApiError {
     /// Anything but GET.
     #[error("the server does not allow this method on the requested resource")]
     Method,
+    /// A watch of values.
+    #[error("watch is not supported on resources of kind \"*.external.metrics.k8s.io\"")]
+    Watch,
     /// No format fits.
     #[error(transparent)]
     NotAcceptable(#[from] NotAcceptable),
@@ -64,6 +68,9 @@ pub(super) enum ApiError {
     /// There is no value.
     #[error(transparent)]
     NotFound(Box<NotFound>),
+    /// There is no value of an external metric.
+    #[error(transparent)]
+    NoExternalMetric(Box<NoExternalMetric>),
     /// The answer could not be written down.
     #[error(transparent)]
     Encode(#[from] EncodeError),

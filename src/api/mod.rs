@@ -1,7 +1,7 @@
 //! Answers the aggregation layer: the Kubernetes metrics API, its discovery, and what every API server has beside.
 //!
 //! ```text
-//! request ─▶ gate (who, how many, may they) ─▶ route ─▶ custom | discovery | openapi | health | version ─▶ reply
+//! request ─▶ gate (who, how many, may they) ─▶ route ─▶ custom | external | discovery | openapi | health | version ─▶ reply
 //!                 └──────────── ApiError ─────────────────────┘──────────▶ status ───────────────────────┘
 //! ```
 //!
@@ -13,7 +13,9 @@ mod custom;
 mod discovery;
 mod encode;
 mod error;
+mod external;
 mod gate;
+mod group;
 mod health;
 mod negotiation;
 mod not_found;
@@ -41,16 +43,16 @@ pub use health::{Check, CheckScope, Checks, probes};
 pub use view::ClusterView;
 
 use crate::{auth::Auth, store::Store};
-use custom::Read;
 use discovery::Discovery;
 use error::ApiError;
+use external::ExternalMetricValueList;
 use gate::Gate;
 use negotiation::{Asked, Offer};
 use observe::{Observer, Turn};
 use openapi::OpenApi;
-use query::ReadQuery;
+use query::{ExternalQuery, ReadQuery};
 use reply::Content;
-use route::{MetricsPath, Objects, Route, Version};
+use route::{ExternalPath, MetricsPath, Objects, Route, Version};
 use values::{Described, MetricValueList};
 
 /// What the API answers from.
@@ -73,12 +75,12 @@ pub struct Limits {
     pub requests_inflight: usize,
     /// How long a request may take; longer ones are answered 504.
     pub request_timeout: Duration,
-    /// How many metrics discovery lists.
+    /// How many metrics discovery lists of each group.
     pub discovery_max_metrics: usize,
 }
 
 impl Default for Limits {
-    /// Upstream's, and as many metrics as make discovery about 128 KiB.
+    /// Upstream's, and as many metrics as make the list of a group about 128 KiB.
     fn default() -> Self {
         Self { requests_inflight: 400, request_timeout: Duration::from_secs(60), discovery_max_metrics: 1000 }
     }
@@ -175,9 +177,10 @@ impl Inner {
             Route::OpenApiV2 => Ok(self.openapi.v2(asked)?),
             Route::OpenApiV3 => Ok(self.openapi.v3(asked)?),
             Route::Groups => self.discovery.groups(asked),
-            Route::Group => Discovery::group(asked),
+            Route::Group(group) => Discovery::group(*group, asked),
             Route::Resources(version) => self.discovery.resources(*version, asked),
             Route::Metrics(version, path) => self.metrics(*version, path, query, asked),
+            Route::External(path) => self.external(path, query, asked),
             Route::Incomplete => Err(ApiError::IncompletePath),
             Route::Health(..) | Route::Malformed | Route::Unknown | Route::NoSuchResource => {
                 Err(ApiError::UnknownPath)
@@ -199,7 +202,7 @@ impl Inner {
         };
         let query = ReadQuery::parse(query, name)?;
         let now = Timestamp::now();
-        let read = Read { store: &self.store, cluster: &*self.cluster, path, query: &query, now };
+        let read = custom::Read { store: &self.store, cluster: &*self.cluster, path, query: &query, now };
         let found = read.run()?;
         self.observer.read(&found.values, now);
         let list = MetricValueList {
@@ -208,6 +211,22 @@ impl Inner {
             values: &found.values,
             selector: values::echo(&query.metrics),
         };
+        let format = asked.format(Offer::Values)?;
+        Ok(Content::of(&list, format, asked.pretty)?.reply(StatusCode::OK, asked))
+    }
+
+    fn external(&self, path: &ExternalPath, query: &str, asked: &Asked) -> Result<Response, ApiError> {
+        asked.check(Offer::Values)?;
+        let query = ExternalQuery::parse(query)?;
+        if query.watch {
+            return Err(ApiError::Watch);
+        }
+        let now = Timestamp::now();
+        let (store, cluster, selector) = (&self.store, &*self.cluster, &query.labels);
+        let read = external::Read { store, cluster, path, selector, now };
+        let values = read.run().map_err(|nothing| ApiError::NoExternalMetric(Box::new(nothing)))?;
+        self.observer.read_external(&values, now);
+        let list = ExternalMetricValueList { metric: &path.metric, values: &values };
         let format = asked.format(Offer::Values)?;
         Ok(Content::of(&list, format, asked.pretty)?.reply(StatusCode::OK, asked))
     }

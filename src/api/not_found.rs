@@ -230,7 +230,7 @@ impl fmt::Display for Place<'_> {
 }
 
 /// The first of some metrics.
-struct Names<'a>(&'a [MetricName]);
+pub(super) struct Names<'a>(pub(super) &'a [MetricName]);
 
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

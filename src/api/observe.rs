@@ -8,10 +8,15 @@ use tokio::time::Instant;
 
 use super::{
     error::ApiError,
+    external,
     not_found::{NotFound, Why},
-    route::{Objects, Route, Version},
+    route::{GroupVersion, Objects, Route},
 };
-use crate::{cluster::Unavailable, model::MetricValue, store::Absence};
+use crate::{
+    cluster::Unavailable,
+    model::{ExternalValue, MetricValue},
+    store::Absence,
+};
 
 /// Watches requests; every method does nothing unless it is overridden. Called in the task that answers the request.
 pub trait Observer: Send + Sync + 'static {
@@ -25,6 +30,11 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A read at `now` found these values.
     fn read(&self, values: &[MetricValue], now: Timestamp) {
+        let _ = (values, now);
+    }
+
+    /// A read at `now` found these values of an external metric.
+    fn read_external(&self, values: &[ExternalValue], now: Timestamp) {
         let _ = (values, now);
     }
 
@@ -42,8 +52,8 @@ impl Observer for () {}
 pub struct Ended {
     /// What it asked for.
     pub place: Place,
-    /// In which version of the group, where there are several.
-    pub version: Option<Version>,
+    /// In which version of which group.
+    pub version: Option<GroupVersion>,
     /// What it was answered with; `None` if nobody waited for the answer.
     pub status: Option<StatusCode>,
     /// Why a read served no value; `None` if it did, or was none.
@@ -65,7 +75,7 @@ pub enum Place {
     OpenApi,
     /// `/apis`
     Groups,
-    /// The group.
+    /// One group.
     Group,
     /// Discovery of one version.
     Resources,
@@ -75,6 +85,8 @@ pub enum Place {
     Value,
     /// One metric of `*`.
     Values,
+    /// One external metric.
+    External,
     /// Any path that this server does not have.
     Unknown,
 }
@@ -132,7 +144,7 @@ pub enum Miss {
 
 impl Place {
     /// Every place, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Root,
         Self::Health,
         Self::Version,
@@ -143,19 +155,20 @@ impl Place {
         Self::Object,
         Self::Value,
         Self::Values,
+        Self::External,
         Self::Unknown,
     ];
 
     /// Where `route` leads, and in which version.
     #[must_use]
-    pub fn of(route: &Route) -> (Self, Option<Version>) {
+    pub fn of(route: &Route) -> (Self, Option<GroupVersion>) {
         let place = match route {
             Route::Root => Self::Root,
             Route::Health(..) => Self::Health,
             Route::Version => Self::Version,
             Route::OpenApiV2 | Route::OpenApiV3 => Self::OpenApi,
             Route::Groups => Self::Groups,
-            Route::Group => Self::Group,
+            Route::Group(_) => Self::Group,
             Route::Resources(version) => return (Self::Resources, Some(*version)),
             Route::Metrics(version, path) => {
                 let place = match (&path.objects, &path.metric) {
@@ -163,8 +176,9 @@ impl Place {
                     (Objects::Named(_), Some(_)) => Self::Value,
                     (Objects::Named(_), None) => Self::Object,
                 };
-                return (place, Some(*version));
+                return (place, Some(GroupVersion::Custom(*version)));
             }
+            Route::External(_) => return (Self::External, Some(GroupVersion::External)),
             Route::NoSuchResource | Route::Incomplete | Route::Unknown | Route::Malformed => Self::Unknown,
         };
         (place, None)
@@ -173,7 +187,7 @@ impl Place {
     /// Whether it is a read of values.
     #[must_use]
     pub fn is_read(self) -> bool {
-        matches!(self, Self::Object | Self::Value | Self::Values)
+        matches!(self, Self::Object | Self::Value | Self::Values | Self::External)
     }
 }
 
@@ -220,12 +234,14 @@ impl Miss {
             | ApiError::NoSuchResource
             | ApiError::IncompletePath
             | ApiError::Method
+            | ApiError::Watch
             | ApiError::NotAcceptable(_)
             | ApiError::Query(_) => Self::Invalid,
             ApiError::UnknownResource(_) => Self::UnknownResource,
             ApiError::Unavailable(Unavailable::Forbidden { .. }) => Self::ListForbidden,
             ApiError::Unavailable(Unavailable::NotSynced { .. } | Unavailable::Standalone) => Self::NotSynced,
             ApiError::NotFound(not_found) => Self::of_read(not_found),
+            ApiError::NoExternalMetric(nothing) => (&nothing.why).into(),
             ApiError::Encode(_) => Self::Internal,
         }
     }
@@ -239,6 +255,17 @@ impl Miss {
                 example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1).into())
             }
             Why::NeedsNamespace | Why::OtherNamespace(_) | Why::BadName(_) => Self::Invalid,
+        }
+    }
+}
+
+impl From<&external::Why> for Miss {
+    fn from(why: &external::Why) -> Self {
+        match why {
+            external::Why::Unwritten(around) if around.namespace_exists == Some(false) => Self::NoObject,
+            external::Why::Unwritten(_) => Self::UnknownMetric,
+            external::Why::Absent(absence) => absence.into(),
+            external::Why::BadName(_) => Self::Invalid,
         }
     }
 }

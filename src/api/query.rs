@@ -2,7 +2,7 @@
 
 use form_urlencoded::parse;
 
-use crate::model::{Selector, SelectorError};
+use crate::model::{FieldSelector, FieldTerm, Selector, SelectorError};
 
 /// What a query asks of a read; everything else in it is ignored, as upstream does.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -11,6 +11,16 @@ pub(super) struct ReadQuery {
     pub(super) objects: Selector,
     /// Which label sets of the metric.
     pub(super) metrics: Selector,
+}
+
+/// What a query asks of a read of an external metric; `metricLabelSelector` and everything else in it is ignored, as
+/// upstream does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct ExternalQuery {
+    /// Which label sets of the metric.
+    pub(super) labels: Selector,
+    /// Whether changes are asked for, which nobody can be told.
+    pub(super) watch: bool,
 }
 
 /// A parameter that is not understood.
@@ -31,6 +41,15 @@ pub(super) enum QueryError {
         "fieldSelector metadata.name doesn't match requested name: {0:?} selects nothing that the path does not"
     )]
     Field(String),
+    /// A `fieldSelector` that is none.
+    #[error("invalid selector: {text:?}; can't understand it: in fieldSelector")]
+    FieldSyntax {
+        /// What it said.
+        text: String,
+    },
+    /// A `fieldSelector` of a field that external metrics do not have.
+    #[error("{0:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")]
+    UnknownField(String),
     /// A number that is none.
     #[error("strconv.ParseInt: parsing {text:?}: {rule}: in {parameter}")]
     Integer {
@@ -50,14 +69,27 @@ impl ReadQuery {
     /// # Errors
     /// When a parameter that has a meaning here has another one than it can have.
     pub(super) fn parse(query: &str, name: &str) -> Result<Self, QueryError> {
-        for parameter in ["limit", "timeoutSeconds"] {
-            check_integer(query, parameter)?;
-        }
+        check_integers(query)?;
         check_field_selector(query, name)?;
         Ok(Self {
             objects: selector(query, "labelSelector")?,
             metrics: selector(query, "metricLabelSelector")?,
         })
+    }
+}
+
+impl ExternalQuery {
+    /// Reads `query`, still encoded. Of a repeated parameter the first counts. A `fieldSelector` may name the two
+    /// fields of every object, and selects nothing: values have neither.
+    ///
+    /// # Errors
+    /// When a parameter that has a meaning here has another one than it can have.
+    pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
+        check_integers(query)?;
+        check_fields(query)?;
+        let watch =
+            first(query, "watch").is_some_and(|text| text != "0" && !text.eq_ignore_ascii_case("false"));
+        Ok(Self { labels: selector(query, "labelSelector")?, watch })
     }
 }
 
@@ -78,6 +110,20 @@ fn check_field_selector(query: &str, name: &str) -> Result<(), QueryError> {
     let Some(text) = first(query, "fieldSelector").filter(|text| !text.is_empty()) else { return Ok(()) };
     let selected = text.strip_prefix("metadata.name=").map(|value| value.strip_prefix('=').unwrap_or(value));
     if selected == Some(name) { Ok(()) } else { Err(QueryError::Field(text)) }
+}
+
+fn check_fields(query: &str) -> Result<(), QueryError> {
+    let Some(text) = first(query, "fieldSelector") else { return Ok(()) };
+    let selector = FieldSelector::parse(&text).ok_or(QueryError::FieldSyntax { text })?;
+    let unknown = |term: &FieldTerm| !matches!(&*term.field, "metadata.name" | "metadata.namespace");
+    match selector.terms.into_iter().find(unknown) {
+        Some(term) => Err(QueryError::UnknownField(term.field)),
+        None => Ok(()),
+    }
+}
+
+fn check_integers(query: &str) -> Result<(), QueryError> {
+    ["limit", "timeoutSeconds"].into_iter().try_for_each(|parameter| check_integer(query, parameter))
 }
 
 fn check_integer(query: &str, parameter: &'static str) -> Result<(), QueryError> {
@@ -123,6 +169,28 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_field_selector_of_an_external_metric_can_only_name_what_every_object_has() {
+        let parse = |query: &str| ExternalQuery::parse(query).map_err(|error| error.to_string());
+        for query in ["fieldSelector=metadata.name%3Dx,metadata.namespace!%3Dy", "fieldSelector=", "foo=bar"]
+        {
+            assert_eq!(parse(query), Ok(ExternalQuery::default()), "{query}");
+        }
+        let unknown = "\"foo\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+        assert_eq!(parse("fieldSelector=foo%3Dx").unwrap_err(), unknown);
+        assert!(parse("fieldSelector=foo").unwrap_err().starts_with("invalid selector: \"foo\""));
+    }
+
+    #[test]
+    fn an_external_metric_is_selected_by_its_labels_and_not_by_those_of_an_object() {
+        let query = ExternalQuery::parse("metricLabelSelector=%25&labelSelector=a%3Db&watch=false").unwrap();
+        assert_eq!((query.labels.to_string(), query.watch), ("a=b".to_owned(), false));
+        for watch in ["watch", "watch=1", "watch=true"] {
+            assert!(ExternalQuery::parse(watch).unwrap().watch, "{watch}");
+        }
+        assert!(ExternalQuery::parse("labelSelector=a+b").is_err());
     }
 
     #[test]

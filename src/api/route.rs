@@ -5,6 +5,8 @@
 
 use percent_encoding::percent_decode_str;
 
+pub use super::group::{Group, GroupVersion, Version};
+
 /// What a request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Route {
@@ -21,12 +23,14 @@ pub enum Route {
     /// `/apis`
     Groups,
     /// `/apis/custom.metrics.k8s.io`
-    Group,
+    Group(Group),
     /// `/apis/custom.metrics.k8s.io/v1beta2`: the metrics that exist.
-    Resources(Version),
-    /// Values.
+    Resources(GroupVersion),
+    /// Values of objects.
     Metrics(Version, MetricsPath),
-    /// A path inside the group that nothing can have.
+    /// Values of an external metric.
+    External(ExternalPath),
+    /// A path inside a group that nothing can have.
     NoSuchResource,
     /// A path inside a group version that ends too early: `…/namespaces/default/pods`.
     Incomplete,
@@ -47,15 +51,6 @@ pub enum Probe {
     Readyz,
 }
 
-/// The versions of `custom.metrics.k8s.io`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Version {
-    /// `v1beta1`
-    V1Beta1,
-    /// `v1beta2`, which the HPA prefers.
-    V1Beta2,
-}
-
 /// Whose values, and of which metric.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MetricsPath {
@@ -67,6 +62,15 @@ pub struct MetricsPath {
     pub objects: Objects,
     /// Which metric; `None` is every metric of the object.
     pub metric: Option<String>,
+}
+
+/// Which external metric.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExternalPath {
+    /// The namespace that has it.
+    pub namespace: String,
+    /// Its name.
+    pub metric: String,
 }
 
 /// The name segment of a metrics path.
@@ -111,49 +115,43 @@ impl Route {
     fn of_apis(segments: &[&str]) -> Self {
         match *segments {
             [] => Self::Groups,
-            [GROUP] => Self::Group,
-            [GROUP, version, ref rest @ ..] => {
-                Version::parse(version).map_or(Self::NoSuchResource, |version| version.route(rest))
+            [group, ref rest @ ..] => {
+                Group::parse(group).map_or(Self::Unknown, |group| Self::of_group(group, rest))
             }
-            _ => Self::Unknown,
+        }
+    }
+
+    fn of_group(group: Group, segments: &[&str]) -> Self {
+        let Some((version, rest)) = segments.split_first() else { return Self::Group(group) };
+        let known = group.versions().iter().find(|known| known.version() == *version);
+        known.map_or(Self::NoSuchResource, |known| known.route(rest))
+    }
+}
+
+impl GroupVersion {
+    fn route(self, segments: &[&str]) -> Route {
+        if segments.iter().any(|segment| segment.is_empty() || segment.contains('/')) {
+            return Route::NoSuchResource;
+        }
+        match (self, segments) {
+            (_, []) => Route::Resources(self),
+            // Access reviews read these segments as a verb or a subresource (RequestInfo), so no resource is here.
+            (_, ["watch" | "proxy", ..] | ["namespaces", _, "status" | "finalize", ..]) => {
+                Route::NoSuchResource
+            }
+            (Self::Custom(version), segments) => version.route(segments),
+            (Self::External, ["namespaces", namespace, metric]) => Route::External(ExternalPath {
+                namespace: (*namespace).to_owned(),
+                metric: (*metric).to_owned(),
+            }),
+            (Self::External, _) => Route::NoSuchResource,
         }
     }
 }
 
 impl Version {
-    /// Every version, the preferred one first.
-    pub const ALL: [Self; 2] = [Self::V1Beta2, Self::V1Beta1];
-
-    /// `v1beta2`
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V1Beta1 => "v1beta1",
-            Self::V1Beta2 => "v1beta2",
-        }
-    }
-
-    /// `custom.metrics.k8s.io/v1beta2`
-    #[must_use]
-    pub fn group_version(self) -> &'static str {
-        match self {
-            Self::V1Beta1 => "custom.metrics.k8s.io/v1beta1",
-            Self::V1Beta2 => "custom.metrics.k8s.io/v1beta2",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|version| version.as_str() == text)
-    }
-
     fn route(self, segments: &[&str]) -> Route {
-        if segments.iter().any(|segment| segment.is_empty() || segment.contains('/')) {
-            return Route::NoSuchResource;
-        }
         match *segments {
-            [] => Route::Resources(self),
-            // Access reviews read these segments as a verb or a subresource (RequestInfo), so no resource is here.
-            ["watch" | "proxy", ..] | ["namespaces", _, "status" | "finalize", ..] => Route::NoSuchResource,
             ["namespaces", _, _] => Route::Incomplete,
             ["namespaces", name, "metrics", metric] => self.path(None, "namespaces", name, Some(metric)),
             ["namespaces", namespace, resource, name] => self.path(Some(namespace), resource, name, None),
@@ -201,9 +199,6 @@ fn decode(path: &str) -> Option<Vec<String>> {
     let decoded = |segment| percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned);
     path.strip_prefix('/')?.split('/').map(decoded).collect()
 }
-
-/// The API group that is served here.
-pub const GROUP: &str = "custom.metrics.k8s.io";
 
 #[cfg(test)]
 mod tests {
@@ -272,6 +267,31 @@ mod tests {
     }
 
     #[test]
+    fn an_external_metric_is_asked_for_in_its_namespace_and_nowhere_else() {
+        let route = |path: &str| Route::of(&format!("/apis/external.metrics.k8s.io/v1beta1/{path}"));
+        for (path, namespace, metric) in [
+            ("namespaces/shop/queue_depth", "shop", "queue_depth"),
+            ("namespaces/shop/queue%20depth/", "shop", "queue depth"),
+            ("namespaces/shop/metrics", "shop", "metrics"),
+        ] {
+            let wanted = ExternalPath { namespace: namespace.to_owned(), metric: metric.to_owned() };
+            assert_eq!(route(path), Route::External(wanted), "{path}");
+        }
+        for path in [
+            "queue_depth",
+            "namespaces/shop",
+            "namespaces/shop/queue_depth/x",
+            "namespaces/shop/status",
+            "namespaces/shop/a%2Fb",
+            "namespaces//queue_depth",
+            "watch/namespaces/shop/queue_depth",
+        ] {
+            assert_eq!(route(path), Route::NoSuchResource, "{path}");
+        }
+        assert_eq!(Route::of("/apis/external.metrics.k8s.io/v1beta2"), Route::NoSuchResource);
+    }
+
+    #[test]
     fn paths_that_end_too_early_are_incomplete() {
         for path in
             ["namespaces/default/pods", "namespaces/default/qps/", "namespaces/default/pods/*", "nodes/*/"]
@@ -287,8 +307,13 @@ mod tests {
             ("/", Route::Root),
             ("/apis", Route::Groups),
             ("/apis/", Route::Groups),
-            ("/apis/custom.metrics.k8s.io", Route::Group),
-            ("/apis/custom.metrics.k8s.io/v1beta1/", Route::Resources(Version::V1Beta1)),
+            ("/apis/custom.metrics.k8s.io", Route::Group(Group::Custom)),
+            ("/apis/external.metrics.k8s.io", Route::Group(Group::External)),
+            (
+                "/apis/custom.metrics.k8s.io/v1beta1/",
+                Route::Resources(GroupVersion::Custom(Version::V1Beta1)),
+            ),
+            ("/apis/external.metrics.k8s.io/v1beta1", Route::Resources(GroupVersion::External)),
             ("/openapi/v2", Route::OpenApiV2),
             ("/openapi/v3/", Route::OpenApiV3),
             ("/version/", Route::Version),
@@ -306,9 +331,7 @@ mod tests {
 
     #[test]
     fn other_paths_are_unknown_and_broken_ones_malformed() {
-        for path in
-            ["/foo", "//", "/apis//custom.metrics.k8s.io", "/apis/external.metrics.k8s.io", "/openapi"]
-        {
+        for path in ["/foo", "//", "/apis//custom.metrics.k8s.io", "/apis/metrics.k8s.io", "/openapi"] {
             assert_eq!(Route::of(path), Route::Unknown, "{path}");
         }
         for path in ["", "*", "/%", "/%2", "/%zz", "/%ff"] {

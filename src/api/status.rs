@@ -8,6 +8,7 @@ use crate::cluster::Unavailable;
 use super::{
     encode::{Document, Empty, Message, list_meta},
     error::ApiError,
+    group::Group,
 };
 
 /// A failure, in the field order of the Go type.
@@ -68,10 +69,17 @@ impl Status {
             ApiError::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", Some(Details::default()))
             }
+            ApiError::Watch => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                Some(Details::of(Group::External.as_str(), "*")),
+            ),
             ApiError::NotAcceptable(refusal) => {
                 (StatusCode::NOT_ACCEPTABLE, "NotAcceptable", refusal.details())
             }
-            ApiError::UnknownResource(_) | ApiError::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound", None),
+            ApiError::UnknownResource(_) | ApiError::NotFound(_) | ApiError::NoExternalMetric(_) => {
+                (StatusCode::NOT_FOUND, "NotFound", None)
+            }
             ApiError::Unavailable(Unavailable::Forbidden { resource, .. }) => {
                 (StatusCode::FORBIDDEN, "Forbidden", Some(Details::of(&resource.group, &resource.resource)))
             }

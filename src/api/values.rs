@@ -76,10 +76,7 @@ impl MetricValueList<'_> {
                 self.selector_protobuf(2, identifier);
             }),
         }
-        item.message(3, |time| {
-            time.integer(1, value.sample.timestamp.as_second());
-            time.integer(2, 0);
-        });
+        item.message(3, |time| time_protobuf(value.sample.timestamp, time));
         if let Some(seconds) = value.sample.window_seconds {
             item.integer(4, i64::from(seconds));
         }
@@ -105,6 +102,12 @@ impl MetricValueList<'_> {
             message.message(field, |inner| echo_protobuf(selector, inner));
         }
     }
+}
+
+/// `metav1.Time`: seconds 1, nanos 2.
+pub(super) fn time_protobuf(at: Timestamp, message: &mut Message) {
+    message.integer(1, at.as_second());
+    message.integer(2, 0);
 }
 
 /// matchLabels 1 (a map), matchExpressions 2 {key 1, operator 2, values 3}.
@@ -211,7 +214,7 @@ impl<'a> Object<'a> {
 }
 
 /// A moment as `metav1.Time` prints it: whole seconds, `Z`.
-struct Seconds(Timestamp);
+pub(super) struct Seconds(pub(super) Timestamp);
 
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -220,7 +223,7 @@ impl Serialize for Seconds {
 }
 
 /// A string of whatever it prints.
-struct Text<'a, T>(&'a T);
+pub(super) struct Text<'a, T>(pub(super) &'a T);
 
 impl<T: Display> Serialize for Text<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

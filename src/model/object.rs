@@ -95,6 +95,13 @@ pub struct ObjectRef {
     pub name: Arc<str>,
 }
 
+impl ObjectRef {
+    /// The Namespace object of that name.
+    pub fn namespace(name: impl Into<Arc<str>>) -> Self {
+        Self { resource: GroupResource::namespaces(), namespace: None, name: name.into() }
+    }
+}
+
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{MetricName, ObjectRef, Quantity};
+use super::{Labels, MetricName, ObjectRef, Quantity};
 
 /// One number with the moment it was true.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +22,15 @@ pub struct MetricValue {
     pub object: ObjectRef,
     /// Which metric.
     pub metric: MetricName,
+    /// The number and its moment.
+    pub sample: Sample,
+}
+
+/// One label set of an external metric. The HPA sums those that it selects; nobody does it before.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExternalValue {
+    /// The metric's labels.
+    pub labels: Labels,
     /// The number and its moment.
     pub sample: Sample,
 }

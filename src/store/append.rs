@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Labels, MetricName, ObjectRef, Sample, Uid};
+use crate::model::{Labels, MetricName, Sample, Subject, Uid};
 
-use super::{AppendError, Store, slot::Series};
+use super::{
+    AppendError, Store,
+    catalog::Listed,
+    slot::{Series, Slot},
+};
 
 /// One value to store.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Write {
     /// What it is about.
-    pub object: ObjectRef,
-    /// The UID of that object, if the cluster has it.
+    pub subject: Subject,
+    /// The UID of the object that it lives with, if the cluster has it.
     pub uid: Option<Uid>,
     /// Which metric.
     pub metric: MetricName,
@@ -28,8 +32,8 @@ pub struct Write {
 /// Which values to remove.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Removal {
-    /// Of which object.
-    pub object: ObjectRef,
+    /// Of what.
+    pub subject: Subject,
     /// Of which metric.
     pub metric: MetricName,
     /// Only this label set; `None` is every one.
@@ -61,47 +65,48 @@ impl Store {
             series.metric == removal.metric
                 && removal.labels.as_ref().is_none_or(|labels| series.labels == *labels)
         };
-        self.prune(&removal.object, |slot| slot.retain(|series| !matches(series)))
+        self.prune(&removal.subject, |slot| slot.retain(|series| !matches(series)))
     }
 
     fn count_new(&self, batch: &[Write]) -> Result<usize, AppendError> {
-        let mut new: HashMap<&ObjectRef, std::collections::HashSet<(&MetricName, &Labels)>> = HashMap::new();
+        let mut new: HashMap<&Subject, std::collections::HashSet<(&MetricName, &Labels)>> = HashMap::new();
         for write in batch.iter().filter(|write| !self.has(write)) {
-            new.entry(&write.object).or_default().insert((&write.metric, &write.labels));
+            new.entry(&write.subject).or_default().insert((&write.metric, &write.labels));
         }
-        for (object, series) in &new {
-            self.check_object(object, series.len())?;
+        for (subject, series) in &new {
+            self.check_subject(subject, series.len())?;
         }
         Ok(new.values().map(std::collections::HashSet::len).sum())
     }
 
     fn has(&self, write: &Write) -> bool {
-        self.0.objects.get(&write.object).is_some_and(|slot| slot.has(&write.metric, &write.labels))
+        self.0.slots.look(&write.subject, |slot| slot.has(&write.metric, &write.labels)).unwrap_or_default()
     }
 
-    fn check_object(&self, object: &ObjectRef, new: usize) -> Result<(), AppendError> {
-        let held = self.0.objects.get(object).map_or(0, |slot| slot.len());
+    fn check_subject(&self, subject: &Subject, new: usize) -> Result<(), AppendError> {
+        let held = self.0.slots.look(subject, Slot::len).unwrap_or_default();
         let limit = self.0.limits.series_per_object;
         if held + new <= limit {
             return Ok(());
         }
-        Err(AppendError::ObjectFull { object: object.to_string(), held, limit })
+        Err(AppendError::ObjectFull { object: subject.to_string(), held, limit })
     }
 
     /// Whether the write made a new series.
     fn put(&self, write: Write, now: Timestamp) -> bool {
-        let Write { object, uid, metric, labels, sample, ttl } = write;
+        let Write { subject, uid, metric, labels, sample, ttl } = write;
         let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
         let series = Series { metric: metric.clone(), labels, sample, received: now, expires, uid };
         self.0.written.charge(series.bytes());
-        let resource = object.resource.clone();
-        let mut slot = self.0.objects.entry(object).or_default();
-        let old = slot.put(series);
-        match &old {
-            Some(old) => self.0.written.refund(old.bytes()),
-            // While the slot is held: whoever removes the series next finds its name counted.
-            None => self.0.names.add(&resource, &metric),
-        }
-        old.is_none()
+        let listed = Listed::of(&subject);
+        self.0.slots.fill(subject, |slot| {
+            let old = slot.put(series);
+            match &old {
+                Some(old) => self.0.written.refund(old.bytes()),
+                // While the slot is held: whoever removes the series next finds its name counted.
+                None => self.0.names.add(&listed, &metric),
+            }
+            old.is_none()
+        })
     }
 }

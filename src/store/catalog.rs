@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::model::{GroupResource, MetricName};
+use crate::model::{GroupResource, MetricName, Subject};
 
 /// The metrics that exist at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,21 +13,46 @@ pub struct Catalog {
     pub generation: u64,
     /// Resource and metric, sorted, each once.
     pub metrics: Vec<(GroupResource, MetricName)>,
+    /// External metrics of whatever namespace, sorted, each once.
+    pub external: Vec<MetricName>,
+}
+
+/// Where discovery lists a metric.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Listed {
+    /// Under a resource.
+    Under(GroupResource),
+    /// Among the external ones.
+    External,
 }
 
 impl Catalog {
     /// The metric of `resource` whose name is most like `metric`, if one is like it at all.
     #[must_use]
     pub fn nearest(&self, resource: &GroupResource, metric: &MetricName) -> Option<MetricName> {
-        self.metrics
-            .iter()
-            .filter(|(of, name)| of == resource && alike_in_length(name, metric))
-            .take(COMPARED)
-            .map(|(_, name)| (strsim::jaro_winkler(name.as_str(), metric.as_str()), name))
-            .filter(|(likeness, _)| *likeness > LIKE)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, name)| name.clone())
+        nearest(self.metrics.iter().filter(|(of, _)| of == resource).map(|(_, name)| name), metric)
     }
+}
+
+impl Listed {
+    pub(super) fn of(subject: &Subject) -> Self {
+        match subject {
+            Subject::Object(object) => Self::Under(object.resource.clone()),
+            Subject::External { .. } => Self::External,
+        }
+    }
+}
+
+/// The one of `names` that is most like `metric`, if one is like it at all.
+#[must_use]
+pub fn nearest<'a>(names: impl Iterator<Item = &'a MetricName>, metric: &MetricName) -> Option<MetricName> {
+    names
+        .filter(|name| alike_in_length(name, metric))
+        .take(COMPARED)
+        .map(|name| (strsim::jaro_winkler(name.as_str(), metric.as_str()), name))
+        .filter(|(likeness, _)| *likeness > LIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.clone())
 }
 
 /// Counts series by name; a name with none is gone.
@@ -36,15 +61,15 @@ pub(super) struct Names(Mutex<Counted>);
 
 #[derive(Default)]
 struct Counted {
-    series: BTreeMap<(GroupResource, MetricName), usize>,
+    series: BTreeMap<(Listed, MetricName), usize>,
     generation: u64,
     catalog: Arc<Catalog>,
 }
 
 impl Names {
-    pub(super) fn add(&self, resource: &GroupResource, metric: &MetricName) {
+    pub(super) fn add(&self, listed: &Listed, metric: &MetricName) {
         let mut counted = self.0.lock();
-        let key = (resource.clone(), metric.clone());
+        let key = (listed.clone(), metric.clone());
         let count = counted.series.entry(key).or_default();
         *count += 1;
         if *count == 1 {
@@ -52,9 +77,9 @@ impl Names {
         }
     }
 
-    pub(super) fn remove(&self, resource: &GroupResource, metric: &MetricName) {
+    pub(super) fn remove(&self, listed: &Listed, metric: &MetricName) {
         let mut counted = self.0.lock();
-        let key = (resource.clone(), metric.clone());
+        let key = (listed.clone(), metric.clone());
         let Some(count) = counted.series.get_mut(&key) else { return };
         *count -= 1;
         if *count == 0 {
@@ -66,10 +91,22 @@ impl Names {
     pub(super) fn catalog(&self) -> Arc<Catalog> {
         let mut counted = self.0.lock();
         if counted.catalog.generation != counted.generation {
-            let metrics = counted.series.keys().cloned().collect();
-            counted.catalog = Arc::new(Catalog { generation: counted.generation, metrics });
+            counted.catalog = Arc::new(counted.list());
         }
         counted.catalog.clone()
+    }
+}
+
+impl Counted {
+    fn list(&self) -> Catalog {
+        let mut catalog = Catalog { generation: self.generation, ..Catalog::default() };
+        for (listed, metric) in self.series.keys() {
+            match listed {
+                Listed::Under(resource) => catalog.metrics.push((resource.clone(), metric.clone())),
+                Listed::External => catalog.external.push(metric.clone()),
+            }
+        }
+        catalog
     }
 }
 

@@ -12,33 +12,35 @@
 mod append;
 mod budget;
 mod catalog;
+mod external;
 mod fold;
 mod limits;
 mod read;
 mod scraped;
 mod search;
 mod slot;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 pub use append::{Removal, Write};
 pub use budget::{Budget, Share};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
 pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
 pub use search::{Found, Search, Source, Stored};
 
-use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Uid};
-use catalog::Names;
+use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Subject, Uid};
+use catalog::{Listed, Names};
 use limits::Usage;
 use slot::Slot;
+use slots::Slots;
 
 /// A cheap-clone handle on all values.
 ///
@@ -48,7 +50,7 @@ use slot::Slot;
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    objects: DashMap<ObjectRef, Slot, foldhash::fast::RandomState>,
+    slots: Slots,
     names: Names,
     written: Usage,
     scraped: Usage,
@@ -61,7 +63,7 @@ struct Inner {
 /// What the store holds now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stats {
-    /// Objects with at least one value or target.
+    /// Objects with at least one value or target, and namespaces with an external metric.
     pub objects: usize,
     /// What was written.
     pub written: Held,
@@ -82,11 +84,10 @@ impl Store {
     /// An empty store with these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let objects = DashMap::with_hasher(foldhash::fast::RandomState::default());
         let (written, scraped) = (Usage::default(), Usage::default());
         let budget = Budget::new(limits.scraped_bytes);
         Self(Arc::new(Inner {
-            objects,
+            slots: Slots::default(),
             names: Names::default(),
             written,
             scraped,
@@ -97,28 +98,31 @@ impl Store {
     }
 
     /// Takes a live object's unbound values as its own, and drops what was written before it was created or for an
-    /// earlier object of its name.
+    /// earlier object of its name. With a namespace go its external metrics.
     pub fn adopt(&self, live: &LiveObject) {
-        self.prune(&live.object, |slot| slot.adopt(live));
+        for subject in Subject::living_with(&live.object) {
+            self.prune(&subject, |slot| slot.adopt(live));
+        }
     }
 
     /// Drops the values of one incarnation of an object, and unbound ones with it: they were written for it or for
-    /// an earlier one.
+    /// an earlier one. With a namespace go its external metrics.
     pub fn forget(&self, object: &ObjectRef, uid: &Uid) {
-        let targets = self.0.objects.get(object).map(|slot| slot.scraped.clone()).unwrap_or_default();
+        let targets = self.0.slots.object(object).map(|slot| slot.scraped.clone()).unwrap_or_default();
         targets.iter().filter(|target| target.uid() == uid).for_each(|target| self.detach(target));
-        self.prune(object, |slot| {
-            slot.retain(|series| series.uid.as_ref().is_some_and(|bound| bound != uid))
-        });
+        for subject in Subject::living_with(object) {
+            self.prune(&subject, |slot| {
+                slot.retain(|series| series.uid.as_ref().is_some_and(|bound| bound != uid))
+            });
+        }
     }
 
     /// Drops expired values, and values that no read will serve again because of what `presence` says of their
     /// object. Cheap enough for every few seconds; correctness does not depend on it, memory does.
     pub fn sweep(&self, now: Timestamp, presence: impl Fn(&ObjectRef) -> Presence) {
-        let objects: Vec<ObjectRef> = self.0.objects.iter().map(|slot| slot.key().clone()).collect();
-        for object in objects {
-            let presence = presence(&object);
-            self.prune(&object, |slot| slot.retain(|series| !series.is_dead(&presence, now)));
+        for subject in self.0.slots.subjects() {
+            let presence = presence(&subject.lives_with());
+            self.prune(&subject, |slot| slot.retain(|series| !series.is_dead(&presence, now)));
         }
     }
 
@@ -140,8 +144,7 @@ impl Store {
         let wanted = |object: &ObjectRef| {
             object.resource == *resource && (namespace.is_none() || object.namespace.as_deref() == namespace)
         };
-        let mut objects: Vec<ObjectRef> =
-            self.0.objects.iter().map(|slot| slot.key().clone()).filter(wanted).collect();
+        let mut objects: Vec<ObjectRef> = self.0.slots.objects().filter(wanted).collect();
         objects.sort();
         objects
     }
@@ -149,11 +152,7 @@ impl Store {
     /// What is held now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats {
-            objects: self.0.objects.len(),
-            written: self.0.written.held(),
-            scraped: self.0.scraped.held(),
-        }
+        Stats { objects: self.0.slots.len(), written: self.0.written.held(), scraped: self.0.scraped.held() }
     }
 
     /// What scrapes may hold, and do: whoever keeps something for all targets takes a share of it.
@@ -168,16 +167,17 @@ impl Store {
         &self.0.limits
     }
 
-    /// Runs `change`, which gives back what it removed, on one object's slot; accounts for it and drops an empty slot.
-    fn prune(&self, object: &ObjectRef, change: impl FnOnce(&mut Slot) -> Vec<slot::Series>) -> usize {
-        let Some(mut slot) = self.0.objects.get_mut(object) else { return 0 };
-        let removed = change(&mut slot);
-        drop(slot);
+    /// Runs `change`, which gives back what it removed, on one subject's slot, and accounts for it.
+    fn prune(&self, subject: &Subject, change: impl FnOnce(&mut Slot) -> Vec<slot::Series>) -> usize {
+        let removed = self.0.slots.change(subject, change).unwrap_or_default();
+        if removed.is_empty() {
+            return 0;
+        }
+        let listed = Listed::of(subject);
         for series in &removed {
-            self.0.names.remove(&object.resource, &series.metric);
+            self.0.names.remove(&listed, &series.metric);
             self.0.written.release(series.bytes());
         }
-        self.0.objects.remove_if(object, |_, slot| slot.is_empty());
         removed.len()
     }
 }

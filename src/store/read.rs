@@ -84,7 +84,7 @@ impl Store {
         metric: &MetricName,
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
-        let slot = self.0.objects.get(object).ok_or(Absence::UnknownMetric)?;
+        let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
         let absence = match value(object, slot.of(metric), query) {
             Err(absence) if !slot.scraped.is_empty() => absence,
             written => return written,
@@ -105,7 +105,7 @@ impl Store {
     /// The names of an object's metrics, whether they have a value now or not; sorted.
     #[must_use]
     pub fn metrics_of(&self, object: &ObjectRef) -> Vec<MetricName> {
-        let Some(slot) = self.0.objects.get(object) else { return Vec::new() };
+        let Some(slot) = self.0.slots.object(object) else { return Vec::new() };
         let written = slot.by_metric().filter_map(|series| Some(series.first()?.metric.clone()));
         let scraped = slot.scraped.iter().flat_map(|target| target.names());
         written.chain(scraped).collect::<BTreeSet<_>>().into_iter().collect()

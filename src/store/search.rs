@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Labels, ObjectRef};
+use crate::model::{Labels, Subject};
 
 use super::{Store, scraped::Scraped, slot::Series};
 
 /// What to look for; a text that is empty matches everything, others match where they occur.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Search {
-    /// In `resource namespace/name`.
+    /// In `resource namespace/name`, or `namespace NAME (external)`.
     pub object: String,
     /// In the metric's name.
     pub metric: String,
@@ -21,7 +21,7 @@ pub struct Search {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stored {
     /// What it is about.
-    pub object: ObjectRef,
+    pub subject: Subject,
     /// Its name, for scraped ones as the target exposes it.
     pub metric: String,
     /// Its labels.
@@ -49,7 +49,7 @@ pub enum Source {
     },
 }
 
-/// The first series that were found, by object and name, and how many there are.
+/// The first series that were found, by what they are about and name, and how many there are.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Found {
     /// The first of them.
@@ -62,28 +62,27 @@ impl Store {
     /// Looks for series. It visits every object: for a page that a person opens, not for a program that polls.
     #[must_use]
     pub fn search(&self, search: &Search) -> Found {
-        let mut objects: Vec<ObjectRef> = self.0.objects.iter().map(|slot| slot.key().clone()).collect();
-        objects.retain(|object| contains(&object.to_string(), &search.object));
-        objects.sort();
+        let mut subjects: Vec<Subject> = self.0.slots.subjects();
+        subjects.retain(|subject| contains(&subject.to_string(), &search.object));
+        subjects.sort();
         let mut found = Found::default();
-        for object in &objects {
-            self.search_object(object, search, &mut found);
+        for subject in &subjects {
+            self.search_subject(subject, search, &mut found);
         }
         found
     }
 
-    fn search_object(&self, object: &ObjectRef, search: &Search, found: &mut Found) {
-        let Some(slot) = self.0.objects.get(object) else { return };
-        let matching =
-            slot.by_metric().flatten().filter(|series| contains(series.metric.as_str(), &search.metric));
-        for series in matching {
-            found.add(search.limit, || written(object, series));
-        }
-        let targets = slot.scraped.clone();
-        drop(slot);
-        for target in &targets {
+    fn search_subject(&self, subject: &Subject, search: &Search, found: &mut Found) {
+        let targets = self.0.slots.look(subject, |slot| {
+            let series = slot.by_metric().flatten();
+            for series in series.filter(|series| contains(series.metric.as_str(), &search.metric)) {
+                found.add(search.limit, || written(subject, series));
+            }
+            slot.scraped.clone()
+        });
+        for target in &targets.unwrap_or_default() {
             target.search(&search.metric, |metric, labels, value, at| {
-                found.add(search.limit, || scraped(object, target, (metric, labels), (value, at)));
+                found.add(search.limit, || scraped(subject, target, (metric, labels), (value, at)));
             });
         }
     }
@@ -98,9 +97,9 @@ impl Found {
     }
 }
 
-fn written(object: &ObjectRef, series: &Series) -> Stored {
+fn written(subject: &Subject, series: &Series) -> Stored {
     Stored {
-        object: object.clone(),
+        subject: subject.clone(),
         metric: series.metric.to_string(),
         labels: series.labels.clone(),
         value: series.sample.value.to_string(),
@@ -110,13 +109,13 @@ fn written(object: &ObjectRef, series: &Series) -> Stored {
 }
 
 fn scraped(
-    object: &ObjectRef,
+    subject: &Subject,
     target: &Scraped,
     (metric, labels): (&str, super::PackedLabels<'_>),
     (value, at): (f64, i64),
 ) -> Stored {
     Stored {
-        object: object.clone(),
+        subject: subject.clone(),
         metric: metric.to_owned(),
         labels: Labels::from_pairs(labels.iter()),
         value: value.to_string(),

@@ -35,7 +35,7 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 fn write(object: &str, name: &str, value: &str) -> Write {
     let sample = Sample { value: Quantity::parse(value).unwrap(), timestamp: NOW, window_seconds: None };
     Write {
-        object: pod(object),
+        subject: pod(object).into(),
         uid: None,
         metric: metric(name),
         labels: Labels::default(),
@@ -231,7 +231,7 @@ fn writers_that_come_together_do_not_overfill_an_object() {
 fn removing_one_label_set_leaves_the_others() {
     let store = store();
     store.append(vec![labelled("1", &[("env", "prod")]), labelled("2", &[("env", "dev")])], NOW).unwrap();
-    let removal = |labels| Removal { object: pod("web-0"), metric: metric("qps"), labels };
+    let removal = |labels| Removal { subject: pod("web-0").into(), metric: metric("qps"), labels };
     assert_eq!(store.remove(&removal(Some(labels(&[("env", "prod")])))), 1);
     assert_eq!(read(&store, &Presence::Unknown).unwrap(), "2");
     assert_eq!(store.remove(&removal(None)), 1);
@@ -247,7 +247,7 @@ fn the_catalog_lists_each_metric_once_and_moves_only_when_one_comes_or_goes() {
     store.append(vec![write("web-1", "qps", "5"), write("web-2", "qps", "5")], NOW).unwrap();
     assert!(Arc::ptr_eq(&catalog, &store.catalog()));
     for object in ["web-0", "web-1", "web-2"] {
-        store.remove(&Removal { object: pod(object), metric: metric("qps"), labels: None });
+        store.remove(&Removal { subject: pod(object).into(), metric: metric("qps"), labels: None });
     }
     assert_eq!(store.catalog().metrics, []);
 }

@@ -28,8 +28,10 @@ pub struct Line {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LineObject<'a> {
     namespace: Option<String>,
-    resource: String,
-    name: String,
+    resource: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    external: bool,
     metric: String,
     #[serde(borrow)]
     value: &'a RawValue,
@@ -62,8 +64,25 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Vec<Line>, WriteError> {
 
 fn parse_line(text: &str, now: Timestamp) -> Result<(WritePath, Value), WriteError> {
     let line: LineObject<'_> = serde_json::from_str(text)?;
-    let path = WritePath::new(line.namespace.as_deref(), &line.resource, &line.name, &line.metric)?;
+    let path = line.path()?;
     let LineObject { value, timestamp, window_seconds, labels, ttl, .. } = line;
     let object = ValueObject { value, timestamp, window_seconds, labels, ttl };
     Ok((path, Value::from_object(object, now)?))
+}
+
+impl LineObject<'_> {
+    fn path(&self) -> Result<WritePath, WriteError> {
+        match (self.external, self.namespace.as_deref(), self.resource.as_deref(), self.name.as_deref()) {
+            (false, namespace, Some(resource), Some(name)) => {
+                WritePath::object(namespace, resource, name, &self.metric)
+            }
+            (true, Some(namespace), None, None) => WritePath::external(namespace, &self.metric),
+            (true, ..) => Err(WriteError::Line(
+                "a line of an external metric has a namespace, and neither resource nor name: it is about no object",
+            )),
+            (false, ..) => Err(WriteError::Line(
+                "a line has resource and name, or, for an external metric, \"external\": true and a namespace",
+            )),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::UnknownResource,
-    model::{LabelError, MetricNameError, QuantityError},
+    model::{LabelError, MetricNameError, Quantity, QuantityError},
     store::{AppendError, Removal},
 };
 
@@ -25,7 +25,8 @@ pub enum WriteError {
     #[error(
         "no such path {0:?}: write to /write-metrics/namespaces/NAMESPACE/RESOURCE/NAME/METRIC, for cluster-scoped \
          objects to /write-metrics/RESOURCE/NAME/METRIC, for a namespace itself to \
-         /write-metrics/namespaces/NAME/metrics/METRIC, or in batches to /write-metrics"
+         /write-metrics/namespaces/NAME/metrics/METRIC, an external metric to \
+         /write-metrics/namespaces/NAMESPACE/external/METRIC, or in batches to /write-metrics"
     )]
     NoRoute(String),
     /// A method that the path does not take.
@@ -50,6 +51,20 @@ pub enum WriteError {
     /// A name that no metric can have.
     #[error(transparent)]
     Metric(#[from] MetricNameError),
+    /// A name that no external metric can have.
+    #[error(
+        "an external metric cannot be called {0:?}: Kubernetes reads namespaces/NAMESPACE/{0} as a part of the Namespace"
+    )]
+    ExternalName(String),
+    /// An external metric below zero.
+    #[error(
+        "an external metric cannot be negative, as {0} is: the HPA takes a sum below zero for an overflow and scales to \
+         the maximum; write 0"
+    )]
+    Negative(Quantity),
+    /// A line of a batch that says too much or too little of what it is about.
+    #[error("{0}")]
+    Line(&'static str),
     /// A resource that the cluster does not have.
     #[error(transparent)]
     Resource(#[from] UnknownResource),
@@ -92,7 +107,7 @@ pub enum WriteError {
     #[error("{0}: a batch may be sent in parts")]
     Body(#[from] BodyError),
     /// A delete that found nothing.
-    #[error("nothing is stored for {} of {}{}", .0.metric, .0.object, with_labels(.0))]
+    #[error("nothing is stored for {} of {}{}", .0.metric, .0.subject, with_labels(.0))]
     NothingStored(Removal),
     /// The store is full.
     #[error(transparent)]
@@ -150,6 +165,9 @@ impl WriteError {
             | Self::Segment { .. }
             | Self::Encoding(_)
             | Self::Metric(_)
+            | Self::ExternalName(_)
+            | Self::Negative(_)
+            | Self::Line(_)
             | Self::Resource(_)
             | Self::NamespaceMissing(_)
             | Self::Empty

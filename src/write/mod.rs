@@ -5,6 +5,7 @@
 //! | `POST /write-metrics/namespaces/{namespace}/{resource}/{name}/{metric}` | one in a namespace |
 //! | `POST /write-metrics/{resource}/{name}/{metric}` | a cluster-scoped one |
 //! | `POST /write-metrics/namespaces/{name}/metrics/{metric}` | the namespace itself |
+//! | `POST /write-metrics/namespaces/{namespace}/external/{metric}` | none: an external metric of the namespace |
 //! | `POST /write-metrics` | a batch: one JSON object a line, all or nothing |
 //!
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
@@ -35,12 +36,12 @@ use tokio::sync::Semaphore;
 pub use body::{Query, Value};
 pub use error::WriteError;
 pub use observe::{Ended, Observer, Operation, Rejection};
-pub use path::WritePath;
+pub use path::{NamedObject, NamedSubject, WritePath};
 pub use receive::BodyError;
 
 use crate::{
     cluster::Cluster,
-    model::{Labels, Sample},
+    model::{Labels, Sample, Subject},
     store::{Removal, Store, Write},
 };
 use arrivals::{Arrivals, ROOM};
@@ -125,7 +126,7 @@ impl Writes {
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(query)?;
         let target = Target::resolve(&self.cluster, path).await?;
-        self.append(vec![self.stamped(target, value, now)], now)?;
+        self.append(vec![self.stamped(target, value, now)?], now)?;
         Ok(StatusCode::OK)
     }
 
@@ -160,8 +161,8 @@ impl Writes {
 
     async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
         let _admission = self.admit()?;
-        let Target { object, metric, .. } = Target::resolve(&self.cluster, path).await?;
-        let removal = Removal { object, metric, labels: query.labels };
+        let Target { subject, metric, .. } = Target::resolve(&self.cluster, path).await?;
+        let removal = Removal { subject, metric, labels: query.labels };
         match self.store.remove(&removal) {
             0 => Err(WriteError::NothingStored(removal)),
             _ => Ok(StatusCode::OK),
@@ -172,19 +173,23 @@ impl Writes {
         let mut writes = Vec::with_capacity(lines.len());
         let mut errors = Vec::new();
         for line in lines {
-            match Target::resolve(&self.cluster, line.path).await {
-                Ok(target) => writes.push(self.stamped(target, line.value, now)),
+            let target = Target::resolve(&self.cluster, line.path).await;
+            match target.and_then(|target| self.stamped(target, line.value, now)) {
+                Ok(write) => writes.push(write),
                 Err(error) => errors.push((line.number, error)),
             }
         }
         if errors.is_empty() { Ok(writes) } else { Err(WriteError::lines(errors)) }
     }
 
-    fn stamped(&self, target: Target, value: Value, now: Timestamp) -> Write {
-        let Target { object, uid, metric } = target;
+    fn stamped(&self, target: Target, value: Value, now: Timestamp) -> Result<Write, WriteError> {
+        let Target { subject, uid, metric } = target;
+        if matches!(subject, Subject::External { .. }) && value.quantity.milli() < 0 {
+            return Err(WriteError::Negative(value.quantity));
+        }
         let timestamp = value.timestamp.unwrap_or(now);
         let sample = Sample { value: value.quantity, timestamp, window_seconds: value.window_seconds };
         let labels: Labels = value.labels.unwrap_or_default();
-        Write { object, uid, metric, labels, sample, ttl: value.ttl.or(self.options.ttl) }
+        Ok(Write { subject, uid, metric, labels, sample, ttl: value.ttl.or(self.options.ttl) })
     }
 }

@@ -9,14 +9,33 @@ use super::WriteError;
 /// What a path or a batch line names: texts checked for shape, not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WritePath {
-    /// The namespace, if the path has one.
+    /// What it is about.
+    pub subject: NamedSubject,
+    /// The metric.
+    pub metric: MetricName,
+}
+
+/// What a value is about, as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NamedSubject {
+    /// An object.
+    Object(NamedObject),
+    /// Nothing in the cluster; a namespace has it.
+    External {
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+/// An object, as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedObject {
+    /// The namespace, if there is one.
     pub namespace: Option<String>,
-    /// The resource as written: `pods`, `po`, `Pod`, `deployments.apps`.
+    /// The resource: `pods`, `po`, `Pod`, `deployments.apps`.
     pub resource: String,
     /// The object's name.
     pub name: String,
-    /// The metric.
-    pub metric: MetricName,
 }
 
 impl WritePath {
@@ -31,30 +50,43 @@ impl WritePath {
         let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
         match *texts.as_slice() {
             ["namespaces", namespace, resource, name, metric] => {
-                Self::new(Some(namespace), resource, name, metric)
+                Self::object(Some(namespace), resource, name, metric)
             }
-            ["namespaces", name, "metrics", metric] => Self::new(None, "namespaces", name, metric),
-            [resource, name, metric] => Self::new(None, resource, name, metric),
+            ["namespaces", name, "metrics", metric] => Self::object(None, "namespaces", name, metric),
+            ["namespaces", namespace, "external", metric] => Self::external(namespace, metric),
+            [resource, name, metric] => Self::object(None, resource, name, metric),
             _ => Err(WriteError::NoRoute(path.to_owned())),
         }
     }
 
-    /// Checks the parts of a batch line or of a path.
+    /// Checks the parts of a batch line or of a path that names an object.
     ///
     /// # Errors
     /// When a part cannot be what its place asks for.
-    pub fn new(
+    pub fn object(
         namespace: Option<&str>,
         resource: &str,
         name: &str,
         metric: &str,
     ) -> Result<Self, WriteError> {
-        Ok(Self {
+        let object = NamedObject {
             namespace: namespace.map(|namespace| segment("namespace", namespace)).transpose()?,
             resource: segment("resource", resource)?,
             name: segment("name", name)?,
-            metric: MetricName::new(metric)?,
-        })
+        };
+        Ok(Self { subject: NamedSubject::Object(object), metric: MetricName::new(metric)? })
+    }
+
+    /// Checks the parts of a batch line or of a path that names an external metric.
+    ///
+    /// # Errors
+    /// When a part cannot be what its place asks for.
+    pub fn external(namespace: &str, metric: &str) -> Result<Self, WriteError> {
+        let subject = NamedSubject::External { namespace: segment("namespace", namespace)? };
+        if matches!(metric, "status" | "finalize") {
+            return Err(WriteError::ExternalName(metric.to_owned()));
+        }
+        Ok(Self { subject, metric: MetricName::new(metric)? })
     }
 }
 
@@ -81,7 +113,10 @@ mod tests {
     use super::*;
 
     fn parts(path: &str) -> (Option<String>, String, String, String) {
-        let WritePath { namespace, resource, name, metric } = WritePath::parse(path).unwrap();
+        let WritePath { subject, metric } = WritePath::parse(path).unwrap();
+        let NamedSubject::Object(NamedObject { namespace, resource, name }) = subject else {
+            panic!("{path} names no object")
+        };
         (namespace, resource, name, metric.to_string())
     }
 
@@ -101,6 +136,24 @@ mod tests {
     }
 
     #[test]
+    fn an_external_metric_has_a_namespace_and_nothing_else() {
+        let external = |namespace: &str| NamedSubject::External { namespace: namespace.to_owned() };
+        let path = WritePath::parse("/write-metrics/namespaces/shop/external/queue%20depth/").unwrap();
+        assert_eq!((path.subject, path.metric.as_str()), (external("shop"), "queue depth"));
+        let metrics = WritePath::parse("/write-metrics/namespaces/metrics/external/metrics").unwrap();
+        assert_eq!((metrics.subject, metrics.metric.as_str()), (external("metrics"), "metrics"));
+    }
+
+    #[test]
+    fn a_namespace_or_an_object_may_be_called_external() {
+        let namespace = owned(None, ["namespaces", "external", "queue"]);
+        assert_eq!(parts("/write-metrics/namespaces/external/metrics/queue"), namespace);
+        assert_eq!(parts("/write-metrics/namespaces/external/queue"), namespace);
+        let object = owned(Some("external"), ["external", "external", "external"]);
+        assert_eq!(parts("/write-metrics/namespaces/external/external/external/external"), object);
+    }
+
+    #[test]
     fn segments_are_decoded_and_a_trailing_slash_is_let_pass() {
         let metric = parts("/write-metrics/namespaces/a/pods/b/http%3Areq%20x/").3;
         assert_eq!(metric, "http:req x");
@@ -117,6 +170,10 @@ mod tests {
             "/write-metrics/namespaces/default/pods/web%2F0/qps",
             "/write-metrics/namespaces/default/pods/web-0/a%2Fb",
             "/write-metrics/namespaces/default/pods/web-0/%ff",
+            "/write-metrics/namespaces/default/external/*",
+            "/write-metrics/namespaces/*/external/qps",
+            "/write-metrics/namespaces/default/external/status",
+            "/write-metrics/namespaces/default/external/finalize",
             "/elsewhere/namespaces/default/pods/web-0/qps",
         ] {
             assert!(WritePath::parse(path).is_err(), "{path}");

@@ -2,7 +2,7 @@
 # Runs the adapter beside a control plane as its Deployment would: as the ServiceAccount of deploy/k8s/deployment.yaml,
 # with no right that the manifest does not give.
 #
-#   adapter.sh install PLANE                      applies the manifest as a user would
+#   adapter.sh install PLANE                      applies the manifests as a user would
 #   adapter.sh run PLANE NAME BINARY [FLAG...]    becomes the adapter (in the foreground)
 #   adapter.sh start PLANE NAME BINARY [FLAG...]  the same in the background; returns once it is ready
 #   adapter.sh register PLANE NAME                points the APIServices at this adapter; returns once they are Available
@@ -12,7 +12,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/processes.sh"
-manifest=$here/../../deploy/k8s/deployment.yaml
+manifests=$here/../../deploy/k8s
 namespace=custom-metrics
 service=custom-metrics-apiserver
 
@@ -22,7 +22,7 @@ kubectl() {
 }
 
 install() {
-  kubectl apply -f "$manifest"
+  kubectl apply -f "$manifests/deployment.yaml" -f "$manifests/external-metrics.yaml"
 }
 
 kubeconfig() {

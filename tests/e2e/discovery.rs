@@ -22,7 +22,7 @@ fn the_kubectl_commands_of_the_readme_work_literally() {
 }
 
 #[test]
-fn every_api_service_of_the_manifest_is_available() {
+fn every_api_service_of_the_manifests_is_available() {
     let _adapter = Adapter::shared();
     let words = "get apiservices --no-headers --output custom-columns=NAME:.metadata.name,SERVICE:.spec.service.name,\
                  AVAILABLE:.status.conditions[?(@.type=='Available')].status";
@@ -31,6 +31,7 @@ fn every_api_service_of_the_manifest_is_available() {
 
     assert!(ours.iter().any(|line| line.starts_with("v1beta1.custom.metrics.k8s.io")), "{listed}");
     assert!(ours.iter().any(|line| line.starts_with("v1beta2.custom.metrics.k8s.io")), "{listed}");
+    assert!(ours.iter().any(|line| line.starts_with("v1beta1.external.metrics.k8s.io")), "{listed}");
     assert!(ours.iter().all(|line| line.ends_with("True")), "{listed}");
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use custom_metrics_adapter::{
     api::{
         Limits,
-        route::{MetricsPath, Objects, Route},
+        route::{ExternalPath, GroupVersion, MetricsPath, Objects, Route},
     },
     auth::{
         AccessVerdict, Attributes, Auth, AuthSettings, BearerToken, Question, ResourceAttributes,
@@ -18,7 +18,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
     support::pki::Authority,
-    world::{World, api, api_with, cluster_scoped, get, pod, send, store, value},
+    world::{World, api, api_with, cluster_scoped, external, get, pod, send, store, value},
 };
 
 const AT: &str = "2026-11-24T08:44:11Z";
@@ -27,7 +27,7 @@ const AT: &str = "2026-11-24T08:44:11Z";
 fn segment() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => prop::sample::select(vec![
-            "apis", "custom.metrics.k8s.io", "v1beta1", "v1beta2", "namespaces", "default", "pods", "po", "Pod", "web-0",
+            "apis", "custom.metrics.k8s.io", "external.metrics.k8s.io", "v1beta1", "v1beta2", "namespaces", "default", "pods", "po", "Pod", "web-0",
             "qps", "*", "%2A", "metrics", "nodes", "deployments.apps", "healthz", "livez", "readyz", "ping", "openapi",
             "v2", "v3", "version", "watch", "proxy", "status", "..", ".",
         ]).prop_map(str::to_owned),
@@ -41,6 +41,10 @@ fn uri_path() -> impl Strategy<Value = String> {
         prop::collection::vec(segment(), 0..9).prop_map(|segments| format!("/{}", segments.join("/"))),
         prop::collection::vec(segment(), 0..6)
             .prop_map(|segments| format!("/apis/custom.metrics.k8s.io/v1beta2/{}", segments.join("/"))),
+        prop::collection::vec(segment(), 0..4).prop_map(|segments| format!(
+            "/apis/external.metrics.k8s.io/v1beta1/namespaces/{}",
+            segments.join("/")
+        )),
     ]
 }
 
@@ -104,8 +108,11 @@ fn world() -> World {
 
 #[test]
 fn ten_thousand_random_requests_end_in_a_valid_answer_or_a_refusal() {
-    let values =
-        vec![value(&pod("web-0"), "qps", "42", "env=prod", AT), value(&pod("web-0"), "a b", "1", "", AT)];
+    let values = vec![
+        value(&pod("web-0"), "qps", "42", "env=prod", AT),
+        value(&pod("web-0"), "a b", "1", "", AT),
+        external("default", "qps", "42", "env=prod", AT),
+    ];
     let api = api(world(), store(values));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answered = std::cell::Cell::new(0);
@@ -164,23 +171,48 @@ fn reviewed(path: &MetricsPath, asked: &ResourceAttributes) -> ResourceAttribute
     wanted
 }
 
+/// What the review of an external metric has to say.
+fn listed(path: &ExternalPath, asked: &ResourceAttributes) -> ResourceAttributes {
+    ResourceAttributes {
+        verb: "list".to_owned(),
+        namespace: path.namespace.clone(),
+        resource: path.metric.clone(),
+        name: String::new(),
+        subresource: String::new(),
+        ..asked.clone()
+    }
+}
+
+type Reviewed = Box<dyn Fn(&ResourceAttributes) -> ResourceAttributes>;
+
 #[test]
 fn what_is_served_is_what_was_reviewed() {
-    let served = std::cell::Cell::new(0);
+    let (of_objects, of_none) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     TestRunner::new(ProptestConfig::with_cases(20_000))
         .run(&uri_path(), |path| {
             let Ok(uri) = path.parse::<http::Uri>() else { return Ok(()) };
-            let Route::Metrics(version, metrics) = Route::of(uri.path()) else { return Ok(()) };
-            let Attributes::Resource(asked) = Attributes::of(&http::Method::GET, &uri) else {
+            let attributes = Attributes::of(&http::Method::GET, &uri);
+            let (group_version, wanted): (_, Reviewed) = match Route::of(uri.path()) {
+                Route::Metrics(version, metrics) => {
+                    of_objects.set(of_objects.get() + 1);
+                    (GroupVersion::Custom(version), Box::new(move |asked| reviewed(&metrics, asked)))
+                }
+                Route::External(metric) => {
+                    of_none.set(of_none.get() + 1);
+                    (GroupVersion::External, Box::new(move |asked| listed(&metric, asked)))
+                }
+                _ => return Ok(()),
+            };
+            let Attributes::Resource(asked) = attributes else {
                 return Err(TestCaseError::fail(format!("{path} is reviewed as a path")));
             };
-            prop_assert_eq!((&*asked.group, &*asked.version), ("custom.metrics.k8s.io", version.as_str()));
-            prop_assert_eq!(&asked, &reviewed(&metrics, &asked), "{}", path);
-            served.set(served.get() + 1);
+            prop_assert_eq!(format!("{}/{}", asked.group, asked.version), group_version.as_str());
+            prop_assert_eq!(&asked, &wanted(&asked), "{}", path);
             Ok(())
         })
         .unwrap();
-    assert!(served.get() > 1000, "only {} paths were good ones", served.get());
+    let served = (of_objects.get(), of_none.get());
+    assert!(served.0 > 1000 && served.1 > 100, "only {served:?} paths were good ones");
 }
 
 /// A kube-apiserver that never answers.

@@ -21,7 +21,7 @@ use http::{HeaderName, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::world::{Answer, World, api_with, cluster_scoped, namespaced, pod, send, store, value};
+use crate::world::{Answer, World, api_with, cluster_scoped, external, namespaced, pod, send, store, value};
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/responses");
 const DIFFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md");
@@ -79,10 +79,9 @@ async fn every_recorded_answer_is_the_same_or_a_listed_difference() {
 #[tokio::test]
 async fn without_a_metric_discovery_is_what_upstream_says() {
     let router = api_with(World::new(), store(Vec::new()), auth(), Limits::default());
-    for name in names()
-        .into_iter()
-        .filter(|name| name.starts_with("disc-cm-v1beta") || name.starts_with("kube-v1beta1"))
-    {
+    for name in names().into_iter().filter(|name| {
+        ["disc-cm-v1beta", "disc-em-v1beta", "kube-v1beta1"].iter().any(|it| name.starts_with(it))
+    }) {
         let recorded: Recorded = serde_json::from_str(&read(&format!("{name}.response.json"))).unwrap();
         let answer = send(&router, request(&name, &recorded)).await;
         assert_eq!(deviation(&recorded, &answer), None, "{name}");
@@ -283,6 +282,9 @@ fn recorded_values(late: bool) -> Store {
         value(&cluster_scoped("nodes", "node-1"), "load", "3", "", at),
         value(&cluster_scoped("persistentvolumes", "pv1"), "load", "3", "", at),
         value(&cluster_scoped("namespaces", "default"), "nsm", "77", "", at),
+        external("default", "my-external-metric", "42", "foo=bar", "2026-11-24T08:46:19Z"),
+        external("default", "my-external-metric", "43", "foo=baz", "2026-11-24T08:46:19Z"),
+        external("default", "other-external-metric", "44", "", "2026-11-24T08:46:19Z"),
     ];
     for (metric, text) in [
         ("dec", "1.001"),

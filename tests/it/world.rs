@@ -9,7 +9,7 @@ use custom_metrics_adapter::{
     cluster::{Cluster, Unavailable, UnknownResource},
     model::{
         GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Quantity, ResourceType, Sample,
-        Selector, Uid,
+        Selector, Subject, Uid,
     },
     store::{self, Store, Write},
 };
@@ -134,9 +134,18 @@ pub(crate) fn pod(name: &str) -> ObjectRef {
 
 /// A value written at `at` (RFC 3339) with metric labels `a=1,b=2`.
 pub(crate) fn value(object: &ObjectRef, metric: &str, value: &str, labels: &str, at: &str) -> Write {
+    about(object.clone().into(), metric, value, labels, at)
+}
+
+/// A value of an external metric of `namespace`, written at `at` with metric labels `a=1,b=2`.
+pub(crate) fn external(namespace: &str, metric: &str, value: &str, labels: &str, at: &str) -> Write {
+    about(Subject::external(namespace), metric, value, labels, at)
+}
+
+fn about(subject: Subject, metric: &str, value: &str, labels: &str, at: &str) -> Write {
     let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
     Write {
-        object: object.clone(),
+        subject,
         uid: None,
         metric: MetricName::new(metric).unwrap(),
         labels: Labels::from_pairs(labels),

@@ -2,28 +2,31 @@
 
 use serde::{Serialize, Serializer};
 
-use super::documents::{Resource, Typed};
+use super::{
+    Metrics,
+    documents::{Resource, Typed},
+};
 use crate::api::{
     encode::{Document, Empty, Message, list_meta},
-    route::{GROUP, Version},
+    group::{Group, GroupVersion},
 };
 
 /// `apidiscovery.k8s.io/v2 APIGroupDiscoveryList`, made from the same list as the others by the rules by which
 /// kube-apiserver would: `pods/qps` is subresource `qps` of resource `pods`.
 pub(super) struct Aggregated<'a> {
-    pub(super) resources: &'a [Resource],
+    pub(super) metrics: &'a Metrics,
 }
 
 #[derive(Serialize)]
 struct AggregatedFields<'a> {
     metadata: Empty,
-    items: [GroupItem<'a>; 1],
+    items: [GroupItem<'a>; 2],
 }
 
 #[derive(Serialize)]
 struct GroupItem<'a> {
     metadata: Named,
-    versions: [VersionItem<'a>; 2],
+    versions: Vec<VersionItem<'a>>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +51,8 @@ struct Parent<'a> {
     response_kind: Kind,
     scope: &'static str,
     singular_resource: &'static str,
-    verbs: [&'static str; 0],
+    verbs: &'a [&'static str],
+    #[serde(skip_serializing_if = "Children::is_empty")]
     subresources: Children<'a>,
 }
 
@@ -63,7 +67,7 @@ struct Child<'a> {
     verbs: [&'static str; 1],
 }
 
-/// `metav1.GroupVersionKind`. A parent's is empty, not null: clients of 1.26 panic on null.
+/// `metav1.GroupVersionKind`. That of a parent which is none itself is empty, not null: clients of 1.26 panic on null.
 #[derive(Serialize)]
 struct Kind {
     group: &'static str,
@@ -78,46 +82,91 @@ impl Kind {
 }
 
 impl<'a> Parents<'a> {
-    /// Runs of metrics of one resource: the list is sorted by it.
-    fn runs(self) -> impl Iterator<Item = (&'a str, bool, Children<'a>)> {
-        self.0.chunk_by(|a, b| a.parts().0 == b.parts().0).filter_map(|run| {
-            let first = run.first()?;
-            Some((first.parts().0, first.namespaced, Children(run)))
+    /// Runs of metrics of one resource: the list is sorted by it. An external metric is a resource itself.
+    fn all(self) -> impl Iterator<Item = Parent<'a>> {
+        let runs = self.0.chunk_by(|a, b| a.parts().0 == b.parts().0);
+        runs.filter_map(|run| run.first().map(|first| Parent::of(first, run)))
+    }
+}
+
+impl<'a> Parent<'a> {
+    fn of(first: &'a Resource, run: &'a [Resource]) -> Self {
+        let (kind, verbs, subresources): (_, &[_], &[_]) = match first.parts().1 {
+            Some(_) => ("", &[], run),
+            None => (first.kind, &first.verbs, &[]),
+        };
+        Self {
+            resource: first.parts().0,
+            response_kind: Kind::of(kind),
+            scope: if first.namespaced { "Namespaced" } else { "Cluster" },
+            singular_resource: "",
+            verbs,
+            subresources: Children(subresources),
+        }
+    }
+
+    /// resource 1, responseKind 2, scope 3, singularResource 4, verbs 5, subresources 8.
+    fn protobuf(&self, resource: &mut Message) {
+        resource.string(1, self.resource);
+        self.response_kind.protobuf(resource);
+        resource.string(3, self.scope);
+        resource.string(4, self.singular_resource);
+        resource.strings(5, self.verbs.iter().copied());
+        for child in self.subresources.all() {
+            resource.message(8, |subresource| child.protobuf(subresource));
+        }
+    }
+}
+
+impl<'a> Children<'a> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn all(self) -> impl Iterator<Item = Child<'a>> {
+        self.0.iter().map(|resource| Child {
+            subresource: resource.parts().1.unwrap_or_default(),
+            response_kind: Kind::of(resource.kind),
+            verbs: resource.verbs,
         })
+    }
+}
+
+impl Child<'_> {
+    /// subresource 1, responseKind 2, verbs 4.
+    fn protobuf(&self, subresource: &mut Message) {
+        subresource.string(1, self.subresource);
+        self.response_kind.protobuf(subresource);
+        subresource.strings(4, self.verbs);
     }
 }
 
 impl Serialize for Parents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.runs().map(|(resource, namespaced, subresources)| Parent {
-            resource,
-            response_kind: Kind::of(""),
-            scope: scope(namespaced),
-            singular_resource: "",
-            verbs: [],
-            subresources,
-        }))
+        serializer.collect_seq(self.all())
     }
 }
 
 impl Serialize for Children<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|resource| Child {
-            subresource: resource.parts().1,
-            response_kind: Kind::of(resource.kind),
-            verbs: resource.verbs,
-        }))
+        serializer.collect_seq(self.all())
+    }
+}
+
+impl<'a> GroupItem<'a> {
+    fn of(group: Group, metrics: &'a Metrics) -> Self {
+        let versions = group.versions().iter().map(|version| VersionItem {
+            version: version.version(),
+            resources: Parents(metrics.of(group)),
+            freshness: FRESH,
+        });
+        Self { metadata: Named { name: group.as_str() }, versions: versions.collect() }
     }
 }
 
 impl Serialize for Aggregated<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let versions = Version::ALL.map(|version| VersionItem {
-            version: version.as_str(),
-            resources: Parents(self.resources),
-            freshness: FRESH,
-        });
-        let items = [GroupItem { metadata: Named { name: GROUP }, versions }];
+        let items = Group::ALL.map(|group| GroupItem::of(group, self.metrics));
         let fields = AggregatedFields { metadata: Empty {}, items };
         Typed { kind: self.kind(), api_version: self.api_version(), fields }.serialize(serializer)
     }
@@ -134,51 +183,42 @@ impl Document for Aggregated<'_> {
 
     fn protobuf(&self, message: &mut Message) {
         list_meta(message, 1);
-        message.message(2, |group| {
-            group.message(1, |metadata| metadata.string(1, GROUP));
-            for version in Version::ALL {
-                group.message(2, |item| version_protobuf(version, Parents(self.resources), item));
-            }
-        });
+        for group in Group::ALL {
+            message.message(2, |item| self.group_protobuf(group, item));
+        }
     }
 
     fn size(&self) -> usize {
-        512 + self.resources.len() * 256
+        512 + (self.metrics.custom.len() * 2 + self.metrics.external.len()) * 128
     }
 }
 
-fn version_protobuf(version: Version, resources: Parents<'_>, item: &mut Message) {
-    item.string(1, version.as_str());
-    resources.runs().for_each(|run| parent_protobuf(run, item));
+impl Aggregated<'_> {
+    fn group_protobuf(&self, group: Group, item: &mut Message) {
+        item.message(1, |metadata| metadata.string(1, group.as_str()));
+        for version in group.versions() {
+            item.message(2, |inner| version_protobuf(*version, Parents(self.metrics.of(group)), inner));
+        }
+    }
+}
+
+/// version 1, resources 2, freshness 3.
+fn version_protobuf(version: GroupVersion, resources: Parents<'_>, item: &mut Message) {
+    item.string(1, version.version());
+    for parent in resources.all() {
+        item.message(2, |resource| parent.protobuf(resource));
+    }
     item.string(3, FRESH);
 }
 
-fn parent_protobuf((name, namespaced, children): (&str, bool, Children<'_>), item: &mut Message) {
-    item.message(2, |resource| {
-        resource.string(1, name);
-        kind_protobuf("", resource);
-        resource.string(3, scope(namespaced));
-        resource.string(4, "");
-        for child in children.0 {
-            resource.message(8, |subresource| {
-                subresource.string(1, child.parts().1);
-                kind_protobuf(child.kind, subresource);
-                subresource.strings(4, child.verbs);
-            });
-        }
-    });
-}
-
-fn kind_protobuf(kind: &str, message: &mut Message) {
-    message.message(2, |inner| {
-        inner.string(1, "");
-        inner.string(2, "");
-        inner.string(3, kind);
-    });
-}
-
-fn scope(namespaced: bool) -> &'static str {
-    if namespaced { "Namespaced" } else { "Cluster" }
+impl Kind {
+    fn protobuf(&self, message: &mut Message) {
+        message.message(2, |inner| {
+            inner.string(1, self.group);
+            inner.string(2, self.version);
+            inner.string(3, self.kind);
+        });
+    }
 }
 
 const FRESH: &str = "Current";

@@ -5,16 +5,16 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::{
     api::{
         encode::{Document, Message},
-        route::{GROUP, Version},
+        group::{Group, GroupVersion},
     },
     model::{GroupResource, MetricName},
 };
 
-/// One `metav1.APIResource`: a metric of a resource.
+/// One `metav1.APIResource`: a metric.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Resource {
-    /// `pods/qps`
+    /// `pods/qps`, or the name of an external metric.
     name: String,
     singular_name: &'static str,
     pub(super) namespaced: bool,
@@ -25,16 +25,24 @@ pub(in crate::api) struct Resource {
 impl Resource {
     /// A metric of a resource.
     pub(super) fn of(resource: &GroupResource, metric: &MetricName, namespaced: bool) -> Self {
-        Self::named(format!("{resource}/{metric}"), namespaced)
+        Self::named(format!("{resource}/{metric}"), namespaced, "MetricValueList")
     }
 
-    /// What stands in the list when there is no metric.
-    pub(super) fn placeholder() -> Self {
-        Self::named("/custommetrics".to_owned(), false)
+    /// An external metric.
+    pub(super) fn external(metric: &MetricName) -> Self {
+        Self::named(metric.to_string(), true, "ExternalMetricValueList")
     }
 
-    fn named(name: String, namespaced: bool) -> Self {
-        Self { name, singular_name: "", namespaced, kind: KIND, verbs: [VERB] }
+    /// What stands in the list of `group` when there is no metric.
+    pub(super) fn placeholder(group: Group) -> Self {
+        match group {
+            Group::Custom => Self::named("/custommetrics".to_owned(), false, "MetricValueList"),
+            Group::External => Self::named("externalmetrics".to_owned(), true, "ExternalMetricValueList"),
+        }
+    }
+
+    fn named(name: String, namespaced: bool, kind: &'static str) -> Self {
+        Self { name, singular_name: "", namespaced, kind, verbs: ["get"] }
     }
 
     /// name 1, namespaced 2, kind 3, verbs 4, singularName 6, group 8, version 9, storageVersionHash 10.
@@ -49,14 +57,14 @@ impl Resource {
     }
 
     /// Resource and subresource, as kube-apiserver splits an `APIResource` for aggregated discovery.
-    pub(super) fn parts(&self) -> (&str, &str) {
-        self.name.split_once('/').unwrap_or((&self.name, ""))
+    pub(super) fn parts(&self) -> (&str, Option<&str>) {
+        self.name.split_once('/').map_or((&self.name, None), |(resource, metric)| (resource, Some(metric)))
     }
 }
 
 /// `APIResourceList`
 pub(super) struct ResourceList<'a> {
-    pub(super) version: Version,
+    pub(super) group_version: GroupVersion,
     pub(super) resources: &'a [Resource],
 }
 
@@ -65,7 +73,7 @@ impl Serialize for ResourceList<'_> {
         let mut list = serializer.serialize_struct("APIResourceList", 4)?;
         list.serialize_field("kind", self.kind())?;
         list.serialize_field("apiVersion", self.api_version())?;
-        list.serialize_field("groupVersion", self.version.group_version())?;
+        list.serialize_field("groupVersion", self.group_version.as_str())?;
         list.serialize_field("resources", self.resources)?;
         list.end()
     }
@@ -81,7 +89,7 @@ impl Document for ResourceList<'_> {
     }
 
     fn protobuf(&self, message: &mut Message) {
-        message.string(1, self.version.group_version());
+        message.string(1, self.group_version.as_str());
         for resource in self.resources {
             message.message(2, |inner| resource.protobuf(inner));
         }
@@ -95,19 +103,14 @@ impl Document for ResourceList<'_> {
 /// `metav1.GroupVersionForDiscovery`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GroupVersion {
+struct VersionFields {
     group_version: &'static str,
     version: &'static str,
 }
 
-impl GroupVersion {
-    const ALL: [Self; 2] = [Self::of(Version::ALL[0]), Self::of(Version::ALL[1])];
-
-    const fn of(version: Version) -> Self {
-        match version {
-            Version::V1Beta1 => Self { group_version: "custom.metrics.k8s.io/v1beta1", version: "v1beta1" },
-            Version::V1Beta2 => Self { group_version: "custom.metrics.k8s.io/v1beta2", version: "v1beta2" },
-        }
+impl VersionFields {
+    fn of(group_version: GroupVersion) -> Self {
+        Self { group_version: group_version.as_str(), version: group_version.version() }
     }
 
     fn protobuf(&self, field: u8, message: &mut Message) {
@@ -118,21 +121,19 @@ impl GroupVersion {
     }
 }
 
-/// `APIGroup`, alone.
-pub(super) struct Group;
-
 /// What a group says inside and outside of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct GroupFields {
     name: &'static str,
-    versions: [GroupVersion; 2],
-    preferred_version: GroupVersion,
+    versions: Vec<VersionFields>,
+    preferred_version: Option<VersionFields>,
 }
 
 impl GroupFields {
-    fn new() -> Self {
-        Self { name: GROUP, versions: GroupVersion::ALL, preferred_version: GroupVersion::of(PREFERRED) }
+    fn of(group: Group) -> Self {
+        let versions = || group.versions().iter().copied().map(VersionFields::of);
+        Self { name: group.as_str(), versions: versions().collect(), preferred_version: versions().next() }
     }
 
     fn protobuf(&self, message: &mut Message) {
@@ -140,7 +141,9 @@ impl GroupFields {
         for version in &self.versions {
             version.protobuf(2, message);
         }
-        self.preferred_version.protobuf(3, message);
+        if let Some(preferred) = &self.preferred_version {
+            preferred.protobuf(3, message);
+        }
     }
 }
 
@@ -155,14 +158,17 @@ pub(super) struct Typed<T> {
     pub(super) fields: T,
 }
 
-impl Serialize for Group {
+/// `APIGroup`, alone.
+pub(super) struct GroupDocument(pub(super) Group);
+
+impl Serialize for GroupDocument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = GroupFields::new();
+        let fields = GroupFields::of(self.0);
         Typed { kind: self.kind(), api_version: self.api_version(), fields }.serialize(serializer)
     }
 }
 
-impl Document for Group {
+impl Document for GroupDocument {
     fn kind(&self) -> &'static str {
         "APIGroup"
     }
@@ -172,7 +178,7 @@ impl Document for Group {
     }
 
     fn protobuf(&self, message: &mut Message) {
-        GroupFields::new().protobuf(message);
+        GroupFields::of(self.0).protobuf(message);
     }
 }
 
@@ -181,12 +187,12 @@ pub(super) struct GroupList;
 
 #[derive(Serialize)]
 struct GroupListFields {
-    groups: [GroupFields; 1],
+    groups: [GroupFields; 2],
 }
 
 impl Serialize for GroupList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = GroupListFields { groups: [GroupFields::new()] };
+        let fields = GroupListFields { groups: Group::ALL.map(GroupFields::of) };
         Typed { kind: self.kind(), api_version: self.api_version(), fields }.serialize(serializer)
     }
 }
@@ -201,7 +207,9 @@ impl Document for GroupList {
     }
 
     fn protobuf(&self, message: &mut Message) {
-        message.message(1, |group| GroupFields::new().protobuf(group));
+        for group in Group::ALL {
+            message.message(1, |inner| GroupFields::of(group).protobuf(inner));
+        }
     }
 }
 
@@ -223,7 +231,3 @@ impl Document for Paths {
     /// Never asked for: the list is JSON whoever asks.
     fn protobuf(&self, _message: &mut Message) {}
 }
-
-const KIND: &str = "MetricValueList";
-const VERB: &str = "get";
-const PREFERRED: Version = Version::V1Beta2;

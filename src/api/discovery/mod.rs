@@ -5,8 +5,8 @@
 //! the store's catalog, not for each request.
 //!
 //! The list is never empty: clients up to 1.27 report an empty group version as a failure (`Got empty response`).
-//! Without any metric it has upstream's own placeholder, `/custommetrics`, which has lived in clusters for years:
-//! its slash keeps it out of `kubectl api-resources`, and its only verb, `get`, out of namespace deletion.
+//! Without any metric it has upstream's own placeholder, `/custommetrics` or `externalmetrics`, which have lived in
+//! clusters for years: their only verb, `get`, keeps them out of namespace deletion, as it does every metric.
 
 mod aggregated;
 mod documents;
@@ -26,13 +26,14 @@ use crate::{
 use super::{
     encode::{EncodeError, Format},
     error::ApiError,
+    group::{Group, GroupVersion},
     negotiation::{Asked, GroupsForm, Offer},
     reply::{Content, etag},
-    route::{GROUP, Probe, Version},
+    route::Probe,
     view::ClusterView,
 };
 use aggregated::Aggregated;
-use documents::{Group, GroupList, Paths, Resource, ResourceList};
+use documents::{GroupDocument, GroupList, Paths, Resource, ResourceList};
 
 /// The discovery documents of the metrics that exist now.
 pub(super) struct Discovery {
@@ -43,30 +44,46 @@ pub(super) struct Discovery {
 }
 
 /// What one generation of the catalog becomes.
+#[derive(Default)]
 struct Listing {
     generation: Option<u64>,
-    resources: Vec<Resource>,
+    metrics: Metrics,
     aggregated: Option<(Bytes, HeaderValue)>,
-    legacy: Vec<(Version, Bytes)>,
+    legacy: Vec<(GroupVersion, Bytes)>,
+}
+
+/// What is listed of each group.
+#[derive(Default)]
+struct Metrics {
+    custom: Vec<Resource>,
+    external: Vec<Resource>,
+}
+
+impl Metrics {
+    fn of(&self, group: Group) -> &[Resource] {
+        match group {
+            Group::Custom => &self.custom,
+            Group::External => &self.external,
+        }
+    }
 }
 
 impl Discovery {
-    /// Lists at most `max_metrics` of the metrics in `store`.
+    /// Lists at most `max_metrics` of the metrics in `store`, of each group.
     pub(super) fn new(store: Store, cluster: Arc<dyn ClusterView>, max_metrics: usize) -> Self {
-        let listing =
-            Listing { generation: None, resources: Vec::new(), aggregated: None, legacy: Vec::new() };
-        Self { store, cluster, max_metrics, listing: ArcSwap::from_pointee(listing) }
+        Self { store, cluster, max_metrics, listing: ArcSwap::default() }
     }
 
     /// `/apis/custom.metrics.k8s.io/v1beta2`
-    pub(super) fn resources(&self, version: Version, asked: &Asked) -> Result<Response, ApiError> {
+    pub(super) fn resources(&self, group_version: GroupVersion, asked: &Asked) -> Result<Response, ApiError> {
         let format = asked.format(Offer::Documents)?;
         let listing = self.current()?;
-        let ready = listing.legacy.iter().find(|(of, _)| *of == version);
+        let ready = listing.legacy.iter().find(|(of, _)| *of == group_version);
         let content = match ready {
             Some((_, body)) if format == Format::Json && !asked.pretty => Content::json(body.clone()),
             _ => {
-                let document = ResourceList { version, resources: &listing.resources };
+                let resources = listing.metrics.of(group_version.group());
+                let document = ResourceList { group_version, resources };
                 Content::of(&document, format, asked.pretty)?
             }
         };
@@ -84,17 +101,17 @@ impl Discovery {
     }
 
     /// `/apis/custom.metrics.k8s.io`
-    pub(super) fn group(asked: &Asked) -> Result<Response, ApiError> {
+    pub(super) fn group(group: Group, asked: &Asked) -> Result<Response, ApiError> {
         let format = asked.format(Offer::Documents)?;
-        Ok(Content::of(&Group, format, asked.pretty)?.reply(StatusCode::OK, asked))
+        Ok(Content::of(&GroupDocument(group), format, asked.pretty)?.reply(StatusCode::OK, asked))
     }
 
     fn aggregated(&self, format: Format, asked: &Asked) -> Result<Response, ApiError> {
         let listing = self.current()?;
-        let document = Aggregated { resources: &listing.resources };
+        let document = Aggregated { metrics: &listing.metrics };
         let (json, tag) = match &listing.aggregated {
             Some(ready) => ready.clone(),
-            None => aggregated_json(&listing.resources)?,
+            None => aggregated_json(&listing.metrics)?,
         };
         let body = match format {
             Format::Json if !asked.pretty => json,
@@ -123,25 +140,34 @@ impl Discovery {
     }
 
     fn list(&self, catalog: &Catalog) -> Result<Listing, EncodeError> {
-        let omitted = catalog.metrics.len().saturating_sub(self.max_metrics);
-        if omitted > 0 {
-            tracing::debug!(omitted, limit = self.max_metrics, "discovery does not list every metric");
-        }
-        let metrics = catalog.metrics.iter().take(self.max_metrics);
-        let mut resources: Vec<Resource> =
-            metrics.map(|(of, metric)| Resource::of(of, metric, self.is_namespaced(of))).collect();
-        if resources.is_empty() {
-            resources.push(Resource::placeholder());
-        }
-        let legacy = Version::ALL
-            .into_iter()
-            .map(|version| {
-                let document = ResourceList { version, resources: &resources };
-                Format::Json.encode(&document, false).map(|body| (version, Bytes::from(body)))
+        let metrics = Metrics {
+            custom: self.shown(Group::Custom, &catalog.metrics, |(of, metric)| {
+                Resource::of(of, metric, self.is_namespaced(of))
+            }),
+            external: self.shown(Group::External, &catalog.external, Resource::external),
+        };
+        let legacy = GroupVersion::all()
+            .map(|group_version| {
+                let document = ResourceList { group_version, resources: metrics.of(group_version.group()) };
+                Format::Json.encode(&document, false).map(|body| (group_version, Bytes::from(body)))
             })
             .collect::<Result<_, _>>()?;
-        let aggregated = Some(aggregated_json(&resources)?);
-        Ok(Listing { generation: Some(catalog.generation), resources, aggregated, legacy })
+        let aggregated = Some(aggregated_json(&metrics)?);
+        Ok(Listing { generation: Some(catalog.generation), metrics, aggregated, legacy })
+    }
+
+    /// What discovery shows of `metrics`: not too many, and not nothing.
+    fn shown<T>(&self, group: Group, metrics: &[T], resource: impl Fn(&T) -> Resource) -> Vec<Resource> {
+        let omitted = metrics.len().saturating_sub(self.max_metrics);
+        if omitted > 0 {
+            let (group, limit) = (group.as_str(), self.max_metrics);
+            tracing::debug!(group, omitted, limit, "discovery does not list every metric");
+        }
+        let mut shown: Vec<Resource> = metrics.iter().take(self.max_metrics).map(resource).collect();
+        if shown.is_empty() {
+            shown.push(Resource::placeholder(group));
+        }
+        shown
     }
 
     /// What discovery of the cluster does not know is taken for namespaced, as almost every resource is.
@@ -150,8 +176,8 @@ impl Discovery {
     }
 }
 
-fn aggregated_json(resources: &[Resource]) -> Result<(Bytes, HeaderValue), EncodeError> {
-    let json = Bytes::from(Format::Json.encode(&Aggregated { resources }, false)?);
+fn aggregated_json(metrics: &Metrics) -> Result<(Bytes, HeaderValue), EncodeError> {
+    let json = Bytes::from(Format::Json.encode(&Aggregated { metrics }, false)?);
     let tag = etag(&json);
     Ok((json, tag))
 }
@@ -162,8 +188,8 @@ pub(super) fn paths(
 ) -> Result<Content, EncodeError> {
     let mut paths: Vec<String> =
         ["/apis", "/openapi/v2", "/openapi/v3", "/version"].map(str::to_owned).into();
-    paths.push(format!("/apis/{GROUP}"));
-    paths.extend(Version::ALL.map(|version| format!("/apis/{}", version.group_version())));
+    paths.extend(Group::ALL.map(|group| format!("/apis/{}", group.as_str())));
+    paths.extend(GroupVersion::all().map(|version| format!("/apis/{}", version.as_str())));
     for probe in [Probe::Healthz, Probe::Livez, Probe::Readyz] {
         let root = format!("/{}", probe.as_str());
         paths.extend(checks(probe).into_iter().map(|name| format!("{root}/{name}")));

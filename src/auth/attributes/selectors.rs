@@ -1,7 +1,7 @@
 //! The selectors of a list's query, as an access review carries them.
 
 use super::first;
-use crate::model::{Operator, Requirement, Selector, SelectorOperator};
+use crate::model::{FieldSelector, FieldTerm, Operator, Requirement, Selector, SelectorOperator};
 
 /// One requirement of a `labelSelector` or `fieldSelector`, in the words of a LabelSelectorRequirement.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -48,8 +48,13 @@ pub(super) fn label_requirements(query: &str) -> Vec<SelectorRequirement> {
 
 /// The requirements of `fieldSelector`; none when it does not parse.
 pub(super) fn field_requirements(query: &str) -> Vec<SelectorRequirement> {
-    let terms = first(query, "fieldSelector").and_then(|text| field_terms(&text)).unwrap_or_default();
-    terms.into_iter().map(FieldTerm::into_requirement).collect()
+    let selector = first(query, "fieldSelector").and_then(|text| FieldSelector::parse(&text));
+    selector.unwrap_or_default().terms.into_iter().map(field_requirement).collect()
+}
+
+fn field_requirement(term: FieldTerm) -> SelectorRequirement {
+    let operator = if term.equal { SelectorOperator::In } else { SelectorOperator::NotIn };
+    SelectorRequirement { key: term.field, operator, values: vec![term.value] }
 }
 
 fn label_requirement(requirement: &Requirement) -> Option<SelectorRequirement> {
@@ -72,69 +77,8 @@ fn decodes(query: &str) -> bool {
 }
 
 fn pinned_name(query: &str) -> Option<String> {
-    let terms = field_terms(&first(query, "fieldSelector")?)?;
-    let pinned = terms.into_iter().find(|term| term.equal && term.field == "metadata.name")?;
+    let selector = FieldSelector::parse(&first(query, "fieldSelector")?)?;
+    let pinned = selector.terms.into_iter().find(|term| term.equal && term.field == "metadata.name")?;
     let reserved = matches!(&*pinned.value, "." | "..") || pinned.value.contains(['/', '%']);
     (!reserved).then_some(pinned.value)
-}
-
-struct FieldTerm {
-    field: String,
-    equal: bool,
-    value: String,
-}
-
-impl FieldTerm {
-    fn into_requirement(self) -> SelectorRequirement {
-        let operator = if self.equal { SelectorOperator::In } else { SelectorOperator::NotIn };
-        SelectorRequirement { key: self.field, operator, values: vec![self.value] }
-    }
-}
-
-/// Parses a field selector: `field=value`, `==`, `!=`, joined by commas; `\` escapes `\`, `,` and `=` in values. One
-/// beyond the bounds of label selectors does not parse, so that it pins no name and the review is of the collection.
-fn field_terms(text: &str) -> Option<Vec<FieldTerm>> {
-    if text.len() > Selector::MAX_BYTES {
-        return None;
-    }
-    let terms: Vec<&str> = split_terms(text).into_iter().filter(|term| !term.is_empty()).collect();
-    (terms.len() <= Selector::MAX_REQUIREMENTS).then_some(())?;
-    terms.into_iter().map(field_term).collect()
-}
-
-fn split_terms(text: &str) -> Vec<&str> {
-    let mut escaped = false;
-    text.split(move |c| {
-        let splits = c == ',' && !escaped;
-        escaped = c == '\\' && !escaped;
-        splits
-    })
-    .collect()
-}
-
-fn field_term(term: &str) -> Option<FieldTerm> {
-    let at = term.find('=')?;
-    let (before, after) = term.split_at(at);
-    let value = after.strip_prefix("==").or_else(|| after.strip_prefix('='))?;
-    let (field, equal) = match before.strip_suffix('!') {
-        Some(field) => (field, false),
-        None => (before, true),
-    };
-    // `!==` is not an operator: Kubernetes reads `!=` and then refuses the unescaped `=` in the value.
-    let refused = !equal && after.starts_with("==");
-    (!refused).then_some(())?;
-    Some(FieldTerm { field: field.to_owned(), equal, value: unescape(value)? })
-}
-
-fn unescape(value: &str) -> Option<String> {
-    let mut plain = String::with_capacity(value.len());
-    let mut characters = value.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' => plain.push(characters.next().filter(|next| matches!(next, '\\' | ',' | '='))?),
-            ',' | '=' => return None,
-            other => plain.push(other),
-        }
-    }
-    Some(plain)
 }

@@ -22,7 +22,7 @@ use self::{
     history::{History, Stamp},
     rate::Span,
 };
-use super::{Absence, AppendError, Query, Store};
+use super::{Absence, AppendError, Query, Store, catalog::Listed};
 use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Uid};
 
 /// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
@@ -93,7 +93,7 @@ impl Store {
     pub fn target(&self, options: TargetOptions) -> Target {
         let object = options.object.clone();
         let scraped = Arc::new(Scraped { options, history: RwLock::default(), error: Mutex::default() });
-        self.0.objects.entry(object).or_default().scraped.push(scraped.clone());
+        self.0.slots.fill(object.into(), |slot| slot.scraped.push(scraped.clone()));
         Target { store: self.clone(), scraped }
     }
 }
@@ -170,19 +170,16 @@ impl Store {
     }
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
-        let resource = &options.object.resource;
+        let listed = Listed::Under(options.object.resource.clone());
         let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
-        new.difference(&old).for_each(|metric| self.0.names.add(resource, metric));
-        old.difference(&new).for_each(|metric| self.0.names.remove(resource, metric));
+        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
+        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
     }
 
     /// Takes a target out of its object and off the books; nothing if that was done already.
     pub(super) fn detach(&self, scraped: &Arc<Scraped>) {
-        let object = &scraped.options.object;
-        if let Some(mut slot) = self.0.objects.get_mut(object) {
-            slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped));
-        }
-        self.0.objects.remove_if(object, |_, slot| slot.is_empty());
+        let subject = scraped.options.object.clone().into();
+        self.0.slots.change(&subject, |slot| slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped)));
         if let Some(history) = scraped.history.write().take() {
             self.0.scraped.give_back(history.shape().len());
             self.0.scraped.refund(history.bytes());

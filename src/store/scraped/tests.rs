@@ -192,8 +192,14 @@ fn a_written_value_wins_over_a_scraped_one() {
     scrape(&target, 0, &shape(&[("g", SeriesKind::Gauge, &[])]), &[1.0]);
     let sample = Sample { value: Quantity::parse("5").unwrap(), timestamp: START, window_seconds: None };
     let metric = MetricName::new("g").unwrap();
-    let write =
-        Write { object: pod(), uid: None, metric, labels: Default::default(), sample, ttl: Some(seconds(5)) };
+    let write = Write {
+        subject: pod().into(),
+        uid: None,
+        metric,
+        labels: Default::default(),
+        sample,
+        ttl: Some(seconds(5)),
+    };
     store.append(vec![write], START).unwrap();
     assert_eq!(value(&store, "g", 4), "5");
     assert_eq!(value(&store, "g", 6), "1", "once the written one has expired");

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     api::{
         observe::{Ended, Miss, Observer, Place},
-        route::{Objects, Route, Version},
+        route::{self, ExternalPath, MetricsPath, Objects, Route, Version},
     },
-    model::MetricValue,
+    model::{ExternalValue, MetricValue, Sample},
     telemetry::traces,
 };
 
@@ -70,12 +70,11 @@ impl Observer for ApiMetrics {
     }
 
     fn read(&self, values: &[MetricValue], now: Timestamp) {
-        self.values.add((), values.len());
-        if let Some(ages) = self.ages.of(()) {
-            observe(ages, values.iter().map(|value| age(value, now)));
-        }
-        let objects = i64::try_from(values.len()).unwrap_or(i64::MAX);
-        Span::current().record("custom_metrics.objects", objects);
+        self.served(values.iter().map(|value| &value.sample), now);
+    }
+
+    fn read_external(&self, values: &[ExternalValue], now: Timestamp) {
+        self.served(values.iter().map(|value| &value.sample), now);
     }
 
     fn ended(&self, ended: &Ended) {
@@ -91,6 +90,18 @@ impl Observer for ApiMetrics {
     }
 }
 
+impl ApiMetrics {
+    fn served<'a>(&self, samples: impl ExactSizeIterator<Item = &'a Sample>, now: Timestamp) {
+        let served = samples.len();
+        self.values.add((), served);
+        if let Some(ages) = self.ages.of(()) {
+            observe(ages, samples.map(|sample| age(sample, now)));
+        }
+        let objects = i64::try_from(served).unwrap_or(i64::MAX);
+        Span::current().record("custom_metrics.objects", objects);
+    }
+}
+
 /// Many at once touch what all threads share once only; for few that is not worth its allocation.
 fn observe(ages: &Histogram, seconds: impl ExactSizeIterator<Item = f64>) {
     if seconds.len() <= FEW {
@@ -102,8 +113,8 @@ fn observe(ages: &Histogram, seconds: impl ExactSizeIterator<Item = f64>) {
 }
 
 /// Seconds from the sample to the read; a sample of the future is new.
-fn age(value: &MetricValue, now: Timestamp) -> f64 {
-    now.duration_since(value.sample.timestamp).max(SignedDuration::ZERO).as_secs_f64()
+fn age(sample: &Sample, now: Timestamp) -> f64 {
+    now.duration_since(sample.timestamp).max(SignedDuration::ZERO).as_secs_f64()
 }
 
 /// What the path says, as attributes of a server span.
@@ -113,14 +124,27 @@ fn describe(span: &Span, route: &Route) {
     span.record("http.route", template);
     traces::rename(format!("GET {template}"));
     if let Some(version) = version {
-        span.record("custom_metrics.group_version", version.group_version());
+        span.record("custom_metrics.group_version", version.as_str());
     }
-    let Route::Metrics(_, path) = route else { return };
+    match route {
+        Route::Metrics(_, path) => describe_objects(span, path),
+        Route::External(path) => describe_external(span, path),
+        _ => {}
+    }
+}
+
+fn describe_objects(span: &Span, path: &MetricsPath) {
     let verb = if path.objects == Objects::All { "list" } else { "get" };
     span.record("custom_metrics.verb", verb);
     span.record("custom_metrics.resource", path.resource.as_str());
     span.record("custom_metrics.metric", path.metric.as_deref());
     span.record("k8s.namespace.name", path.namespace.as_deref());
+}
+
+fn describe_external(span: &Span, path: &ExternalPath) {
+    span.record("custom_metrics.verb", "list");
+    span.record("custom_metrics.metric", path.metric.as_str());
+    span.record("k8s.namespace.name", path.namespace.as_str());
 }
 
 fn template(place: Place) -> &'static str {
@@ -135,6 +159,7 @@ fn template(place: Place) -> &'static str {
         Place::Object => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/{name}",
         Place::Value => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/{name}/{metric}",
         Place::Values => "/apis/{group}/{version}/namespaces/{namespace}/{resource}/*/{metric}",
+        Place::External => "/apis/{group}/{version}/namespaces/{namespace}/{metric}",
         Place::Unknown => "/{path}",
     }
 }
@@ -145,14 +170,16 @@ enum GroupVersion {
     None,
     V1Beta1,
     V1Beta2,
+    External,
 }
 
 impl GroupVersion {
-    fn of(version: Option<Version>) -> Self {
+    fn of(version: Option<route::GroupVersion>) -> Self {
         match version {
             None => Self::None,
-            Some(Version::V1Beta1) => Self::V1Beta1,
-            Some(Version::V1Beta2) => Self::V1Beta2,
+            Some(route::GroupVersion::Custom(Version::V1Beta1)) => Self::V1Beta1,
+            Some(route::GroupVersion::Custom(Version::V1Beta2)) => Self::V1Beta2,
+            Some(route::GroupVersion::External) => Self::External,
         }
     }
 }
@@ -161,6 +188,7 @@ label!(GroupVersion, "group_version", {
     None => "none",
     V1Beta1 => "custom.metrics.k8s.io/v1beta1",
     V1Beta2 => "custom.metrics.k8s.io/v1beta2",
+    External => "external.metrics.k8s.io/v1beta1",
 });
 
 label!(Place, "route", {
@@ -174,6 +202,7 @@ label!(Place, "route", {
     Object => "object",
     Value => "value",
     Values => "values",
+    External => "external",
     Unknown => "unknown",
 });
 

@@ -7,7 +7,7 @@ use super::{
     label::label,
     registration::{Reading, Registration},
 };
-use crate::store::Store;
+use crate::{api::route::Group, store::Store};
 
 pub(super) fn register(
     registration: &mut Registration<'_>,
@@ -15,27 +15,36 @@ pub(super) fn register(
     discovery_max_metrics: usize,
 ) -> Result<(), Error> {
     let what = [
-        Reading::gauge("store_objects", "Objects with at least one value or target."),
-        Reading::gauge("store_metrics", "Metrics (resource and name) that exist."),
+        Reading::gauge(
+            "store_objects",
+            "Objects with at least one value or target, and namespaces with external metrics.",
+        ),
+        Reading::gauge(
+            "store_metrics",
+            "Metrics (resource and name, or name of an external one) that exist.",
+        ),
         Reading::gauge("store_series", "Series in memory.").by::<(Source,)>(),
         Reading::gauge("store_bytes", "Estimated heap bytes of the series in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_limit", "Series that may be in memory.").by::<(Source,)>(),
         Reading::gauge("store_series_per_object_limit", "Written series that one object may have."),
         Reading::gauge("scrape_bytes", "Estimated bytes that scrapes hold, names and templates included."),
         Reading::gauge("scrape_bytes_limit", "Bytes that scrapes may hold."),
-        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists."),
-        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list."),
+        Reading::gauge("api_discovery_metrics", "Metrics that discovery lists.").by::<(Group,)>(),
+        Reading::gauge("api_discovery_metrics_limit", "Metrics that discovery may list.").by::<(Group,)>(),
     ];
     registration.readings(&what, move |readings| {
         let (stats, limits) = (store.stats(), store.limits());
-        let metrics = store.catalog().metrics.len();
+        let catalog = store.catalog();
+        let groups = [(Group::Custom, catalog.metrics.len()), (Group::External, catalog.external.len())];
         readings.put("store_objects", float(stats.objects));
-        readings.put("store_metrics", float(metrics));
+        readings.put("store_metrics", float(groups.iter().map(|(_, metrics)| metrics).sum()));
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
         readings.put("scrape_bytes", float(store.budget().held()));
         readings.put("scrape_bytes_limit", float(store.budget().limit()));
-        readings.put("api_discovery_metrics", float(metrics.min(discovery_max_metrics)));
-        readings.put("api_discovery_metrics_limit", float(discovery_max_metrics));
+        for (group, metrics) in groups {
+            readings.put_by("api_discovery_metrics", (group,), float(metrics.min(discovery_max_metrics)));
+            readings.put_by("api_discovery_metrics_limit", (group,), float(discovery_max_metrics));
+        }
         let sources = [
             (Source::Written, stats.written, limits.series),
             (Source::Scraped, stats.scraped, limits.scraped_series),
@@ -56,3 +65,5 @@ enum Source {
 }
 
 label!(Source, "source", { Written => "written", Scraped => "scraped" });
+
+label!(Group, "group", { Custom => "custom.metrics.k8s.io", External => "external.metrics.k8s.io" });

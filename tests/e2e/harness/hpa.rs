@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Namespace, SOON, answer::number, eventually_equals};
+use super::{Namespace, SOON, answer::number, eventually, eventually_equals};
 
 /// The object that an HPA metric of type Object describes.
 pub(crate) struct Described<'a> {
@@ -49,6 +49,31 @@ impl<'a> Hpa<'a> {
     /// The same for the series of `metric` that have these labels.
     pub(crate) fn on_pods_where(self, metric: &str, labels: &Value, average: &str) -> Self {
         self.on_pods_metric(&json!({ "name": metric, "selector": { "matchLabels": labels } }), average)
+    }
+
+    /// As many replicas as hold the sum of an external metric, over the label sets with `labels`, divided by their
+    /// number, at `average`.
+    pub(crate) fn on_external_average(self, metric: &str, labels: &Value, average: &str) -> Self {
+        let target = json!({ "type": "AverageValue", "averageValue": average });
+        self.on_external(&json!({ "name": metric, "selector": { "matchLabels": labels } }), &target)
+    }
+
+    /// As many replicas as bring the sum of an external metric to `value`.
+    pub(crate) fn on_external_value(self, metric: &str, value: &str) -> Self {
+        self.on_external(&json!({ "name": metric }), &json!({ "type": "Value", "value": value }))
+    }
+
+    fn on_external(self, metric: &Value, target: &Value) -> Self {
+        self.create(&json!({ "type": "External", "external": { "metric": metric, "target": target } }));
+        self
+    }
+
+    /// What `kubectl describe` says of it, once it says `words`.
+    pub(crate) fn eventually_says(&self, words: &str) -> String {
+        eventually(&format!("the HPA says {words:?}"), SOON, || {
+            let description = self.namespace.kubectl(&format!("describe hpa {}", self.deployment));
+            if description.contains(words) { Ok(description) } else { Err(description) }
+        })
     }
 
     fn on_pods_metric(self, metric: &Value, average: &str) -> Self {

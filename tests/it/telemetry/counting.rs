@@ -34,8 +34,11 @@ impl Running {
     }
 
     async fn read(&self, path: &str) -> u16 {
-        let group_version = "apis/custom.metrics.k8s.io/v1beta1";
-        let url = format!("https://localhost:{}/{group_version}/{path}", self.addresses.secure.port());
+        self.read_in("custom.metrics.k8s.io/v1beta1", path).await
+    }
+
+    async fn read_in(&self, group_version: &str, path: &str) -> u16 {
+        let url = format!("https://localhost:{}/apis/{group_version}/{path}", self.addresses.secure.port());
         within("a read", self.client.get(url).send()).await.unwrap().status().as_u16()
     }
 
@@ -78,7 +81,45 @@ async fn reads_are_counted_by_route_version_and_code_and_misses_by_reason() {
     assert_eq!(value(&page, r#"api_value_age_seconds_bucket{le="3600"}"#), Some(0.0), "years old");
     assert_eq!(value(&page, r#"api_request_duration_seconds_count{route="value"}"#), Some(4.0));
     assert_eq!(value(&page, "api_requests_in_flight"), Some(0.0));
-    assert_eq!(value(&page, "api_discovery_metrics"), Some(1.0));
+    assert_eq!(value(&page, r#"api_discovery_metrics{group="custom.metrics.k8s.io"}"#), Some(1.0));
+}
+
+#[tokio::test]
+async fn reads_of_external_metrics_are_counted_and_series_shows_what_they_are() {
+    let adapter = Running::start(&[]).await;
+    for labels in ["queue=a", "queue=b"] {
+        assert_eq!(
+            adapter.write(&format!("/namespaces/shop/external/depth?labels={labels}"), "7").await,
+            200
+        );
+    }
+    for (path, status) in [("depth", 200), ("depht", 404), ("depth?watch=true", 405)] {
+        let path = format!("namespaces/shop/{path}");
+        assert_eq!(adapter.read_in("external.metrics.k8s.io/v1beta1", &path).await, status, "{path}");
+    }
+    let page = adapter.page().await;
+    for code in [200, 404, 405] {
+        let labels =
+            format!(r#"code="{code}",group_version="external.metrics.k8s.io/v1beta1",route="external""#);
+        assert_eq!(value(&page, &format!("api_requests_total{{{labels}}}")), Some(1.0), "{code}");
+    }
+    for reason in ["unknown_metric", "invalid"] {
+        let missed = format!(r#"api_reads_without_value_total{{reason="{reason}"}}"#);
+        assert_eq!(value(&page, &missed), Some(1.0), "{reason}");
+    }
+    assert_eq!(value(&page, "api_values_served_total"), Some(2.0));
+    assert_eq!(value(&page, r#"api_discovery_metrics{group="external.metrics.k8s.io"}"#), Some(1.0));
+    assert_eq!((value(&page, "store_metrics"), value(&page, "store_objects")), (Some(1.0), Some(1.0)));
+
+    let url = format!("http://{}/series?object=shop&format=json", adapter.addresses.admin);
+    let series: serde_json::Value =
+        serde_json::from_str(&text(within("series", adapter.client.get(url).send()).await.unwrap()).await)
+            .unwrap();
+    let row = &series["series"][0];
+    assert_eq!(series["total"], 2, "{series}");
+    assert_eq!((&row["group"], &row["namespace"]), (&"external.metrics.k8s.io".into(), &"shop".into()));
+    assert_eq!((&row["metric"], &row["labels"]), (&"depth".into(), &serde_json::json!({"queue": "a"})));
+    assert!(row.get("resource").is_none() && row.get("name").is_none(), "{row}");
 }
 
 #[tokio::test]

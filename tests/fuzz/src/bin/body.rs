@@ -4,7 +4,7 @@
 
 use custom_metrics_adapter::{
     model::{Labels, Quantity},
-    write::{Value, WriteError, batch},
+    write::{Value, WriteError, WritePath, batch},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,5 +51,5 @@ fn alone_and_in_a_batch(body: &[u8], value: &Value) {
     let lines = batch::parse(line.as_bytes(), NOW).unwrap();
     let [line] = lines.as_slice() else { panic!("{} lines", lines.len()) };
     assert_eq!((line.number, &line.value), (2, value));
-    assert_eq!((line.path.resource.as_str(), line.path.metric.as_str()), ("pods", "c"));
+    assert_eq!(line.path, WritePath::object(Some("a"), "pods", "b", "c").unwrap());
 }

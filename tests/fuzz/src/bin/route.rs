@@ -3,7 +3,7 @@
 #![no_main]
 
 use custom_metrics_adapter::{
-    api::route::{GROUP, MetricsPath, Objects, Route, Version},
+    api::route::{ExternalPath, Group, GroupVersion, MetricsPath, Objects, Route, Version},
     auth::{Attributes, ResourceAttributes},
 };
 use custom_metrics_adapter_fuzz::encoded;
@@ -19,6 +19,16 @@ libfuzzer_sys::fuzz_target!(|path: &str| {
             assert_eq!(served(version, &path), names(&reviewed), "{path:?}");
             assert_eq!(reviewed.verb, "get");
             assert_eq!(Route::of(&written(version, &path)), Route::Metrics(version, path));
+        }
+        Route::External(path) => {
+            let Attributes::Resource(reviewed) = attributes else { panic!("{path:?} is reviewed as a path") };
+            assert_eq!(listed(&path), names(&reviewed), "{path:?}");
+            assert_eq!(reviewed.verb, "list");
+            let again = encoded(
+                &format!("/apis/{}", GroupVersion::External.as_str()),
+                ["namespaces", &path.namespace, &path.metric],
+            );
+            assert_eq!(Route::of(&again), Route::External(path));
         }
         // Nothing is served, so that it does not matter what was reviewed.
         Route::NoSuchResource | Route::Incomplete | Route::Unknown | Route::Malformed => {}
@@ -44,7 +54,12 @@ fn served(version: Version, path: &MetricsPath) -> Names<'_> {
         (None, "namespaces") => (name, "namespaces", name, ""),
         (namespace, resource) => (namespace.unwrap_or_default(), resource, name, metric),
     };
-    [GROUP, version.as_str(), namespace, resource, name, subresource]
+    [Group::Custom.as_str(), version.as_str(), namespace, resource, name, subresource]
+}
+
+fn listed(path: &ExternalPath) -> Names<'_> {
+    let version = GroupVersion::External;
+    [version.group().as_str(), version.version(), &path.namespace, &path.metric, "", ""]
 }
 
 fn name(path: &MetricsPath) -> &str {
@@ -58,6 +73,6 @@ fn written(version: Version, path: &MetricsPath) -> String {
     let own = path.namespace.is_none() && path.resource == "namespaces" && path.metric.is_some();
     let namespace = path.namespace.iter().flat_map(|namespace| ["namespaces", namespace]);
     let object = [&*path.resource, name(path)].into_iter().chain(own.then_some("metrics"));
-    let front = format!("/apis/{GROUP}/{}", version.as_str());
+    let front = format!("/apis/{}", version.group_version());
     encoded(&front, namespace.chain(object).chain(path.metric.as_deref()))
 }

@@ -1,0 +1,65 @@
+//! Reads of `external.metrics.k8s.io`: every label set of one metric of a namespace, and if there is none, why.
+
+mod no_metric;
+mod values;
+
+use jiff::Timestamp;
+
+use no_metric::Unwritten;
+pub(super) use no_metric::{NoExternalMetric, Why};
+pub(super) use values::ExternalMetricValueList;
+
+use crate::{
+    model::{ExternalValue, MetricName, ObjectRef, Presence, Selector},
+    store::{Absence, Query, Store, nearest},
+};
+
+use super::{route::ExternalPath, view::ClusterView};
+
+/// One read, at one moment.
+pub(super) struct Read<'a> {
+    pub(super) store: &'a Store,
+    pub(super) cluster: &'a dyn ClusterView,
+    pub(super) path: &'a ExternalPath,
+    pub(super) selector: &'a Selector,
+    pub(super) now: Timestamp,
+}
+
+impl Read<'_> {
+    /// The values, by label set; at least one.
+    ///
+    /// # Errors
+    /// When there is none, with the reason. An empty list would reach the HPA's user as `no metrics returned from
+    /// external metrics API`; a reason reaches them verbatim.
+    pub(super) fn run(&self) -> Result<Vec<ExternalValue>, NoExternalMetric> {
+        let metric = MetricName::new(&self.path.metric).map_err(|error| self.nothing(Why::BadName(error)))?;
+        let presence = self.cluster.presence(&ObjectRef::namespace(&*self.path.namespace));
+        let query = Query { presence: &presence, selector: self.selector, now: self.now };
+        self.store.read_external(&self.path.namespace, &metric, query).map_err(|absence| {
+            self.nothing(match absence {
+                Absence::UnknownMetric => self.unwritten(&metric, query),
+                absence => Why::Absent(absence),
+            })
+        })
+    }
+
+    fn unwritten(&self, metric: &MetricName, query: Query<'_>) -> Why {
+        let namespace_exists = match query.presence {
+            Presence::Live(_) => Some(true),
+            Presence::Absent => Some(false),
+            Presence::Unknown => None,
+        };
+        let others = self.store.external_metrics(&self.path.namespace, query);
+        Why::Unwritten(Unwritten {
+            namespace_exists,
+            nearest: nearest(others.iter(), metric),
+            elsewhere: self.store.catalog().external.binary_search(metric).is_ok(),
+            others,
+        })
+    }
+
+    fn nothing(&self, why: Why) -> NoExternalMetric {
+        let selector = if self.selector.is_empty() { String::new() } else { self.selector.to_string() };
+        NoExternalMetric { path: self.path.clone(), selector, why }
+    }
+}
