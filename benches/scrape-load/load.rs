@@ -21,6 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() {
+    // As in the adapter without traces: as long as there is no subscriber at all, spans are offered to `log`.
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new()).unwrap();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {

@@ -102,7 +102,7 @@ fn a_deleted_pod_leaves_the_list_and_the_average_within_a_second_of_the_event() 
         let is_alone = rates.len() == 1 && ABOUT_100.contains(&average);
         if is_alone { Ok(()) } else { Err(format!("{rates:?}")) }
     });
-    assert_eq!(world.targets().len(), 1, "its target is gone too");
+    eventually_equals("its target is gone too", PROMISED, &1, || world.targets().len());
     hpa.eventually_averages(ABOUT_100);
 }
 
