@@ -28,7 +28,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 use tower::ServiceExt;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Limits, Peer, RequestSpans, ServeOptions,
@@ -118,9 +118,10 @@ impl Shared {
         // The certificates stand alone too, for a module that may know `auth` but not `serve`.
         request.extensions_mut().insert(peer.certificates.clone());
         request.extensions_mut().insert(peer);
-        let mut answer = match &self.options.spans {
+        let mut answer = match self.span(&request) {
             None => self.route(request).await,
-            Some(spans) => self.route_in_span(request, &**spans).await,
+            // Boxed, so that requests that are not sampled do not carry room for it.
+            Some((spans, span)) => Box::pin(self.route_in_span(request, spans, span)).await,
         };
         if activity.is_draining() && version <= Version::HTTP_11 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -128,8 +129,19 @@ impl Shared {
         Ok(answer)
     }
 
-    async fn route_in_span(&self, request: Request<Incoming>, spans: &dyn RequestSpans) -> Response<Body> {
+    /// The span of a request that is sampled.
+    fn span(&self, request: &Request<Incoming>) -> Option<(&dyn RequestSpans, Span)> {
+        let spans = self.options.spans.as_deref()?;
         let span = spans.begin(request.method(), request.uri(), request.headers());
+        (!span.is_disabled()).then_some((spans, span))
+    }
+
+    async fn route_in_span(
+        &self,
+        request: Request<Incoming>,
+        spans: &dyn RequestSpans,
+        span: Span,
+    ) -> Response<Body> {
         let answer = self.route(request).instrument(span.clone()).await;
         spans.end(&span, answer.status());
         answer

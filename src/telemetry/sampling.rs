@@ -17,8 +17,8 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext};
 
 use super::traces::TracesError;
 
-/// A layer that lets our own spans through, and no others, if their trace is sampled, for all layers alike. A span inside another one that came through is let through;
-/// else only an edge begins a trace, or goes on with the caller's, if the sampler says so.
+/// A layer that lets a span of ours through only if its trace is sampled, for all layers alike. Inside a sampled span
+/// every span of ours passes; elsewhere only an edge may begin a trace, or go on with the caller's.
 #[derive(Clone, Debug)]
 pub(super) struct Sampling(pub(super) Sampler);
 
@@ -40,6 +40,14 @@ impl Sampling {
         Ok(Self(sampler))
     }
 
+    /// Whether a request of this caller is traced. Asked before its span is, which then comes through.
+    pub(super) fn begins(&self, caller: Option<&Context>) -> bool {
+        match caller.map(|caller| (caller, caller.span().span_context().trace_id())) {
+            Some((_, TraceId::INVALID)) | None => self.draws(),
+            Some((caller, id)) => self.keeps(Some(caller), id),
+        }
+    }
+
     fn samples(&self, metadata: &Metadata<'_>) -> bool {
         Context::map_current(|context| {
             let span = context.span();
@@ -47,7 +55,7 @@ impl Sampling {
                 caller if caller.is_valid() && !caller.is_remote() => caller.is_sampled(),
                 _ if !EDGES.contains(&metadata.name()) => false,
                 caller if caller.is_valid() => self.keeps(Some(context), caller.trace_id()),
-                _ => self.draws(),
+                _ => DRAWN.get().is_some() || self.draws(),
             }
         })
     }

@@ -165,14 +165,24 @@ impl Exporting {
 /// Context); nothing without traces.
 #[must_use]
 pub fn of_requests(edge: Edge) -> Option<Arc<dyn RequestSpans>> {
-    let on = dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Sampling>().is_some());
-    on.then(|| Arc::new(edge) as Arc<dyn RequestSpans>)
+    let sampling = dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Sampling>().cloned())?;
+    Some(Arc::new(SampledRequests { edge, sampling }))
 }
 
-impl RequestSpans for Edge {
+/// Asks the sampler itself: the macro would go through dispatcher and layers to find out the same.
+struct SampledRequests {
+    edge: Edge,
+    sampling: Sampling,
+}
+
+impl RequestSpans for SampledRequests {
     /// A server span by the semantic conventions of HTTP; what only the module knows is recorded by its observer.
     fn begin(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Span {
-        let _caller = caller(headers).map(Context::attach);
+        let caller = caller(headers);
+        if !self.sampling.begins(caller.as_ref()) {
+            return Span::none();
+        }
+        let _caller = caller.map(Context::attach);
         tracing::info_span!(
             "request",
             otel.name = method.as_str(),
@@ -184,7 +194,7 @@ impl RequestSpans for Edge {
             http.response.status_code = Empty,
             url.path = uri.path(),
             url.query = uri.query(),
-            url.scheme = self.scheme(),
+            url.scheme = self.edge.scheme(),
             user_agent.original = user_agent(headers),
             k8s.namespace.name = Empty,
             custom_metrics.verb = Empty,
@@ -224,6 +234,13 @@ fn caller(headers: &HeaderMap) -> Option<Context> {
 
 fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(http::header::USER_AGENT)?.to_str().ok()
+}
+
+/// Runs `tell` with the current span if it is traced; asks a thread-local and no dispatcher whether it is.
+pub(super) fn tell(tell: impl FnOnce(&Span)) {
+    if Context::map_current(Context::has_active_span) {
+        tell(&Span::current());
+    }
 }
 
 /// Names the current span; the layer follows `otel.name` only until a span is entered.

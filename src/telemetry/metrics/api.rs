@@ -63,10 +63,7 @@ impl Observer for ApiMetrics {
     }
 
     fn routed(&self, route: &Route) {
-        let span = Span::current();
-        if !span.is_disabled() {
-            describe(&span, route);
-        }
+        traces::tell(|span| describe(span, route));
     }
 
     fn read(&self, values: &[MetricValue], now: Timestamp) {
@@ -85,7 +82,9 @@ impl Observer for ApiMetrics {
         if let Some(miss) = ended.miss {
             self.misses.add((miss,), 1);
             let reason = Miss::VALUES.get(miss.index()).copied();
-            Span::current().record("custom_metrics.absence", reason);
+            traces::tell(|span| {
+                span.record("custom_metrics.absence", reason);
+            });
         }
     }
 }
@@ -98,7 +97,9 @@ impl ApiMetrics {
             observe(ages, samples.map(|sample| age(sample, now)));
         }
         let objects = i64::try_from(served).unwrap_or(i64::MAX);
-        Span::current().record("custom_metrics.objects", objects);
+        traces::tell(|span| {
+            span.record("custom_metrics.objects", objects);
+        });
     }
 }
 

@@ -1,7 +1,6 @@
 //! Requests of the write port, and the samples that they bring.
 
 use prometheus::{Error, IntGauge};
-use tracing::Span;
 
 use super::{
     float,
@@ -50,12 +49,11 @@ impl WriteMetrics {
 
 impl Observer for WriteMetrics {
     fn begun(&self, operation: Operation) {
-        let span = Span::current();
-        if !span.is_disabled() {
+        traces::tell(|span| {
             let (method, route) = template(operation);
             span.record("http.route", route);
             traces::rename(format!("{method} {route}"));
-        }
+        });
     }
 
     fn entered(&self) {
@@ -68,12 +66,16 @@ impl Observer for WriteMetrics {
 
     fn appended(&self, samples: usize) {
         self.appended.add((), samples);
-        Span::current().record("custom_metrics.samples", i64::try_from(samples).unwrap_or(i64::MAX));
+        traces::tell(|span| {
+            span.record("custom_metrics.samples", i64::try_from(samples).unwrap_or(i64::MAX));
+        });
     }
 
     fn rejected(&self, rejection: Rejection) {
         self.rejected.add((rejection,), 1);
-        Span::current().record("custom_metrics.rejection", Rejection::VALUES.get(rejection.index()).copied());
+        traces::tell(|span| {
+            span.record("custom_metrics.rejection", Rejection::VALUES.get(rejection.index()).copied());
+        });
     }
 
     fn ended(&self, ended: &Ended) {
