@@ -23,12 +23,10 @@ impl Store {
         for subject in self.0.slots.subjects() {
             let presence = presence(&subject.lives_with());
             let homeless = matches!((&subject, &presence), (Subject::External { .. }, Presence::Absent));
+            let unclaimed = |series: &Series| homeless && now.duration_since(series.received) >= UNCLAIMED;
             self.prune(&subject, |slot| {
                 let remembered = self.remembered(slot);
-                slot.retain(|series| {
-                    let unclaimed = homeless && now.duration_since(series.received) >= UNCLAIMED;
-                    !unclaimed && !is_over(series, &presence, now, remembered)
-                })
+                slot.retain(|series| !unclaimed(series) && !is_over(series, &presence, now, remembered))
             });
         }
     }

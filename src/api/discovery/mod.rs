@@ -164,12 +164,12 @@ impl Discovery {
         metrics: &[T],
         resource: impl Fn(&T) -> Resource,
     ) -> Vec<Resource> {
-        let listed = listed(catalog, group, self.max_metrics);
-        let omitted = metrics.len().saturating_sub(listed);
+        let limit = listed(catalog, group, self.max_metrics);
+        let omitted = metrics.len().saturating_sub(limit);
         if omitted > 0 {
-            tracing::debug!(group = group.as_str(), omitted, listed, "discovery does not list every metric");
+            tracing::debug!(group = group.as_str(), omitted, limit, "discovery does not list every metric");
         }
-        let mut shown: Vec<Resource> = metrics.iter().take(listed).map(resource).collect();
+        let mut shown: Vec<Resource> = metrics.iter().take(limit).map(resource).collect();
         if shown.is_empty() {
             shown.push(Resource::placeholder(group));
         }
