@@ -15,6 +15,17 @@ kubectl apply "${manifests[@]}" >/dev/null
 for example in "${examples[@]}"; do kubectl apply --validate=strict -f "deploy/examples/$example.yaml" >/dev/null; done
 changed=$(kubectl apply "${manifests[@]}" | grep -v ' unchanged$' || true)
 [ -z "$changed" ] || fail "a second apply changes something: $changed"
+
+# The overlay, with external metrics as its users add them: every APIService is verified.
+overlay=$(mktemp -d)
+trap 'rm -r "$overlay"' EXIT
+cp -r deploy/k8s deploy/cert-manager "$overlay"
+sed -i 's/# - external-metrics.yaml/- external-metrics.yaml/' "$overlay/k8s/kustomization.yaml"
+rendered=$(kubectl kustomize "$overlay/cert-manager")
+count() { grep -c -- "$1" <<<"$rendered" || true; }
+[ "$(count '^kind: APIService$')" = 3 ] || fail "the cert-manager overlay has not all three APIServices"
+[ "$(count 'cert-manager.io/inject-ca-from:')" = 3 ] || fail "an APIService of the cert-manager overlay gets no CA"
+[ "$(count insecureSkipTLSVerify)" = 0 ] || fail "an APIService of the cert-manager overlay is not verified"
 kubectl kustomize deploy/cert-manager >/dev/null
 
 kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=1 deployment/custom-metrics-adapter --timeout=60s >/dev/null ||
@@ -56,6 +67,11 @@ expect true "$adapter" create authorization.k8s.io subjectaccessreviews ""
 expect true "$adapter" watch "" configmaps kube-system extension-apiserver-authentication
 expect false "$adapter" watch "" configmaps kube-system some-other-configmap
 for verb in get list; do expect true "$hpa" $verb custom.metrics.k8s.io pods/requests_per_second default; done
-for verb in get list; do expect true "$hpa" $verb external.metrics.k8s.io jobs_waiting default; done
+kubectl -n default create rolebinding check-manifests-reader --clusterrole=custom-metrics-adapter:external-metrics-reader \
+  --user=reader --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+for user in "$hpa" reader; do expect true "$user" list external.metrics.k8s.io jobs_waiting default; done
+expect false reader list external.metrics.k8s.io jobs_waiting kube-system
+expect false reader get external.metrics.k8s.io jobs_waiting default
+expect false stranger list external.metrics.k8s.io jobs_waiting default
 expect false "$hpa" update custom.metrics.k8s.io pods/requests_per_second default
 echo "manifests: apply cleanly and again, the pod is admitted, the rights are as written"

@@ -134,7 +134,7 @@ fn std(duration: SignedDuration) -> Duration {
     duration.unsigned_abs()
 }
 
-/// Expired values stay in memory at most so long.
+/// How often the store drops what has ended.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// How often certificate files are looked at: a Secret mount swaps them in one step.

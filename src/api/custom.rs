@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use crate::{
     cluster::Unavailable,
     model::{
-        GroupResource, Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope,
-        Selector,
+        Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope, Selector,
     },
     store::{Absence, Query, Store},
 };
@@ -76,7 +75,7 @@ impl Read<'_> {
             (Scope::Namespaced, None) => Err(Why::NeedsNamespace),
             (Scope::Namespaced, Some(namespace)) => Ok(Some(namespace)),
             (Scope::Cluster, Some(other))
-                if resource.resource == GroupResource::namespaces()
+                if resource.resource.is_namespaces()
                     && self.path.objects != Objects::Named(other.to_owned()) =>
             {
                 Err(Why::OtherNamespace(other.to_owned()))

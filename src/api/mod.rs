@@ -39,6 +39,7 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use jiff::Timestamp;
 
+pub use discovery::listed;
 pub use health::{Check, CheckScope, Checks, probes};
 pub use view::ClusterView;
 
@@ -75,12 +76,12 @@ pub struct Limits {
     pub requests_inflight: usize,
     /// How long a request may take; longer ones are answered 504.
     pub request_timeout: Duration,
-    /// How many metrics discovery lists of each group.
+    /// How many metrics discovery lists of each group, if their names are not very long.
     pub discovery_max_metrics: usize,
 }
 
 impl Default for Limits {
-    /// Upstream's, and as many metrics as make the list of a group about 128 KiB.
+    /// Upstream's, and as many metrics as a list of 128 KiB has room for, the most of each group whatever their number.
     fn default() -> Self {
         Self { requests_inflight: 400, request_timeout: Duration::from_secs(60), discovery_max_metrics: 1000 }
     }
@@ -217,7 +218,7 @@ impl Inner {
 
     fn external(&self, path: &ExternalPath, query: &str, asked: &Asked) -> Result<Response, ApiError> {
         asked.check(Offer::Values)?;
-        let query = ExternalQuery::parse(query)?;
+        let query = ExternalQuery::parse(query, &path.metric)?;
         if query.watch {
             return Err(ApiError::Watch);
         }

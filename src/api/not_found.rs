@@ -156,7 +156,7 @@ impl NotFound {
         let metric = self.metric.as_deref().unwrap_or("METRIC");
         let (resource, name) = (&object.resource, &object.name);
         match &object.namespace {
-            _ if *resource == GroupResource::namespaces() => {
+            _ if resource.is_namespaces() => {
                 write!(f, "; it is written with POST /write-metrics/namespaces/{name}/metrics/{metric}")
             }
             Some(namespace) => {
@@ -203,7 +203,7 @@ fn no_objects(
 }
 
 /// What to do about a value that may not be served.
-fn remedy(absence: &Absence) -> &'static str {
+pub(super) fn remedy(absence: &Absence) -> &'static str {
     match absence {
         Absence::UnknownMetric
         | Absence::Early

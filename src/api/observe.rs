@@ -262,7 +262,9 @@ impl Miss {
 impl From<&external::Why> for Miss {
     fn from(why: &external::Why) -> Self {
         match why {
-            external::Why::Unwritten(around) if around.namespace_exists == Some(false) => Self::NoObject,
+            external::Why::Unwritten(unwritten) if unwritten.namespace_exists == Some(false) => {
+                Self::NoObject
+            }
             external::Why::Unwritten(_) => Self::UnknownMetric,
             external::Why::Absent(absence) => absence.into(),
             external::Why::BadName(_) => Self::Invalid,

@@ -2,7 +2,10 @@
 
 use form_urlencoded::parse;
 
-use crate::model::{FieldSelector, FieldTerm, Selector, SelectorError};
+use crate::{
+    auth::asks_to_watch,
+    model::{FieldSelector, FieldTerm, Selector, SelectorError},
+};
 
 /// What a query asks of a read; everything else in it is ignored, as upstream does.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -42,11 +45,15 @@ pub(super) enum QueryError {
     )]
     Field(String),
     /// A `fieldSelector` that is none.
-    #[error("invalid selector: {text:?}; can't understand it: in fieldSelector")]
-    FieldSyntax {
-        /// What it said.
-        text: String,
-    },
+    #[error("invalid selector: {0:?}; can't understand it: in fieldSelector")]
+    FieldSyntax(String),
+    /// A `fieldSelector` that may be one, and is too much to read.
+    #[error(
+        "the fieldSelector has more than {} bytes or {} terms",
+        Selector::MAX_BYTES,
+        Selector::MAX_REQUIREMENTS
+    )]
+    FieldBounds,
     /// A `fieldSelector` of a field that external metrics do not have.
     #[error("{0:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")]
     UnknownField(String),
@@ -79,17 +86,15 @@ impl ReadQuery {
 }
 
 impl ExternalQuery {
-    /// Reads `query`, still encoded. Of a repeated parameter the first counts. A `fieldSelector` may name the two
-    /// fields of every object, and selects nothing: values have neither.
+    /// Reads `query`, still encoded, of a read of `metric`. Of a repeated parameter the first counts. A `fieldSelector`
+    /// may name the two fields of every object, and selects nothing: values have neither.
     ///
     /// # Errors
     /// When a parameter that has a meaning here has another one than it can have.
-    pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
+    pub(super) fn parse(query: &str, metric: &str) -> Result<Self, QueryError> {
         check_integers(query)?;
-        check_fields(query)?;
-        let watch =
-            first(query, "watch").is_some_and(|text| text != "0" && !text.eq_ignore_ascii_case("false"));
-        Ok(Self { labels: selector(query, "labelSelector")?, watch })
+        check_fields(query, metric)?;
+        Ok(Self { labels: selector(query, "labelSelector")?, watch: asks_to_watch(query) })
     }
 }
 
@@ -112,14 +117,24 @@ fn check_field_selector(query: &str, name: &str) -> Result<(), QueryError> {
     if selected == Some(name) { Ok(()) } else { Err(QueryError::Field(text)) }
 }
 
-fn check_fields(query: &str) -> Result<(), QueryError> {
+/// The access review takes the name that a selector pins for the object's, so that a role for some names lets it pass: it
+/// has to be the metric's.
+fn check_fields(query: &str, metric: &str) -> Result<(), QueryError> {
     let Some(text) = first(query, "fieldSelector") else { return Ok(()) };
-    let selector = FieldSelector::parse(&text).ok_or(QueryError::FieldSyntax { text })?;
-    let unknown = |term: &FieldTerm| !matches!(&*term.field, "metadata.name" | "metadata.namespace");
-    match selector.terms.into_iter().find(unknown) {
-        Some(term) => Err(QueryError::UnknownField(term.field)),
+    let Some(FieldSelector { terms }) = FieldSelector::parse(&text) else { return Err(no_fields(text)) };
+    let unknown = |term: &&FieldTerm| !matches!(&*term.field, "metadata.name" | "metadata.namespace");
+    let other = |term: &FieldTerm| term.field == "metadata.name" && term.equal && term.value != metric;
+    match terms.iter().find(unknown) {
+        Some(term) => Err(QueryError::UnknownField(term.field.clone())),
+        None if terms.iter().any(other) => Err(QueryError::Field(text)),
         None => Ok(()),
     }
+}
+
+fn no_fields(text: String) -> QueryError {
+    let terms = text.split(',').count();
+    let bounded = text.len() <= Selector::MAX_BYTES && terms <= Selector::MAX_REQUIREMENTS;
+    if bounded { QueryError::FieldSyntax(text) } else { QueryError::FieldBounds }
 }
 
 fn check_integers(query: &str) -> Result<(), QueryError> {
@@ -173,8 +188,9 @@ mod tests {
 
     #[test]
     fn a_field_selector_of_an_external_metric_can_only_name_what_every_object_has() {
-        let parse = |query: &str| ExternalQuery::parse(query).map_err(|error| error.to_string());
-        for query in ["fieldSelector=metadata.name%3Dx,metadata.namespace!%3Dy", "fieldSelector=", "foo=bar"]
+        let parse = |query: &str| ExternalQuery::parse(query, "qps").map_err(|error| error.to_string());
+        for query in
+            ["fieldSelector=metadata.name%3Dqps,metadata.namespace!%3Dy", "fieldSelector=", "foo=bar"]
         {
             assert_eq!(parse(query), Ok(ExternalQuery::default()), "{query}");
         }
@@ -183,14 +199,33 @@ mod tests {
         assert!(parse("fieldSelector=foo").unwrap_err().starts_with("invalid selector: \"foo\""));
     }
 
+    /// A role for `resourceNames: [x]` allows a list that pins the name x.
+    #[test]
+    fn a_name_that_a_field_selector_pins_is_the_metrics() {
+        for fields in ["metadata.name%3Dx", "metadata.name%3D%3Dx", "metadata.name%3Dqps,metadata.name%3Dx"] {
+            let refused = ExternalQuery::parse(&format!("fieldSelector={fields}"), "qps").unwrap_err();
+            assert!(matches!(refused, QueryError::Field(_)), "{fields}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_field_selector_beyond_the_bounds_is_told_them_and_not_repeated() {
+        for fields in ["metadata.name!%3Dx,".repeat(257), format!("metadata.name!%3D{}", "x".repeat(70_000))]
+        {
+            let refused = ExternalQuery::parse(&format!("fieldSelector={fields}"), "qps").unwrap_err();
+            assert_eq!(refused.to_string(), "the fieldSelector has more than 65536 bytes or 256 terms");
+        }
+    }
+
     #[test]
     fn an_external_metric_is_selected_by_its_labels_and_not_by_those_of_an_object() {
-        let query = ExternalQuery::parse("metricLabelSelector=%25&labelSelector=a%3Db&watch=false").unwrap();
+        let query =
+            ExternalQuery::parse("metricLabelSelector=%25&labelSelector=a%3Db&watch=false", "qps").unwrap();
         assert_eq!((query.labels.to_string(), query.watch), ("a=b".to_owned(), false));
         for watch in ["watch", "watch=1", "watch=true"] {
-            assert!(ExternalQuery::parse(watch).unwrap().watch, "{watch}");
+            assert!(ExternalQuery::parse(watch, "qps").unwrap().watch, "{watch}");
         }
-        assert!(ExternalQuery::parse("labelSelector=a+b").is_err());
+        assert!(ExternalQuery::parse("labelSelector=a+b", "qps").is_err());
     }
 
     #[test]

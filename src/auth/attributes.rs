@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
-pub use selectors::SelectorRequirement;
+pub use selectors::{SelectorRequirement, asks_to_watch};
 
 /// What a request asks for, as an access review sees it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -34,7 +34,7 @@ use rustls::DistinguishedName;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use attributes::{Attributes, ResourceAttributes, SelectorRequirement};
+pub use attributes::{Attributes, ResourceAttributes, SelectorRequirement, asks_to_watch};
 pub use certificate::PeerCertificates;
 pub use error::{AuthError, AuthenticationError, AuthorizationError};
 pub use forbidden::Forbidden;

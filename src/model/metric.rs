@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-/// A metric name that a metrics path can carry: not empty, no slash, no control character, not `*`, `.` or `..`.
+/// A metric name that a metrics path can carry: not empty, no slash, no `%`, no control character, not `*`, `.` or `..`.
 ///
 /// The HPA and kubectl send whatever name the user wrote as one path segment; kube-apiserver turns an encoded
-/// slash into a separator, so a name with one could be written but never read.
+/// slash into a separator, so a name with one could be written but never read. Nor one with `%`: Kubernetes' rule for a
+/// segment of a path forbids it, in an HPA's spec as in its client.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MetricName(Arc<str>);
 
@@ -19,7 +20,7 @@ pub enum MetricNameError {
     #[error("the metric name has {0} bytes, more than {max}", max = MetricName::MAX_BYTES)]
     TooLong(usize),
     /// A character that a path segment cannot carry through kube-apiserver.
-    #[error("the metric name {0:?} has a slash or a control character")]
+    #[error("the metric name {0:?} has a slash, a % or a control character")]
     Character(String),
     /// A name that means something else in a path.
     #[error("the metric name {0:?} is reserved in a path")]
@@ -39,7 +40,7 @@ impl MetricName {
             "" => Err(MetricNameError::Empty),
             "*" | "." | ".." => Err(MetricNameError::Reserved(name.to_owned())),
             _ if name.len() > Self::MAX_BYTES => Err(MetricNameError::TooLong(name.len())),
-            _ if name.chars().any(|c| c == '/' || c.is_control()) => {
+            _ if name.chars().any(|c| matches!(c, '/' | '%') || c.is_control()) => {
                 Err(MetricNameError::Character(name.to_owned()))
             }
             _ => Ok(Self(name.into())),
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn names_that_a_path_cannot_carry_are_refused() {
-        for name in ["", "*", ".", "..", "a/b", "a\nb", &"x".repeat(257)] {
+        for name in ["", "*", ".", "..", "a/b", "50%", "a%2Fb", "a\nb", &"x".repeat(257)] {
             assert!(MetricName::new(name).is_err(), "{name:?}");
         }
     }

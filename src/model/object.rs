@@ -29,6 +29,12 @@ impl GroupResource {
         Self::new("", "namespaces")
     }
 
+    /// Whether it is [`GroupResource::namespaces`]; for each event of the cluster, so nothing is allocated.
+    #[must_use]
+    pub fn is_namespaces(&self) -> bool {
+        self.group.is_empty() && &*self.resource == "namespaces"
+    }
+
     /// Pods, which the HPA asks for most.
     #[must_use]
     pub fn pods() -> Self {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{GroupResource, ObjectRef};
+use super::ObjectRef;
 
 /// What a value is about. The two kinds are served by two API groups, and neither is ever found under the other.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -34,8 +34,8 @@ impl Subject {
 
     /// Everything that lives with `object`: the inverse of [`Subject::lives_with`].
     pub fn living_with(object: &ObjectRef) -> impl Iterator<Item = Self> {
-        let external = (object.resource == GroupResource::namespaces())
-            .then(|| Self::External { namespace: object.name.clone() });
+        let external =
+            object.resource.is_namespaces().then(|| Self::External { namespace: object.name.clone() });
         std::iter::once(Self::Object(object.clone())).chain(external)
     }
 }
@@ -58,6 +58,7 @@ impl fmt::Display for Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::GroupResource;
 
     #[test]
     fn what_lives_with_an_object_names_that_object() {

@@ -2,7 +2,7 @@
 
 use crate::model::{ExternalValue, MetricName, Selector};
 
-use super::{Absence, Query, Store, fold, slot::Series};
+use super::{Absence, Query, Store, read, slot::Series};
 
 impl Store {
     /// The label sets of an external metric of `namespace` that meet the selector and may be served now, by label set.
@@ -17,7 +17,9 @@ impl Store {
         query: Query<'_>,
     ) -> Result<Vec<ExternalValue>, Absence> {
         let slot = self.0.slots.external(namespace).ok_or(Absence::UnknownMetric)?;
-        values(slot.of(metric), query)
+        let series = slot.of(metric);
+        read::sum(series, query)?;
+        Ok(read::usable(series, query).map(value).collect())
     }
 
     /// The external metrics of `namespace` that have a value now, by name.
@@ -26,22 +28,8 @@ impl Store {
         let any = Selector::default();
         let query = Query { selector: &any, ..query };
         let Some(slot) = self.0.slots.external(namespace) else { return Vec::new() };
-        let served = slot.by_metric().filter(|series| values(series, query).is_ok());
+        let served = slot.by_metric().filter(|series| read::sum(series, query).is_ok());
         served.filter_map(|series| Some(series.first()?.metric.clone())).collect()
-    }
-}
-
-fn values(series: &[Series], query: Query<'_>) -> Result<Vec<ExternalValue>, Absence> {
-    if series.is_empty() {
-        return Err(Absence::UnknownMetric);
-    }
-    let selected = || series.iter().filter(|series| query.selector.matches(&series.labels));
-    let refusal = |series: &Series| series.refusal(query.presence, query.now);
-    let usable = || selected().filter(|series| refusal(series).is_none());
-    match fold::sum(usable().map(|series| &series.sample)) {
-        Ok(_) => Ok(usable().map(value).collect()),
-        Err(Absence::NoSeries) => Err(selected().find_map(refusal).unwrap_or(Absence::NoSeries)),
-        Err(absence) => Err(absence),
     }
 }
 

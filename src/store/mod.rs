@@ -1,5 +1,5 @@
-//! The one owner of state. Whatever is written or scraped comes in by [`Store::append`], whatever the metrics API
-//! answers comes out of [`Store::read`].
+//! The one owner of state. What is written comes in by [`Store::append`], what is scraped by [`Target::append`]; what the
+//! metrics API answers comes out of [`Store::read`] and, where it is about no object, of [`Store::read_external`].
 //!
 //! The store spawns no task, reads no clock (callers pass `now`), and knows no HTTP, no Kubernetes and no text format.
 //!
@@ -20,12 +20,12 @@ mod scraped;
 mod search;
 mod slot;
 mod slots;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 
 pub use append::{Removal, Write};
@@ -36,7 +36,7 @@ pub use read::{Absence, Query};
 pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
 pub use search::{Found, Search, Source, Stored};
 
-use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Presence, Subject, Uid};
+use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Uid};
 use catalog::{Listed, Names};
 use limits::Usage;
 use slot::Slot;
@@ -114,15 +114,6 @@ impl Store {
             self.prune(&subject, |slot| {
                 slot.retain(|series| series.uid.as_ref().is_some_and(|bound| bound != uid))
             });
-        }
-    }
-
-    /// Drops expired values, and values that no read will serve again because of what `presence` says of their
-    /// object. Cheap enough for every few seconds; correctness does not depend on it, memory does.
-    pub fn sweep(&self, now: Timestamp, presence: impl Fn(&ObjectRef) -> Presence) {
-        for subject in self.0.slots.subjects() {
-            let presence = presence(&subject.lives_with());
-            self.prune(&subject, |slot| slot.retain(|series| !series.is_dead(&presence, now)));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Selector};
+use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Sample, Selector};
 
 use super::{Store, fold, scraped, slot::Series};
 
@@ -85,15 +85,16 @@ impl Store {
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
-        let absence = match value(object, slot.of(metric), query) {
+        let value = |sample| MetricValue { object: object.clone(), metric: metric.clone(), sample };
+        let absence = match sum(slot.of(metric), query) {
             Err(absence) if !slot.scraped.is_empty() => absence,
-            written => return written,
+            written => return written.map(value),
         };
         let targets = slot.scraped.clone();
         drop(slot);
         let sample =
             scraped::read(&targets, metric.as_str(), query).map_err(|scraped| absence.or(scraped))?;
-        Ok(MetricValue { object: object.clone(), metric: metric.clone(), sample })
+        Ok(value(sample))
     }
 
     /// Every metric of one object that has a value now, by name.
@@ -112,16 +113,28 @@ impl Store {
     }
 }
 
-fn value(object: &ObjectRef, series: &[Series], query: Query<'_>) -> Result<MetricValue, Absence> {
-    let first = series.first().ok_or(Absence::UnknownMetric)?;
-    let selected = || series.iter().filter(|series| query.selector.matches(&series.labels));
-    let refusal = |series: &Series| series.refusal(query.presence, query.now);
-    let usable = selected().filter(|series| refusal(series).is_none());
-    match fold::sum(usable.map(|series| &series.sample)) {
-        Ok(sample) => Ok(MetricValue { object: object.clone(), metric: first.metric.clone(), sample }),
-        Err(Absence::NoSeries) => Err(selected().find_map(refusal).unwrap_or(Absence::NoSeries)),
-        Err(absence) => Err(absence),
+/// The sum of what a read of one metric's `series` may use.
+///
+/// # Errors
+/// The reason why there is none: what refuses a series that the selector meets says more than that none is left.
+pub(super) fn sum(series: &[Series], query: Query<'_>) -> Result<Sample, Absence> {
+    if series.is_empty() {
+        return Err(Absence::UnknownMetric);
     }
+    let refusal = |series: &Series| series.refusal(query.presence, query.now);
+    fold::sum(usable(series, query).map(|series| &series.sample)).map_err(|absence| match absence {
+        Absence::NoSeries => selected(series, query).find_map(refusal).unwrap_or(Absence::NoSeries),
+        absence => absence,
+    })
+}
+
+/// Those of `series` that meet the selector and may be served now.
+pub(super) fn usable<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'a Series> {
+    selected(series, query).filter(move |series| series.refusal(query.presence, query.now).is_none())
+}
+
+fn selected<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'a Series> {
+    series.iter().filter(move |series| query.selector.matches(&series.labels))
 }
 
 impl Absence {

@@ -1,4 +1,4 @@
-//! One object's series.
+//! The series of one subject: an object's, or a namespace's external ones.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
 use super::{read::Absence, scraped::Scraped};
 
-/// What is known of one object.
+/// What is known of one subject.
 #[derive(Default)]
 pub(super) struct Slot {
     /// Written series, sorted by metric and labels.
@@ -106,11 +106,6 @@ impl Series {
         self.expires
             .filter(|expires| *expires <= now)
             .map(|expires| Absence::Expired { ago: now.duration_since(expires) })
-    }
-
-    /// Whether no later read can serve it.
-    pub(super) fn is_dead(&self, presence: &Presence, now: Timestamp) -> bool {
-        self.refusal(presence, now).is_some()
     }
 
     /// An estimate of its heap bytes: the struct and the label text. Names and UIDs are shared, so not counted.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::model::{Labels, Quantity, Sample, Selector};
+use crate::model::{Labels, Presence, Quantity, Sample, Selector};
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
@@ -162,14 +162,58 @@ fn forgetting_takes_unbound_values_along() {
 }
 
 #[test]
-fn a_value_past_its_ttl_is_not_served_and_is_swept() {
+fn a_value_past_its_ttl_is_not_served_and_says_so_for_minutes_before_it_is_swept() {
     let store = store();
     store.append(vec![Write { ttl: Some(seconds(90)), ..write("web-0", "qps", "7") }], NOW).unwrap();
     assert_eq!(read_at(&store, &Presence::Unknown, "", NOW + seconds(89)).unwrap(), "7");
     let late = NOW + seconds(100);
     assert_eq!(read_at(&store, &Presence::Unknown, "", late), Err(Absence::Expired { ago: seconds(10) }));
-    store.sweep(late, |_| Presence::Unknown);
+    let swept = |at| {
+        store.sweep(at, |_| Presence::Unknown);
+        read_at(&store, &Presence::Unknown, "", at)
+    };
+    assert_eq!(swept(NOW + seconds(389)), Err(Absence::Expired { ago: seconds(299) }));
+    assert_eq!(swept(NOW + seconds(390)), Err(Absence::UnknownMetric));
     assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
+}
+
+#[test]
+fn expired_values_take_no_room_that_others_need() {
+    for limits in
+        [Limits { series: 3, ..Limits::default() }, Limits { series_per_object: 3, ..Limits::default() }]
+    {
+        let store = Store::new(limits);
+        let expiring = |id: &str| Write { ttl: Some(seconds(1)), ..labelled("1", &[("id", id)]) };
+        store.append(vec![expiring("1")], NOW).unwrap();
+        store.sweep(NOW + seconds(2), |_| Presence::Unknown);
+        assert_eq!(store.stats().written.series, 1, "there is room");
+        store.append(vec![expiring("2")], NOW).unwrap();
+        store.sweep(NOW + seconds(2), |_| Presence::Unknown);
+        assert_eq!(store.stats().written.series, 0, "more than half is taken");
+    }
+}
+
+#[test]
+fn an_external_value_of_a_namespace_that_is_not_there_ends_after_a_minute() {
+    let store = store();
+    let external =
+        |namespace: &str| Write { subject: Subject::external(namespace), ..write("", "depth", "7") };
+    let there = |object: &ObjectRef| match &*object.name {
+        "known" => live("known", "a", NOW),
+        "unknown" => Presence::Unknown,
+        _ => Presence::Absent,
+    };
+    let held = |at| {
+        store.sweep(at, there);
+        store.stats().objects
+    };
+    store.append(["absent", "unknown", "known"].map(external).into(), NOW).unwrap();
+    store.append(vec![write("early", "depth", "7")], NOW).unwrap();
+    assert_eq!(held(NOW + seconds(59)), 4, "a namespace may be made in the same moment as the value");
+    assert_eq!(held(NOW + seconds(60)), 3);
+    let query = Query { presence: &Presence::Absent, selector: &Selector::default(), now: NOW };
+    assert_eq!(store.read_external("absent", &metric("depth"), query), Err(Absence::UnknownMetric));
+    assert_eq!(store.written(&GroupResource::pods(), None), [pod("early")], "objects are served by name");
 }
 
 #[test]

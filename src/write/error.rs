@@ -58,8 +58,8 @@ pub enum WriteError {
     ExternalName(String),
     /// An external metric below zero.
     #[error(
-        "an external metric cannot be negative, as {0} is: the HPA takes a sum below zero for an overflow and scales to \
-         the maximum; write 0"
+        "an external metric cannot be negative, as {0} is: with averageValue the HPA takes a sum below zero for an \
+         overflow and scales to the maximum; write 0; the value before it is still served"
     )]
     Negative(Quantity),
     /// A line of a batch that says too much or too little of what it is about.

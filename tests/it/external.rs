@@ -2,7 +2,7 @@
 
 use axum::Router;
 use custom_metrics_adapter::{
-    api::Limits,
+    api::{Limits, listed, route::Group},
     auth::Auth,
     cluster::Cluster,
     model::{LiveObject, ObjectRef, Uid},
@@ -56,7 +56,7 @@ async fn each_selected_label_set_is_an_item_in_the_order_of_its_labels() {
         ("?labelSelector=queue%3Dmail", &[mail]),
         ("?labelSelector=queue%20in%20(jobs,mail)", &[jobs, mail]),
         ("?labelSelector=queue!%3Dmail", &[jobs]),
-        ("?fieldSelector=metadata.name%3Dx", &[jobs, mail]),
+        ("?fieldSelector=metadata.name%3Dqueue_depth", &[jobs, mail]),
     ] {
         assert_eq!(items(&read(&api, &format!("shop/queue_depth{query}")).await), wanted, "{query}");
     }
@@ -116,7 +116,7 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
             "shop/queue_dept",
             "this namespace has orders, queue_depth; the nearest is queue_depth; it is written",
         ),
-        ("zzz/queue_dept", "the cluster has no namespace \"zzz\"; it is written with"),
+        ("zzz/queue_dept", "in namespace zzz: the cluster has no namespace \"zzz\""),
         (
             "shop/queue_depth?labelSelector=queue%3Dx",
             "with selector queue=x: it is written, but with no label set",
@@ -127,6 +127,7 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
     ] {
         let message = read(&api, rest).await.failure(404);
         assert!(message.contains(wanted), "{rest}: {message}");
+        assert!(!rest.starts_with("zzz") || message.ends_with(wanted), "nothing to write to: {message}");
     }
 }
 
@@ -174,6 +175,27 @@ async fn discovery_lists_each_metric_once_and_no_more_than_its_cap() {
     assert_eq!(names(&get(&all, V1BETA1).await), ["same", "zzz"]);
     assert_eq!(names(&get(&capped, V1BETA1).await), ["same"]);
     assert_eq!(names(&get(&capped, "/apis/custom.metrics.k8s.io/v1beta1").await), ["nodes/load"]);
+}
+
+/// Every client of the cluster downloads the lists, and a writer chooses the names.
+#[tokio::test]
+async fn discovery_lists_fewer_metrics_of_long_names_and_never_none() {
+    let long = |n: usize| format!("{n:0>256}");
+    let node = cluster_scoped("nodes", "node-1");
+    let external = (0..1000).map(|n| external("shop", &long(n), "1", "", AT));
+    let custom = (0..1000).map(|n| value(&node, &long(n), "1", "", AT));
+    let store = store(external.chain(custom).collect());
+    let api = api(cluster(), store.clone());
+    for (group, version) in [
+        (Group::External, V1BETA1),
+        (Group::Custom, "/apis/custom.metrics.k8s.io/v1beta1"),
+        (Group::Custom, "/apis/custom.metrics.k8s.io/v1beta2"),
+    ] {
+        let answer = get(&api, version).await;
+        assert!((100_000..=128 * 1024).contains(&answer.body.len()), "{version}: {}", answer.body.len());
+        let listed = listed(&store.catalog(), group, Limits::default().discovery_max_metrics);
+        assert_eq!(names(&answer).len(), listed, "{version}");
+    }
 }
 
 /// A write port and an API over one store, without a cluster.
@@ -242,6 +264,7 @@ async fn what_could_not_be_read_or_calculated_with_is_refused_with_the_reason() 
         ("/namespaces/shop/external/depth", "-1m", "an external metric cannot be negative"),
         ("/namespaces/shop/external/status", "1", "an external metric cannot be called \"status\""),
         ("/namespaces/*/external/depth", "1", "\"*\" cannot be a namespace"),
+        ("/namespaces/shop/external/used%25", "1", "\"used%\" has a slash, a % or a control character"),
         ("/external/depth", "1", "an external metric to /write-metrics/namespaces/NAMESPACE/external/METRIC"),
         ("", r#"{"external":true,"metric":"depth","value":1}"#, "1 of the batch's lines"),
         (

@@ -23,6 +23,9 @@ pub(in crate::api) struct Resource {
 }
 
 impl Resource {
+    /// What a row takes as JSON beside its name, at most.
+    pub(super) const BYTES: usize = 100;
+
     /// A metric of a resource.
     pub(super) fn of(resource: &GroupResource, metric: &MetricName, namespaced: bool) -> Self {
         Self::named(format!("{resource}/{metric}"), namespaced, "MetricValueList")

@@ -1,8 +1,8 @@
 //! Discovery: which metrics exist.
 //!
 //! kube-apiserver probes `/apis/G/V` five times every 30 s for each version, and every client that does discovery
-//! downloads what kube-apiserver makes of it. So the list is capped, and its bytes are made once for each change of
-//! the store's catalog, not for each request.
+//! downloads what kube-apiserver makes of it. So the list is capped, in metrics and in bytes, and its bytes are made once
+//! for each change of the store's catalog, not for each request.
 //!
 //! The list is never empty: clients up to 1.27 report an empty group version as a failure (`Got empty response`).
 //! Without any metric it has upstream's own placeholder, `/custommetrics` or `externalmetrics`, which have lived in
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
 
 use crate::{
-    model::{GroupResource, Scope},
+    model::{GroupResource, MetricName, Scope},
     store::{Catalog, Store},
 };
 
@@ -69,7 +69,7 @@ impl Metrics {
 }
 
 impl Discovery {
-    /// Lists at most `max_metrics` of the metrics in `store`, of each group.
+    /// Lists at most `max_metrics` of the metrics in `store`, and at most [`MAX_BYTES`], of each group.
     pub(super) fn new(store: Store, cluster: Arc<dyn ClusterView>, max_metrics: usize) -> Self {
         Self { store, cluster, max_metrics, listing: ArcSwap::default() }
     }
@@ -141,10 +141,10 @@ impl Discovery {
 
     fn list(&self, catalog: &Catalog) -> Result<Listing, EncodeError> {
         let metrics = Metrics {
-            custom: self.shown(Group::Custom, &catalog.metrics, |(of, metric)| {
+            custom: self.shown(Group::Custom, catalog, &catalog.metrics, |(of, metric)| {
                 Resource::of(of, metric, self.is_namespaced(of))
             }),
-            external: self.shown(Group::External, &catalog.external, Resource::external),
+            external: self.shown(Group::External, catalog, &catalog.external, Resource::external),
         };
         let legacy = GroupVersion::all()
             .map(|group_version| {
@@ -156,14 +156,20 @@ impl Discovery {
         Ok(Listing { generation: Some(catalog.generation), metrics, aggregated, legacy })
     }
 
-    /// What discovery shows of `metrics`: not too many, and not nothing.
-    fn shown<T>(&self, group: Group, metrics: &[T], resource: impl Fn(&T) -> Resource) -> Vec<Resource> {
-        let omitted = metrics.len().saturating_sub(self.max_metrics);
+    /// What discovery shows of `metrics`, those of `group`: not too many, and not nothing.
+    fn shown<T>(
+        &self,
+        group: Group,
+        catalog: &Catalog,
+        metrics: &[T],
+        resource: impl Fn(&T) -> Resource,
+    ) -> Vec<Resource> {
+        let limit = listed(catalog, group, self.max_metrics);
+        let omitted = metrics.len().saturating_sub(limit);
         if omitted > 0 {
-            let (group, limit) = (group.as_str(), self.max_metrics);
-            tracing::debug!(group, omitted, limit, "discovery does not list every metric");
+            tracing::debug!(group = group.as_str(), omitted, limit, "discovery does not list every metric");
         }
-        let mut shown: Vec<Resource> = metrics.iter().take(self.max_metrics).map(resource).collect();
+        let mut shown: Vec<Resource> = metrics.iter().take(limit).map(resource).collect();
         if shown.is_empty() {
             shown.push(Resource::placeholder(group));
         }
@@ -175,6 +181,35 @@ impl Discovery {
         self.cluster.resolve(&resource.to_string()).map_or(true, |known| known.scope == Scope::Namespaced)
     }
 }
+
+/// How many metrics of `group` discovery lists: at most `max_metrics`, and no more than fit [`MAX_BYTES`].
+#[must_use]
+pub fn listed(catalog: &Catalog, group: Group, max_metrics: usize) -> usize {
+    let name = |metric: &MetricName| metric.as_str().len();
+    match group {
+        Group::Custom => fitting(
+            max_metrics,
+            catalog.metrics.iter().map(|(of, metric)| {
+                of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric)
+            }),
+        ),
+        Group::External => fitting(max_metrics, catalog.external.iter().map(name)),
+    }
+}
+
+/// How many names of these lengths are listed.
+fn fitting(max_metrics: usize, names: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |length: &usize| {
+        bytes += length + Resource::BYTES;
+        bytes <= MAX_BYTES
+    };
+    names.take(max_metrics).take_while(fits).count()
+}
+
+/// The list of one version of a group, as JSON: a thousand names of some thirty bytes. With names of the greatest
+/// length a thousand would be three times that.
+const MAX_BYTES: usize = 128 * 1024;
 
 fn aggregated_json(metrics: &Metrics) -> Result<(Bytes, HeaderValue), EncodeError> {
     let json = Bytes::from(Format::Json.encode(&Aggregated { metrics }, false)?);

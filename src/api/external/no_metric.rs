@@ -5,7 +5,10 @@
 use std::fmt;
 
 use crate::{
-    api::{not_found::Names, route::ExternalPath},
+    api::{
+        not_found::{Names, remedy},
+        route::ExternalPath,
+    },
     model::{MetricName, MetricNameError},
     store::Absence,
 };
@@ -76,6 +79,9 @@ impl Unwritten {
                 "; another namespace has it: a metric is read only in the namespace that it is written for",
             )?;
         }
+        if self.namespace_exists == Some(false) {
+            return Ok(());
+        }
         write!(f, "; it is written with POST /write-metrics/namespaces/{namespace}/external/{metric}")
     }
 }
@@ -88,11 +94,8 @@ fn said(absence: &Absence) -> String {
             "it was written for an earlier namespace of this name; write it again for the one that is there now"
                 .to_owned()
         }
-        Absence::Expired { .. } => {
-            format!("{absence}; write it again, more often than its ttl or with a longer one")
-        }
         Absence::OutOfRange => format!("{absence}; select fewer of them, or write smaller values"),
-        absence => absence.to_string(),
+        absence => format!("{absence}{}", remedy(absence)),
     }
 }
 
@@ -117,12 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_metric_is_told_what_there_is_and_how_to_write_it() {
+    fn an_unknown_metric_is_told_what_there_is_and_how_to_write_it_if_it_can_be() {
         let begin = "the server could not find the external metric depth in namespace shop";
         let end = "; it is written with POST /write-metrics/namespaces/shop/external/depth";
+        let absent = unwritten(Some(false), &[], None, false);
+        assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\""));
         for (why, reason) in [
             (unwritten(Some(true), &[], None, false), ": no external metric is written for this namespace"),
-            (unwritten(Some(false), &[], None, false), ": the cluster has no namespace \"shop\""),
             (
                 unwritten(None, &["dept", "orders"], Some("dept"), false),
                 ": this namespace has dept, orders; the nearest is dept",

@@ -33,10 +33,13 @@ pub(super) struct ListOptions {
 /// Reads `watch` and the name that a `fieldSelector` pins. A query that does not decode as ListOptions pins no name,
 /// so that the review asks for the whole collection: the wider permission.
 pub(super) fn list_options(query: &str) -> ListOptions {
-    let watch =
-        first(query, "watch").is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"));
     let name = if decodes(query) { pinned_name(query) } else { None };
-    ListOptions { watch, name }
+    ListOptions { watch: asks_to_watch(query), name }
+}
+
+/// Whether a query asks for changes instead of a list.
+pub fn asks_to_watch(query: &str) -> bool {
+    first(query, "watch").is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
 }
 
 /// The requirements of `labelSelector`; none when it does not parse, as upstream sends it.

@@ -7,7 +7,10 @@ use super::{
     label::label,
     registration::{Reading, Registration},
 };
-use crate::{api::route::Group, store::Store};
+use crate::{
+    api::{listed, route::Group},
+    store::Store,
+};
 
 pub(super) fn register(
     registration: &mut Registration<'_>,
@@ -42,8 +45,11 @@ pub(super) fn register(
         readings.put("scrape_bytes", float(store.budget().held()));
         readings.put("scrape_bytes_limit", float(store.budget().limit()));
         for (group, metrics) in groups {
-            readings.put_by("api_discovery_metrics", (group,), float(metrics.min(discovery_max_metrics)));
-            readings.put_by("api_discovery_metrics_limit", (group,), float(discovery_max_metrics));
+            let listed = listed(&catalog, group, discovery_max_metrics);
+            // Long names reach the limit of bytes before that of metrics.
+            let limit = if listed < metrics { listed } else { discovery_max_metrics };
+            readings.put_by("api_discovery_metrics", (group,), float(listed));
+            readings.put_by("api_discovery_metrics_limit", (group,), float(limit));
         }
         let sources = [
             (Source::Written, stats.written, limits.series),

@@ -1,0 +1,54 @@
+//! What is dropped although nobody asked for it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{ObjectRef, Presence, Subject};
+
+use super::{
+    Store,
+    read::Absence,
+    slot::{Series, Slot},
+};
+
+impl Store {
+    /// Drops values that no read will serve again because of their ttl or of what `presence` says of their object.
+    /// Cheap enough for every few seconds; but for the last rule correctness does not depend on it, memory does.
+    ///
+    /// - A value past its ttl stays for another [`REMEMBERED`], refused: a reader that comes less often than the
+    ///   sweep learns that the writer is late, not that nobody ever wrote. It is listed and counts until then; where
+    ///   series come near a limit it goes at once, so that no write is refused for the sake of an explanation.
+    /// - An external value whose namespace the cluster does not have [`UNCLAIMED`] after the write goes too: its writer
+    ///   has a wrong name, or outlived the namespace, and without a ttl nothing else would end it.
+    pub fn sweep(&self, now: Timestamp, presence: impl Fn(&ObjectRef) -> Presence) {
+        for subject in self.0.slots.subjects() {
+            let presence = presence(&subject.lives_with());
+            let homeless = matches!((&subject, &presence), (Subject::External { .. }, Presence::Absent));
+            let unclaimed = |series: &Series| homeless && now.duration_since(series.received) >= UNCLAIMED;
+            self.prune(&subject, |slot| {
+                let remembered = self.remembered(slot);
+                slot.retain(|series| !unclaimed(series) && !is_over(series, &presence, now, remembered))
+            });
+        }
+    }
+
+    /// How long expired values of `slot` stay.
+    fn remembered(&self, slot: &Slot) -> SignedDuration {
+        let limits = &self.0.limits;
+        let crowded =
+            slot.len() > limits.series_per_object / 2 || self.0.written.held().series > limits.series / 2;
+        if crowded { SignedDuration::ZERO } else { REMEMBERED }
+    }
+}
+
+fn is_over(series: &Series, presence: &Presence, now: Timestamp, remembered: SignedDuration) -> bool {
+    match series.refusal(presence, now) {
+        Some(Absence::Expired { ago }) => ago >= remembered,
+        refusal => refusal.is_some(),
+    }
+}
+
+/// Twenty syncs of the HPA, and the time in which somebody looks at `kubectl describe hpa`.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
+
+/// Enough for a script that makes a namespace and writes for it in the next line, before the watch has told of it.
+const UNCLAIMED: SignedDuration = SignedDuration::from_mins(1);
