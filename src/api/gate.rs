@@ -44,6 +44,7 @@ impl Gate {
         let attributes = Attributes::of(&head.method, &head.uri);
         match self.auth.authorize(&user, &attributes).await {
             Ok(()) => Ok(admission),
+            Err(AuthorizationError::Crowded(_)) => Err(ApiError::TooManyRequests),
             Err(AuthorizationError::Forbidden(forbidden)) => Err(refusal(*forbidden)),
             Err(AuthorizationError::ReviewFailed(source)) => {
                 Err(ApiError::ReviewFailed { path: head.uri.path().to_owned(), reason: source.to_string() })

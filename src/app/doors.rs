@@ -154,10 +154,29 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_the_secure_port_takes_long_heads() {
+    /// What a listener with these limits answers to a head of 100 KiB by HTTP/2, the only way to send one.
+    async fn answer_to_long_head(limits: serve::Limits) -> Option<u16> {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (address, stop) = (listener.local_address(), CancellationToken::new());
+        let options = ServeOptions { tls: None, limits, counters: Arc::default(), spans: None };
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+        let request = client.get(format!("http://{address}/"));
+        let long = (0..100).fold(request, |request, n| request.header(format!("x-{n}"), "y".repeat(1_000)));
+        tokio::select! {
+            answer = long.send() => answer.ok().map(|answer| answer.status().as_u16()),
+            () = listener.run(Router::new(), options, stop) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_secure_port_takes_long_heads() {
         let config = Config::from_args::<_, &str>([]).unwrap();
-        assert_eq!(limits(&config, true).header_bytes, 1 << 20);
-        assert_eq!(limits(&config, false).header_bytes, 64 << 10);
+        assert_eq!(
+            answer_to_long_head(limits(&config, true)).await,
+            Some(404),
+            "taken, and nothing is there"
+        );
+        assert_ne!(answer_to_long_head(limits(&config, false)).await, Some(404));
     }
 }

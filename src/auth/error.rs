@@ -59,6 +59,9 @@ pub enum AuthorizationError {
     /// Not allowed: 403 with this message and these details.
     #[error("{}", .0.message)]
     Forbidden(Box<Forbidden>),
+    /// Too many reviews of anonymous callers are under way to ask for another one: 429.
+    #[error("{0} requests without credentials are being reviewed already")]
+    Crowded(usize),
     /// The review gave no verdict: 500; the source's text is what upstream prints behind the path.
     #[error("access review failed")]
     ReviewFailed(#[from] ReviewError),

@@ -20,6 +20,7 @@ mod front_proxy;
 mod observe;
 mod paths;
 mod review;
+mod rules;
 mod trust;
 mod user;
 mod verdicts;
@@ -46,7 +47,8 @@ pub use trust::{Trust, TrustError};
 pub use user::User;
 
 use paths::AllowedPaths;
-use verdicts::{Lifetime, Lifetimes, Origin, Verdicts};
+use rules::{Rules, access_lifetime, token_lifetime};
+use verdicts::{Origin, Verdicts};
 
 /// Authentication and authorization of requests. Cheap to clone.
 #[derive(Clone)]
@@ -101,6 +103,7 @@ struct Delegated {
     reviews: Arc<dyn Reviews>,
     tokens: Arc<Verdicts<TokenDigest, TokenVerdict>>,
     token_reviews: Arc<Semaphore>,
+    anonymous_reviews: Arc<Semaphore>,
     access: Arc<Verdicts<Question, AccessVerdict>>,
     allowed_paths: AllowedPaths,
     observer: Arc<dyn Observer>,
@@ -113,6 +116,7 @@ struct Trusted {
 
 type TokenDigest = [u8; 32];
 type TokenCall = BoxFuture<'static, Result<TokenVerdict, ReviewError>>;
+type AccessCall = BoxFuture<'static, Result<AccessVerdict, ReviewError>>;
 
 impl Default for AuthSettings {
     /// The times of the upstream library, and the three health paths.
@@ -196,7 +200,8 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthorizationError::Forbidden`] when not: answer 403. [`AuthorizationError::ReviewFailed`] when nobody could
-    /// say: answer 500, and never with data.
+    /// say: answer 500, and never with data. [`AuthorizationError::Crowded`] when a caller without credentials asks
+    /// what is not known and too many others do: answer 429.
     pub async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), AuthorizationError> {
         let Some(delegated) = &self.0 else { return Ok(()) };
         if user.is_in(PRIVILEGED_GROUP) || delegated.allowed_paths.allow(attributes) {
@@ -235,6 +240,7 @@ impl Delegated {
             reviews,
             tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
             token_reviews: Arc::new(Semaphore::new(TOKEN_REVIEWS)),
+            anonymous_reviews: Arc::new(Semaphore::new(ANONYMOUS_REVIEWS)),
             access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
             allowed_paths: rules.allowed_paths,
             observer,
@@ -292,26 +298,42 @@ impl Delegated {
         }))
     }
 
-    async fn verdict(&self, user: &User, attributes: &Attributes) -> Result<AccessVerdict, ReviewError> {
+    async fn verdict(
+        &self,
+        user: &User,
+        attributes: &Attributes,
+    ) -> Result<AccessVerdict, AuthorizationError> {
         let known = self.access.fresh(&QuestionRef(user, attributes));
         if let Some(verdict) = known {
             self.observer.remembered(ReviewKind::Access, Remembered::Fresh);
             return Ok(verdict);
         }
         let question = Arc::new(Question { user: user.clone(), attributes: attributes.clone() });
-        let call =
-            || observe::timed(ReviewKind::Access, &self.observer, self.reviews.access(Arc::clone(&question)));
+        let call = || self.access_call(Arc::clone(&question));
         if attributes.text_bytes() > CACHEABLE_ATTRIBUTES || user.text_bytes() > CACHEABLE_USER {
             self.observer.remembered(ReviewKind::Access, Remembered::Asked);
-            return call().await;
+            return Ok(call()?.await?);
         }
-        let (verdict, origin) = self.access.ask(Arc::clone(&question), call).await?;
+        let (verdict, origin) = self.access.ask_if(Arc::clone(&question), call).await?;
         let remembered = match origin {
             Origin::Call => Remembered::Asked,
             Origin::Outage => Remembered::Outage,
         };
         self.observer.remembered(ReviewKind::Access, remembered);
         Ok(verdict)
+    }
+
+    /// Whoever reaches the port is somebody, `system:anonymous`, and each path that they make up costs a call and keeps
+    /// its place among the requests in flight meanwhile: only so many at once.
+    fn access_call(&self, question: Arc<Question>) -> Result<AccessCall, AuthorizationError> {
+        let counted =
+            question.user.is_anonymous().then(|| Arc::clone(&self.anonymous_reviews).try_acquire_owned());
+        let permit = counted.transpose().map_err(|_| AuthorizationError::Crowded(ANONYMOUS_REVIEWS))?;
+        let call = observe::timed(ReviewKind::Access, &self.observer, self.reviews.access(question));
+        Ok(Box::pin(async move {
+            let _permit = permit;
+            call.await
+        }))
     }
 
     /// Trusts other authorities from now on.
@@ -327,41 +349,6 @@ impl Delegated {
             self.problem.store(Arc::new(problem));
         }
         news
-    }
-}
-
-/// Settings that have been checked.
-struct Rules {
-    allowed_paths: AllowedPaths,
-    tokens: Lifetimes,
-    access: Lifetimes,
-}
-
-impl Rules {
-    fn of(settings: AuthSettings) -> Result<Self, AuthError> {
-        let AuthSettings { token_ttl, authorized_ttl, unauthorized_ttl, outage_ttl, always_allow_paths } =
-            settings;
-        Ok(Self {
-            allowed_paths: AllowedPaths::parse(always_allow_paths)?,
-            tokens: Lifetimes { allowed: token_ttl, denied: token_ttl, outage: Duration::ZERO },
-            access: Lifetimes { allowed: authorized_ttl, denied: unauthorized_ttl, outage: outage_ttl },
-        })
-    }
-}
-
-fn token_lifetime(verdict: &TokenVerdict, lifetimes: &Lifetimes) -> Lifetime {
-    let (fresh, is_denial) = match verdict {
-        TokenVerdict::Authenticated(_) => (lifetimes.allowed, false),
-        TokenVerdict::Rejected(_) => (lifetimes.denied, true),
-    };
-    Lifetime { fresh, outage: Duration::ZERO, is_denial }
-}
-
-fn access_lifetime(verdict: &AccessVerdict, lifetimes: &Lifetimes) -> Lifetime {
-    if verdict.allowed {
-        Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage, is_denial: false }
-    } else {
-        Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO, is_denial: true }
     }
 }
 
@@ -388,6 +375,8 @@ const PRIVILEGED_GROUP: &str = "system:masters";
 /// Our own: token reviews under way at once. kube-apiserver's requests come with a certificate and need none; a token
 /// that is remembered needs none either.
 const TOKEN_REVIEWS: usize = 64;
+/// Our own: access reviews of callers without credentials under way at once.
+const ANONYMOUS_REVIEWS: usize = 64;
 
 /// As upstream: the bound of the cache of access reviews.
 const CACHED_VERDICTS: usize = 8192;

@@ -42,6 +42,11 @@ impl User {
         self
     }
 
+    /// Whether this is a caller without credentials, ours or one that kube-apiserver forwards.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.name == ANONYMOUS || self.is_in(UNAUTHENTICATED_GROUP)
+    }
+
     /// How many bytes of text it has; bounds what a cache holds of it.
     pub(super) fn text_bytes(&self) -> usize {
         let extra: usize = self.extra.iter().map(|(key, values)| key.len() + total(values)).sum();

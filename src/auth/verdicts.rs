@@ -14,8 +14,9 @@ use super::ReviewError;
 
 /// Verdicts by question.
 ///
-/// Bounded by `capacity`: the oldest verdict makes room. Denials fill half of it at most. A failed call is never remembered. When every request that
-/// waits for a call has gone away, the call is cancelled.
+/// Bounded by `capacity`: the oldest verdict makes room. Denials fill half of it at most, and never take the room of
+/// what is allowed. A failed call is never remembered. When every request that waits for a call has gone away, the
+/// call is cancelled.
 pub(super) struct Verdicts<K, V> {
     capacity: usize,
     lifetime: fn(&V, &Lifetimes) -> Lifetime,
@@ -56,10 +57,16 @@ type Call<V> = BoxFuture<'static, Result<(V, Origin), ReviewError>>;
 type Flight<V> = Shared<Call<V>>;
 type Flights<K, V> = HashMap<Arc<K>, (u64, WeakShared<Call<V>>), foldhash::quality::RandomState>;
 
+type Known<K, V> = HashMap<Arc<K>, Remembered<V>, foldhash::quality::RandomState>;
+/// Insertion order with the sequence number of each; entries whose number is not the verdict's are obsolete.
+type Order<K> = VecDeque<(Arc<K>, u64)>;
+
 struct State<K, V> {
-    verdicts: HashMap<Arc<K>, Remembered<V>, foldhash::quality::RandomState>,
-    /// Insertion order with the sequence number of each; entries whose number is not the verdict's are obsolete.
-    order: VecDeque<(Arc<K>, u64)>,
+    verdicts: Known<K, V>,
+    allowed: Order<K>,
+    /// A queue of their own: each is run out before those behind it are, and no allowance that an outage could still
+    /// use stands in front of them.
+    denied: Order<K>,
     /// Calls under way, with the sequence number of each.
     flights: Flights<K, V>,
     sequence: u64,
@@ -84,7 +91,8 @@ where
     ) -> Arc<Self> {
         let state = State {
             verdicts: HashMap::default(),
-            order: VecDeque::new(),
+            allowed: Order::new(),
+            denied: Order::new(),
             flights: HashMap::default(),
             sequence: 0,
         };
@@ -98,16 +106,8 @@ where
         (Instant::now() < known.fresh_until).then(|| known.verdict.clone())
     }
 
-    /// Asks, or waits for the answer that another request is asking for already.
-    pub(super) async fn ask(
-        self: &Arc<Self>,
-        question: Arc<K>,
-        call: impl FnOnce() -> BoxFuture<'static, Result<V, ReviewError>>,
-    ) -> Result<(V, Origin), ReviewError> {
-        self.ask_if(question, || Ok(call())).await
-    }
-
-    /// The same, for a call that may be refused; waiting for one that is under way never is.
+    /// Asks, or waits for the answer that another request is asking for already. The call may be refused; waiting for
+    /// one that is under way never is.
     pub(super) async fn ask_if<E: From<ReviewError>>(
         self: &Arc<Self>,
         question: Arc<K>,
@@ -147,13 +147,15 @@ where
         let usable_until = fresh_until + lifetime.outage;
         let mut state = self.state.lock();
         state.make_room(self.capacity, now);
-        if lifetime.is_denial && state.verdicts.len() >= self.capacity / 2 {
+        let is_full = state.denied.len() >= self.capacity / 2 || state.verdicts.len() >= self.capacity;
+        if lifetime.is_denial && is_full {
             state.verdicts.remove(&question);
             return;
         }
         state.sequence += 1;
         let sequence = state.sequence;
-        state.order.push_back((Arc::clone(&question), sequence));
+        let order = if lifetime.is_denial { &mut state.denied } else { &mut state.allowed };
+        order.push_back((Arc::clone(&question), sequence));
         state.verdicts.insert(question, Remembered { verdict, sequence, fresh_until, usable_until });
         state.make_room(self.capacity, now);
     }
@@ -173,20 +175,25 @@ where
 }
 
 impl<K: Eq + Hash, V> State<K, V> {
-    /// Drops obsolete and run-out verdicts from the old end, then whatever is over the bounds.
+    /// Drops obsolete and run-out verdicts from the old ends, then whatever is over the bounds, denials first.
     fn make_room(&mut self, capacity: usize, now: Instant) {
-        while let Some((question, sequence)) = self.order.front() {
-            let known = self.verdicts.get(question).filter(|known| known.sequence == *sequence);
-            let current = known.is_some_and(|known| now < known.usable_until);
-            let over = self.verdicts.len() > capacity || self.order.len() > capacity.saturating_mul(2);
-            if current && !over {
-                return;
-            }
-            if known.is_some() {
-                self.verdicts.remove(question);
-            }
-            self.order.pop_front();
+        shorten(&mut self.denied, &mut self.verdicts, capacity, now);
+        shorten(&mut self.allowed, &mut self.verdicts, capacity, now);
+    }
+}
+
+fn shorten<K: Eq + Hash, V>(order: &mut Order<K>, verdicts: &mut Known<K, V>, capacity: usize, now: Instant) {
+    while let Some((question, sequence)) = order.front() {
+        let known = verdicts.get(question).filter(|known| known.sequence == *sequence);
+        let current = known.is_some_and(|known| now < known.usable_until);
+        let over = verdicts.len() > capacity || order.len() > capacity.saturating_mul(2);
+        if current && !over {
+            return;
         }
+        if known.is_some() {
+            verdicts.remove(question);
+        }
+        order.pop_front();
     }
 }
 

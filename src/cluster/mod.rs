@@ -124,6 +124,31 @@ impl Cluster {
         }
     }
 
+    /// As [`Cluster::resolve`], and a miss has no consequence: for many names at once, of which few may be known.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Arc<ResourceType>> {
+        match &*self.0 {
+            Mode::Standalone { resources, .. } => resources.resolve(name).cloned(),
+            Mode::Connected(connected) => connected.book.find(name),
+        }
+    }
+
+    /// Waits, as [`Cluster::resolve_fresh`] does, until discovery has been asked again.
+    pub async fn refreshed(&self) {
+        if let Mode::Connected(connected) = &*self.0 {
+            connected.book.refreshed().await;
+        }
+    }
+
+    /// The error for a name that [`Cluster::find`] does not know. The nearest one takes a millisecond to find.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> UnknownResource {
+        match &*self.0 {
+            Mode::Standalone { resources, .. } => resources.unknown(name),
+            Mode::Connected(connected) => connected.book.unknown(name),
+        }
+    }
+
     /// Whether the cluster has `object`. `Unknown` in standalone mode, until the resource is synced (asking starts
     /// its watch), when we may not list it, and when there is no such resource.
     #[must_use]

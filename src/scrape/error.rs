@@ -74,6 +74,8 @@ pub enum Stage {
     Body,
     /// Waiting to read the rest of a large body.
     Turn,
+    /// Reading a large body while others wait to read theirs.
+    Lent,
 }
 
 /// The kinds of failures, for counters and pages; a closed set.
@@ -168,6 +170,7 @@ impl fmt::Display for Stage {
             Self::Headers => "waiting for the response",
             Self::Body => "reading the body",
             Self::Turn => "waiting for other large bodies to be read",
+            Self::Lent => "reading a large body that others waited for",
         })
     }
 }

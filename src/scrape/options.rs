@@ -35,7 +35,8 @@ pub struct ScrapeOptions {
     /// Bodies over 256 KiB that are in memory at once; others wait, within their timeouts. With `in_flight` and
     /// `body_bytes` it bounds what hostile targets can make scrapes hold.
     pub large_bodies: usize,
-    /// Bodies that are parsed at once.
+    /// Bodies that are unpacked and parsed at once: a small one may unpack to the largest, so that memory, and not the
+    /// cores of a node, says how many.
     pub parsing: usize,
     /// Whether bodies are asked for in gzip.
     pub compression: Compression,
@@ -102,7 +103,7 @@ impl Default for ScrapeOptions {
             targets: 20_000,
             in_flight: 64 * cores,
             large_bodies: 8,
-            parsing: cores,
+            parsing: cores.min(4),
             compression: Compression::default(),
             credentials: CredentialOptions::default(),
             allow_loopback: false,

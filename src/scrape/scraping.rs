@@ -51,6 +51,15 @@ struct ReadBody {
     body_bytes: usize,
 }
 
+impl ReadBody {
+    fn is_too_large(&self) -> bool {
+        matches!(
+            self.result,
+            Err(ScrapeError::Decode(decode::DecodeError::TooLarge(_)) | ScrapeError::Size { .. })
+        )
+    }
+}
+
 impl Workshop {
     pub(super) fn new(options: &ScrapeOptions, budget: Arc<Budget>) -> Self {
         Self {
@@ -97,7 +106,8 @@ impl Workshop {
         appended
     }
 
-    /// Parses at once what is small, and elsewhere what would hold up the other tasks of this thread.
+    /// Parses at once what is small, and elsewhere what would hold up the other tasks of this thread. How large a packed
+    /// body is, unpacking it tells: no further than what is small.
     async fn parse(
         self: &Arc<Self>,
         wire: Vec<u8>,
@@ -110,32 +120,41 @@ impl Workshop {
         let (format, encoding) = (head.negotiated.format, head.encoding);
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
-        if wire.len() <= most {
-            return Ok(self.read(wire, (format, encoding), &rules, last));
+        if wire.len() <= most && last.0 <= SMALL_BODY {
+            let small = self.body_bytes.min(SMALL_BODY);
+            let read = self.read(&wire, (format, encoding), (&rules, small), &last);
+            if small == self.body_bytes || !read.is_too_large() {
+                self.bodies.put(wire);
+                return Ok(read);
+            }
+            self.values.put(read.values);
         }
         let workshop = self.clone();
-        let read = move || workshop.read(wire, (format, encoding), &rules, last);
+        let read = move || {
+            let read = workshop.read(&wire, (format, encoding), (&rules, workshop.body_bytes), &last);
+            workshop.bodies.put(wire);
+            read
+        };
         tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
     }
 
     fn read(
         &self,
-        wire: Vec<u8>,
+        wire: &[u8],
         (format, encoding): (crate::exposition::Format, decode::Encoding),
-        rules: &Rules,
-        (last_bytes, last): LastBody,
+        (rules, most): (&Rules, usize),
+        (last_bytes, last): &LastBody,
     ) -> ReadBody {
         let unpacks = encoding == decode::Encoding::Gzip;
-        let mut unpacked = if unpacks { self.bodies.take(last_bytes) } else { Vec::new() };
+        let mut unpacked = if unpacks { self.bodies.take(*last_bytes) } else { Vec::new() };
         let mut values = self.values.take(last.as_ref().map_or(0, |last| last.shape().len()));
         let mut body_bytes = 0;
-        let decoded = decode::decode(encoding, &wire, self.body_bytes, &mut unpacked);
+        let decoded = decode::decode(encoding, wire, most, &mut unpacked);
         let result = decoded.map_err(ScrapeError::from).and_then(|body| {
             body_bytes = body.len();
             let room = (&self.templates, &mut values);
             template::read(body, format, rules, last.as_ref(), room).map_err(ScrapeError::from)
         });
-        self.bodies.put(wire);
         if unpacks {
             self.bodies.put(unpacked);
         }

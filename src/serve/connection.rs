@@ -178,7 +178,7 @@ fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<E
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(MIN_BUFFER));
+        .max_buf_size(http1_buffer(limits));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -191,6 +191,10 @@ fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<E
         Protocol::Http2 => builder.http2_only(),
         Protocol::ByPreface => builder,
     }
+}
+
+fn http1_buffer(limits: &Limits) -> usize {
+    usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
 }
 
 fn internal_error() -> Response<Body> {
@@ -234,5 +238,8 @@ const MAX_HEADERS: usize = 256;
 /// The protocol's own: what a client may send of bodies that nobody reads yet, and so what each connection can make us
 /// hold. hyper's megabyte is for distances that a cluster does not have.
 const WINDOW: u32 = 65_535;
+/// Heads of HTTP/1.1 are buffered before anybody knows who sends them, and long ones come by HTTP/2: from
+/// kube-apiserver.
+const HTTP1_HEADER_BYTES: usize = 64 << 10;
 /// What hyper asks for at least.
 const MIN_BUFFER: usize = 8192;

@@ -73,7 +73,7 @@ pub struct Limits {
     pub idle: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
-    /// The head of one request.
+    /// The head of one request; by HTTP/1.1 never more than 64 KiB.
     pub header_bytes: u32,
     /// After the token is cancelled: how long idle HTTP/1.1 connections may still bring one request. A client that
     /// reuses its connection at that very moment is answered instead of cut.
@@ -91,7 +91,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(32),
             idle: Duration::from_secs(90),
             streams: 100,
-            header_bytes: 1 << 20,
+            header_bytes: 256 << 10,
             drain_linger: Duration::from_millis(500),
             drain_grace: Duration::from_secs(60),
         }

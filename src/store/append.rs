@@ -51,10 +51,13 @@ impl Store {
     /// # Errors
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
-        let _turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
+        let turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
         let new = self.count_new(&batch)?;
         self.0.written.reserve(new, self.0.limits.series)?;
-        let added = batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count();
+        let added = match turn {
+            Some(_) if batch.len() > 1 => self.put_by_subject(batch, now),
+            _ => batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count(),
+        };
         self.0.written.settle(new, added);
         Ok(())
     }
@@ -94,9 +97,8 @@ impl Store {
 
     /// Whether the write made a new series.
     fn put(&self, write: Write, now: Timestamp) -> bool {
-        let Write { subject, uid, metric, labels, sample, ttl } = write;
-        let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
-        let series = Series { metric: metric.clone(), labels, sample, received: now, expires, uid };
+        let (subject, series) = write.into_series(now);
+        let metric = series.metric.clone();
         self.0.written.charge(series.bytes());
         let listed = Listed::of(&subject);
         self.0.slots.fill(subject, |slot| {
@@ -108,5 +110,39 @@ impl Store {
             }
             old.is_none()
         })
+    }
+
+    /// Puts a batch with new series; how many were new.
+    fn put_by_subject(&self, batch: Vec<Write>, now: Timestamp) -> usize {
+        let mut subjects: HashMap<Subject, Vec<Series>> = HashMap::new();
+        for write in batch {
+            let (subject, series) = write.into_series(now);
+            subjects.entry(subject).or_default().push(series);
+        }
+        subjects.into_iter().map(|(subject, series)| self.put_all(subject, series)).sum()
+    }
+
+    fn put_all(&self, subject: Subject, series: Vec<Series>) -> usize {
+        let listed = Listed::of(&subject);
+        self.0.slots.fill(subject, |slot| {
+            let held = slot.len();
+            for series in &series {
+                self.0.written.charge(series.bytes());
+                self.0.names.add(&listed, &series.metric);
+            }
+            for old in slot.put_all(series) {
+                self.0.written.refund(old.bytes());
+                self.0.names.remove(&listed, &old.metric);
+            }
+            slot.len() - held
+        })
+    }
+}
+
+impl Write {
+    fn into_series(self, now: Timestamp) -> (Subject, Series) {
+        let Self { subject, uid, metric, labels, sample, ttl } = self;
+        let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
+        (subject, Series { metric, labels, sample, received: now, expires, uid })
     }
 }

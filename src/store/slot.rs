@@ -55,6 +55,33 @@ impl Slot {
         }
     }
 
+    /// Puts many in their places at once, the last of two for one place; gives back those that stood there. One by one
+    /// each new series would move all that sort behind it.
+    pub(super) fn put_all(&mut self, series: Vec<Series>) -> Vec<Series> {
+        let (held, mut old) = (self.written.len(), Vec::new());
+        for series in series {
+            match self
+                .written
+                .get(..held)
+                .unwrap_or_default()
+                .binary_search_by(|other| other.cmp_place(&series))
+            {
+                Ok(at) => old.extend(self.written.get_mut(at).map(|old| std::mem::replace(old, series))),
+                Err(_) => self.written.push(series),
+            }
+        }
+        self.written.sort_by(Series::cmp_place);
+        self.written.dedup_by(|later, earlier| {
+            let same = later.cmp_place(earlier).is_eq();
+            if same {
+                std::mem::swap(later, earlier);
+                old.push(later.clone());
+            }
+            same
+        });
+        old
+    }
+
     /// Keeps what `keep` says; gives back the rest.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Series) -> bool) -> Vec<Series> {
         self.written.extract_if(.., |series| !keep(series)).collect()
@@ -87,6 +114,11 @@ impl Slot {
 }
 
 impl Series {
+    /// The order of a slot: two of one place are one series.
+    fn cmp_place(&self, other: &Self) -> std::cmp::Ordering {
+        (&self.metric, &self.labels).cmp(&(&other.metric, &other.labels))
+    }
+
     /// Whether this value is `live`'s: bound to its UID, or unbound and not older than the object. The API server
     /// truncates `creationTimestamp` to a second, so what is written within that second counts.
     fn belongs_to(&self, live: &LiveObject) -> bool {
@@ -112,5 +144,43 @@ impl Series {
     pub(super) fn bytes(&self) -> usize {
         let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
         size_of::<Self>() + labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Quantity;
+
+    fn series(metric: &str, value: &str) -> Series {
+        let sample = Sample {
+            value: Quantity::parse(value).unwrap(),
+            timestamp: Timestamp::UNIX_EPOCH,
+            window_seconds: None,
+        };
+        let (metric, received) = (MetricName::new(metric).unwrap(), Timestamp::UNIX_EPOCH);
+        Series { metric, labels: Labels::default(), sample, received, expires: None, uid: None }
+    }
+
+    fn shown(series: &[Series]) -> Vec<String> {
+        series.iter().map(|series| format!("{}={}", series.metric, series.sample.value)).collect()
+    }
+
+    #[test]
+    fn many_series_in_any_order_find_the_places_that_they_find_one_by_one() {
+        let puts =
+            [("d", "1"), ("b", "2"), ("d", "3"), ("a", "4"), ("c", "5"), ("b", "6"), ("d", "7"), ("b", "8")];
+        let (early, late) = puts.split_at(2);
+        let (mut one_by_one, mut at_once) = (Slot::default(), Slot::default());
+        let all = |puts: &[(&str, &str)]| puts.iter().map(|(m, v)| series(m, v)).collect::<Vec<_>>();
+        let mut old: Vec<Series> = all(&puts).into_iter().filter_map(|one| one_by_one.put(one)).collect();
+        assert!(at_once.put_all(all(early)).is_empty());
+        let mut replaced = at_once.put_all(all(late));
+        assert_eq!(shown(&at_once.written), ["a=4", "b=8", "c=5", "d=7"]);
+        assert_eq!(shown(&at_once.written), shown(&one_by_one.written));
+        for olds in [&mut old, &mut replaced] {
+            olds.sort_by_key(|series| series.sample.value.to_string());
+        }
+        assert_eq!(shown(&old), shown(&replaced));
     }
 }

@@ -1,6 +1,6 @@
-//! The bodies that are arriving: how many there may be, and how much memory what has come of them may take.
+//! The bodies that are arriving, or are there and wait to be stored: how many there may be, and how much memory what has come of them may take.
 //!
-//! A body that is complete is here for an instant; one that is half sent stays until its deadline. So when room runs
+//! A body that is complete is mostly here for an instant; one that is half sent stays until its deadline. So when room runs
 //! out the body goes that has been arriving the longest: whoever only begins bodies displaces themselves, and a write
 //! that is sent in one go always finds room.
 

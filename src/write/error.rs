@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    cluster::UnknownResource,
+    cluster::{Cluster, UnknownResource},
     model::{LabelError, MetricNameError, Quantity, QuantityError},
     store::{AppendError, Removal},
 };
@@ -104,7 +104,7 @@ pub enum WriteError {
     #[error("{0} is given in the query and in the body: give it once")]
     Twice(&'static str),
     /// The body did not arrive, or is too long.
-    #[error("{0}: a batch may be sent in parts")]
+    #[error("{0}{remedy}", remedy = .0.remedy())]
     Body(#[from] BodyError),
     /// A delete that found nothing.
     #[error("nothing is stored for {} of {}{}", .0.metric, .0.subject, with_labels(.0))]
@@ -149,6 +149,18 @@ impl WriteError {
         let rejected = errors.iter().filter_map(|(_, error)| Rejection::of(error)).collect();
         errors.truncate(SHOWN_LINES);
         Self::Lines { count, first: errors, rejected }
+    }
+
+    /// With the nearest names where a resource is unknown and the answer says so.
+    pub(super) fn with_nearest(self, cluster: &Cluster) -> Self {
+        match self {
+            Self::Resource(unknown) => Self::Resource(cluster.unknown(&unknown.name)),
+            Self::Lines { count, first, rejected } => {
+                let shown = first.into_iter().map(|(line, error)| (line, error.with_nearest(cluster)));
+                Self::Lines { count, first: shown.collect(), rejected }
+            }
+            other => other,
+        }
     }
 
     /// The HTTP status code.

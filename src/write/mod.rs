@@ -31,7 +31,7 @@ use axum::{
     routing::any,
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 pub use body::{Query, Value};
 pub use error::WriteError;
@@ -44,7 +44,7 @@ use crate::{
     model::{Labels, Sample, Subject},
     store::{Removal, Store, Write},
 };
-use arrivals::{Arrivals, ROOM};
+use arrivals::{Arrival, Arrivals, ROOM};
 use observe::{Admission, Turn};
 use receive::BodyLimits;
 use target::Target;
@@ -56,7 +56,7 @@ pub struct WriteOptions {
     pub ttl: Option<SignedDuration>,
     /// Writes under way at once, once their bodies are there; more are answered 429.
     pub in_flight: usize,
-    /// How long a request's body may take to arrive.
+    /// How long a request's body may take to arrive, and then its resource to be found.
     pub deadline: Duration,
 }
 
@@ -66,12 +66,18 @@ struct Writes {
     cluster: Cluster,
     options: WriteOptions,
     permits: Arc<Semaphore>,
+    /// Of those under way, the ones that may wait to learn whether their resource exists after all: half, so that who
+    /// writes for nothing at all does not keep out who need not wait.
+    waits: Arc<Semaphore>,
     arrivals: Arrivals,
     observer: Arc<dyn Observer>,
 }
 
 /// The largest request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What a body and what was read of it take, in bodies: the shortest lines of a batch take eight times their text.
+const PARSED_FACTOR: usize = 9;
 
 /// The routes of the write port.
 pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
@@ -85,8 +91,9 @@ pub fn observed(
     options: WriteOptions,
     observer: Arc<dyn Observer>,
 ) -> Router {
-    let permits = Arc::new(Semaphore::new(options.in_flight.min(Semaphore::MAX_PERMITS)));
-    let writes = Writes { store, cluster, options, permits, arrivals: Arrivals::new(ROOM), observer };
+    let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+    let (permits, waits) = (places(options.in_flight), places(options.in_flight.div_ceil(2)));
+    let writes = Writes { store, cluster, options, permits, waits, arrivals: Arrivals::new(ROOM), observer };
     Router::new()
         .route("/write-metrics", any(batch_request))
         .route("/write-metrics/{*path}", any(one))
@@ -105,38 +112,63 @@ async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> 
 async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
     let path = WritePath::parse(request.uri().path())?;
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    match *request.method() {
+    let done = match *request.method() {
         Method::POST => writes.write(path, query, request).await,
         Method::DELETE => writes.delete(path, query).await,
         _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST, DELETE" }),
-    }
+    };
+    done.map_err(|error| error.with_nearest(&writes.cluster))
 }
 
 async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
-    match *request.method() {
+    let done = match *request.method() {
         Method::POST => writes.write_batch(request).await,
         _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST" }),
-    }
+    };
+    done.map_err(|error| error.with_nearest(&writes.cluster))
 }
 
 impl Writes {
     async fn write(&self, path: WritePath, query: Query, request: Request) -> Result<StatusCode, WriteError> {
-        let body = self.receive(request).await?;
+        let (body, arrival) = self.receive(request).await?;
         let _admission = self.admit()?;
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(query)?;
-        let target = Target::resolve(&self.cluster, path).await?;
+        self.learn([&path].into_iter(), &arrival, body.len()).await?;
+        let target = Target::resolve(&self.cluster, path)?;
         self.append(vec![self.stamped(target, value, now)?], now)?;
         Ok(StatusCode::OK)
     }
 
     async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
-        let body = self.receive(request).await?;
+        let (body, arrival) = self.receive(request).await?;
         let _admission = self.admit()?;
         let now = Timestamp::now();
-        let batch = self.resolve_lines(batch::parse(&body, now)?, now).await?;
-        self.append(batch, now)?;
+        let lines = batch::parse(&body, now)?;
+        self.learn(lines.iter().map(|line| &line.path), &arrival, body.len()).await?;
+        self.append(self.resolve_lines(lines, now)?, now)?;
         Ok(StatusCode::OK)
+    }
+
+    /// Where a resource is not known, waits once for discovery: the CRD may be a moment old. Who waits holds what has
+    /// been read, and gives way to newer bodies as who arrives does. When too many wait already, what is known now
+    /// has to do.
+    async fn learn<'p>(
+        &self,
+        mut paths: impl Iterator<Item = &'p WritePath>,
+        arrival: &Arrival,
+        body_bytes: usize,
+    ) -> Result<(), WriteError> {
+        if paths.all(|path| target::is_known(&self.cluster, path)) {
+            return Ok(());
+        }
+        let Ok(_wait) = self.waits.try_acquire() else { return Ok(()) };
+        arrival.holds(body_bytes.saturating_mul(PARSED_FACTOR));
+        tokio::select! {
+            biased;
+            _ = timeout(self.options.deadline, self.cluster.refreshed()) => Ok(()),
+            () = arrival.displaced() => Err(BodyError::Displaced.into()),
+        }
     }
 
     fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), WriteError> {
@@ -146,10 +178,11 @@ impl Writes {
         Ok(())
     }
 
-    async fn receive(&self, request: Request) -> Result<bytes::Bytes, WriteError> {
+    async fn receive(&self, request: Request) -> Result<(bytes::Bytes, Arrival), WriteError> {
         let (head, body) = request.into_parts();
         let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
-        Ok(receive::read(&head.headers, body, limits, self.arrivals.begin()).await?)
+        let arrival = self.arrivals.begin();
+        Ok((receive::read(&head.headers, body, limits, &arrival).await?, arrival))
     }
 
     /// Asked for when the body is there: a client that does not send the rest of it must not hold up those who do.
@@ -161,7 +194,8 @@ impl Writes {
 
     async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
         let _admission = self.admit()?;
-        let Target { subject, metric, .. } = Target::resolve(&self.cluster, path).await?;
+        self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
+        let Target { subject, metric, .. } = Target::resolve(&self.cluster, path)?;
         let removal = Removal { subject, metric, labels: query.labels };
         match self.store.remove(&removal) {
             0 => Err(WriteError::NothingStored(removal)),
@@ -169,11 +203,11 @@ impl Writes {
         }
     }
 
-    async fn resolve_lines(&self, lines: Vec<batch::Line>, now: Timestamp) -> Result<Vec<Write>, WriteError> {
+    fn resolve_lines(&self, lines: Vec<batch::Line>, now: Timestamp) -> Result<Vec<Write>, WriteError> {
         let mut writes = Vec::with_capacity(lines.len());
         let mut errors = Vec::new();
         for line in lines {
-            let target = Target::resolve(&self.cluster, line.path).await;
+            let target = Target::resolve(&self.cluster, line.path);
             match target.and_then(|target| self.stamped(target, line.value, now)) {
                 Ok(write) => writes.push(write),
                 Err(error) => errors.push((line.number, error)),

@@ -45,6 +45,17 @@ pub enum BodyError {
     },
 }
 
+impl BodyError {
+    /// What the client can do about it; behind a colon, or empty.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => ": send a batch in parts",
+            Self::Displaced => ": try again in a second",
+            Self::Timeout { .. } | Self::Aborted { .. } => "",
+        }
+    }
+}
+
 /// Reads a whole body, or says why not.
 ///
 /// What is over the cap is read on and thrown away, up to eight times the cap: a client that is still sending when its
@@ -57,7 +68,7 @@ pub(super) async fn read<B>(
     headers: &HeaderMap,
     body: B,
     limits: BodyLimits,
-    arrival: Arrival,
+    arrival: &Arrival,
 ) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
@@ -71,7 +82,7 @@ where
     }
     tokio::select! {
         biased;
-        collected = timeout_at(end, collect(body, limits.bytes, &arrival)) => {
+        collected = timeout_at(end, collect(body, limits.bytes, arrival)) => {
             collected.unwrap_or_else(|_| Err(overdue(limits, too_large)))
         }
         () = arrival.displaced() => Err(BodyError::Displaced),
@@ -138,7 +149,7 @@ mod tests {
     where
         B: Body<Data = Bytes, Error: Display>,
     {
-        read(headers, body, LIMITS, Arrivals::new(ROOM).begin()).await
+        read(headers, body, LIMITS, &Arrivals::new(ROOM).begin()).await
     }
 
     async fn read_chunks(chunks: Vec<Chunk>) -> Result<Bytes, BodyError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, UnknownResource},
     model::{GroupResource, MetricName, ObjectRef, Presence, ResourceType, Scope, Subject, Uid},
 };
 
@@ -20,13 +20,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Looks the resource up (a CRD of a moment ago is waited for) and starts its watch, so that the object that the
-    /// value lives with is known when it is asked for.
-    pub(super) async fn resolve(cluster: &Cluster, path: WritePath) -> Result<Self, WriteError> {
+    /// Looks the resource up in memory and starts its watch, so that the object that the value lives with is known when
+    /// it is asked for.
+    pub(super) fn resolve(cluster: &Cluster, path: WritePath) -> Result<Self, WriteError> {
         let WritePath { subject, metric } = path;
         let subject = match subject {
-            NamedSubject::Object(named) => Subject::Object(object(cluster, named).await?),
-            NamedSubject::External { namespace } => external(cluster, namespace).await?,
+            NamedSubject::Object(named) => Subject::Object(object(cluster, named)?),
+            NamedSubject::External { namespace } => external(cluster, namespace)?,
         };
         let uid = match cluster.presence(&subject.lives_with()) {
             Presence::Live(live) => Some(live.uid.clone()),
@@ -36,18 +36,32 @@ impl Target {
     }
 }
 
-async fn object(cluster: &Cluster, named: NamedObject) -> Result<ObjectRef, WriteError> {
+/// Whether `path` can be looked up.
+pub(super) fn is_known(cluster: &Cluster, path: &WritePath) -> bool {
+    match &path.subject {
+        NamedSubject::Object(named) => cluster.find(&named.resource).is_some(),
+        NamedSubject::External { .. } => cluster.find(&GroupResource::namespaces().resource).is_some(),
+    }
+}
+
+fn object(cluster: &Cluster, named: NamedObject) -> Result<ObjectRef, WriteError> {
     let NamedObject { namespace, resource, name } = named;
-    let resource = cluster.resolve_fresh(&resource).await?;
+    let resource = find(cluster, &resource)?;
     cluster.watch(&resource);
     let namespace = scoped(&resource, namespace)?;
     Ok(ObjectRef { resource: resource.resource.clone(), namespace, name: name.into() })
 }
 
-async fn external(cluster: &Cluster, namespace: String) -> Result<Subject, WriteError> {
-    let namespaces = cluster.resolve_fresh(&GroupResource::namespaces().to_string()).await?;
+fn external(cluster: &Cluster, namespace: String) -> Result<Subject, WriteError> {
+    let namespaces = find(cluster, &GroupResource::namespaces().resource)?;
     cluster.watch(&namespaces);
     Ok(Subject::external(namespace))
+}
+
+/// Without the nearest name, which takes long to find: a batch may have thousands of wrong ones.
+fn find(cluster: &Cluster, resource: &str) -> Result<Arc<ResourceType>, WriteError> {
+    let unknown = || UnknownResource { name: resource.to_owned(), nearest: None };
+    Ok(cluster.find(resource).ok_or_else(unknown)?)
 }
 
 /// A cluster-scoped object under a namespaced path is the object itself: that is how the HPA asks for one.

@@ -250,6 +250,20 @@ async fn a_stranger_with_many_tokens_is_429_before_kube_apiserver_is_flooded() {
 }
 
 #[tokio::test]
+async fn a_stranger_with_many_paths_leaves_room_for_those_who_have_credentials() {
+    let api = api_with(world(), store(Vec::new()), silent(), Limits::default());
+    let path = |n: usize| Box::pin(send(&api, Request::get(format!("/x/{n}")).body("".into()).unwrap()));
+    let mut asked: Vec<_> = (0..64).map(path).collect();
+    assert!(asked.iter_mut().all(|asked| asked.now_or_never().is_none()), "all of them are asked about");
+    assert!(!path(64).await.header("retry-after").is_empty());
+    path(64).await.failure(429);
+    let with_token = Request::get("/apis").header("authorization", "Bearer t").body("".into()).unwrap();
+    assert!(Box::pin(send(&api, with_token)).now_or_never().is_none(), "who has a token is asked about");
+    drop(asked.pop());
+    assert!(path(65).now_or_never().is_none(), "there is room for one again");
+}
+
+#[tokio::test]
 async fn probes_are_exempt_from_the_limit_but_not_every_path_that_looks_like_one() {
     let limits = Limits { requests_inflight: 0, ..Limits::default() };
     let api = api_with(world(), store(Vec::new()), silent(), limits);

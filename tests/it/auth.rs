@@ -128,6 +128,7 @@ async fn who(State(auth): State<Auth>, request: Request<Body>) -> Response<Body>
                     (200, user)
                 }
                 Err(AuthorizationError::Forbidden(refusal)) => (403, json!(refusal.message)),
+                Err(error @ AuthorizationError::Crowded(_)) => (429, json!(error.to_string())),
                 Err(AuthorizationError::ReviewFailed(error)) => (500, json!(error.to_string())),
             }
         }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
-    cluster::Cluster,
+    cluster::{Cluster, ClusterOptions},
     model::{MetricName, ObjectRef, Presence, Selector},
     store::{Limits, Query, Store},
     write::{self, WriteOptions},
@@ -19,6 +19,7 @@ use futures::{FutureExt, StreamExt};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use crate::support::within;
@@ -221,8 +222,9 @@ async fn a_refusal_says_what_to_change() {
     }
     let (status, body) = port.request("GET", &format!("{POD}/qps"), "").await;
     assert!(status == 405 && body.contains("POST, DELETE"), "{body}");
-    let (status, _) = port.post(&format!("{POD}/qps"), vec![b'1'; write::MAX_BODY_BYTES + 1]).await;
+    let (status, body) = port.post(&format!("{POD}/qps"), vec![b'1'; write::MAX_BODY_BYTES + 1]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(body.contains("bytes: send a batch in parts"), "{body}");
 }
 
 #[tokio::test]
@@ -306,6 +308,64 @@ async fn the_bodies_that_have_been_arriving_the_longest_make_room_for_new_ones()
     assert_eq!(within("the older are given up", &mut large[32]).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(port.post(&format!("{POD}/b"), "1").await.0, StatusCode::OK);
     assert_eq!(within("the oldest is given up", &mut many[0]).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+/// A write port over a cluster that takes connections and says nothing: every discovery hangs.
+struct Silent {
+    port: Port,
+    _server: std::net::TcpListener,
+    _kubeconfig: tempfile::TempDir,
+    _ends: tokio_util::sync::DropGuard,
+}
+
+async fn silent(in_flight: usize) -> Silent {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\n\
+         contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nusers: [{{name: u, user: {{}}}}]\n",
+        server.local_addr().unwrap()
+    );
+    std::fs::write(&kubeconfig, text).unwrap();
+    let end = CancellationToken::new();
+    let options = ClusterOptions {
+        kubeconfig: Some(kubeconfig),
+        ..ClusterOptions::new(TaskTracker::new(), end.clone())
+    };
+    let store = Store::new(Limits::default());
+    let cluster = Cluster::connect(options).await.unwrap();
+    let router = write::router(store.clone(), cluster, self::options(in_flight));
+    Silent { port: Port { store, router }, _server: server, _kubeconfig: directory, _ends: end.drop_guard() }
+}
+
+#[tokio::test]
+async fn writes_for_what_may_exist_hold_up_nobody_whose_resource_is_known() {
+    let silent = silent(2).await;
+    let waits = silent.port.post("/write-metrics/namespaces/a/frobs/w/m", "1");
+    let mut waits = Box::pin(waits);
+    assert!((&mut waits).now_or_never().is_none(), "it waits for discovery");
+    let (status, body) = silent.port.post("/write-metrics/namespaces/a/frobs/w/m", "1").await;
+    assert!(status == 400 && body.contains("frobs"), "one waits already: {body}");
+    assert_eq!(silent.port.post(&format!("{POD}/b"), "1").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn batches_that_wait_for_discovery_give_way_to_newer_ones() {
+    let silent = silent(100).await;
+    let line = r#"{"namespace":"a","resource":"frobs","name":"w","metric":"m","value":1}"#;
+    let batch = format!("{line}\n").repeat((write::MAX_BODY_BYTES - 1) / (line.len() + 1));
+    let begin = || {
+        let mut write = Box::pin(silent.port.post("/write-metrics", batch.clone()));
+        assert!((&mut write).now_or_never().is_none(), "it waits for discovery");
+        write
+    };
+    let mut waiting: Vec<_> = (0..4).map(|_| begin()).collect();
+    let (status, body) = within("the oldest is given up", waiting.remove(0)).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{body}");
+    assert!(body.contains("the longest under way: try again in a second"), "{body}");
+    assert!((&mut waiting[0]).now_or_never().is_none(), "the others fit");
 }
 
 #[tokio::test]

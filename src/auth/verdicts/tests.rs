@@ -11,6 +11,21 @@ const LIFETIMES: Lifetimes = Lifetimes {
     outage: Duration::from_secs(60),
 };
 
+impl<K, V> Verdicts<K, V>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// [`Verdicts::ask_if`], with a call that is never refused.
+    async fn ask(
+        self: &Arc<Self>,
+        question: Arc<K>,
+        call: impl FnOnce() -> BoxFuture<'static, Result<V, ReviewError>>,
+    ) -> Result<(V, Origin), ReviewError> {
+        self.ask_if(question, || Ok(call())).await
+    }
+}
+
 /// Verdicts on numbers; `true` is allowed.
 fn verdicts(capacity: usize) -> Arc<Verdicts<u32, bool>> {
     Verdicts::new(capacity, LIFETIMES, |allowed, lifetimes| {
@@ -144,7 +159,7 @@ async fn the_oldest_verdicts_make_room_and_renewals_do_not_pile_up() {
         verdicts.ask(Arc::new(9), || answer(true)).await.unwrap();
     }
     let state = verdicts.state.lock();
-    assert!(state.verdicts.len() <= 4 && state.order.len() <= 8, "{} ordered", state.order.len());
+    assert!(state.verdicts.len() <= 4 && state.allowed.len() <= 8, "{} ordered", state.allowed.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,12 +171,34 @@ async fn a_flood_of_denials_does_not_drive_out_what_is_allowed() {
     }
     assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 1)), (Some(true), Some(false)));
     assert_eq!(fresh(&verdicts, 99), None, "not remembered");
-    assert_eq!(verdicts.state.lock().verdicts.len(), 4);
+    assert_eq!(verdicts.state.lock().verdicts.len(), 5, "half of the memory, and what is allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn denials_that_have_run_out_make_room_behind_an_allowance_that_an_outage_may_use() {
+    let verdicts = verdicts(8);
+    verdicts.ask(Arc::new(0), || answer(true)).await.unwrap();
+    for question in 1..5 {
+        verdicts.ask(Arc::new(question), || answer(false)).await.unwrap();
+    }
+    advance(Duration::from_secs(6)).await;
+    verdicts.ask(Arc::new(9), || answer(false)).await.unwrap();
+    assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 9)), (Some(true), Some(false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn denials_take_no_room_of_what_is_allowed_and_give_way_to_it() {
+    let verdicts = verdicts(4);
+    for (question, allowed) in [(0, true), (1, true), (2, false), (3, true), (4, true), (5, false)] {
+        verdicts.ask(Arc::new(question), || answer(allowed)).await.unwrap();
+    }
+    let known: Vec<_> = (0..6).map(|question| fresh(&verdicts, question)).collect();
+    assert_eq!(known, [Some(true), Some(true), None, Some(true), Some(true), None]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_denial_that_is_not_remembered_ends_what_was_allowed_before() {
-    let verdicts = verdicts(2);
+    let verdicts = verdicts(1);
     verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
     verdicts.ask(Arc::new(1), || answer(false)).await.unwrap();
     assert_ne!(fresh(&verdicts, 1), Some(true));

@@ -75,11 +75,10 @@ impl Book {
 
     /// From memory; a miss asks for a refresh and does not wait for it.
     pub(in crate::cluster) fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
-        let known = self.known(name);
-        if known.is_err() {
+        self.find(name).ok_or_else(|| {
             self.refresh();
-        }
-        known
+            self.unknown(name)
+        })
     }
 
     /// From memory; a miss waits for a refresh, if one is due, and at most [`LONGEST_WAIT`].
@@ -87,16 +86,28 @@ impl Book {
         &self,
         name: &str,
     ) -> Result<Arc<ResourceType>, UnknownResource> {
-        let known = self.known(name);
-        if known.is_ok() {
-            return known;
+        if let Some(known) = self.find(name) {
+            return Ok(known);
         }
-        if let Some(number) = self.refresh() {
-            let mut finished = self.finished.subscribe();
-            let refreshed = timeout(LONGEST_WAIT, finished.wait_for(|finished| *finished >= number)).await;
-            tracing::debug!(name, refreshed = refreshed.is_ok(), "looked for a resource that was not known");
-        }
-        self.known(name)
+        self.refreshed().await;
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// Waits for a refresh, if one is due, and at most [`LONGEST_WAIT`].
+    pub(in crate::cluster) async fn refreshed(&self) {
+        let Some(number) = self.refresh() else { return };
+        let mut finished = self.finished.subscribe();
+        let refreshed = timeout(LONGEST_WAIT, finished.wait_for(|finished| *finished >= number)).await;
+        tracing::debug!(refreshed = refreshed.is_ok(), "looked for a resource that was not known");
+    }
+
+    /// From memory, and nothing else.
+    pub(in crate::cluster) fn find(&self, name: &str) -> Option<Arc<ResourceType>> {
+        self.resources.load().resolve(name).cloned()
+    }
+
+    pub(in crate::cluster) fn unknown(&self, name: &str) -> UnknownResource {
+        self.resources.load().unknown(name)
     }
 
     /// The resource of a canonical name, from memory.
@@ -136,11 +147,6 @@ impl Book {
             // A refresh that is asked for begins at once; otherwise the pause has to end first.
             let _ = timeout(pause, self.wanted.notified()).await;
         }
-    }
-
-    fn known(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
-        let resources = self.resources.load();
-        resources.resolve(name).cloned().ok_or_else(|| resources.unknown(name))
     }
 
     fn begin(&self) -> u64 {

@@ -194,6 +194,20 @@ impl Attempt<'_> {
 }
 
 impl Attempt<'_> {
+    /// The next part of the body; an error when somebody else needs its place.
+    async fn chunk(
+        &self,
+        exchange: &mut Exchange,
+        incoming: &mut Incoming,
+    ) -> Result<Option<Bytes>, ScrapeError> {
+        let Some(place) = &self.place else { return exchange.chunk(incoming).await };
+        tokio::select! {
+            biased;
+            chunk = exchange.chunk(incoming) => chunk,
+            () = place.taken() => Err(ScrapeError::Timeout { stage: Stage::Lent, after: large::LENT }),
+        }
+    }
+
     /// Reads a whole body within the cap; from a certain size on in turns with others.
     async fn read(&mut self, exchange: &mut Exchange, mut incoming: Incoming) -> Result<(), ScrapeError> {
         self.stage = Stage::Body;
@@ -203,7 +217,7 @@ impl Attempt<'_> {
             return Err(ScrapeError::Size { limit });
         }
         self.body.reserve(announced.min(large::FROM_BYTES));
-        while let Some(chunk) = exchange.chunk(&mut incoming).await? {
+        while let Some(chunk) = self.chunk(exchange, &mut incoming).await? {
             let size = self.body.len() + chunk.len();
             if size > limit {
                 return Err(ScrapeError::Size { limit });

@@ -123,11 +123,14 @@ impl History {
         values
     }
 
-    /// Drops the oldest scrape, unless it is the newest too.
+    /// Drops the oldest scrape, but for the two newest: without them there is no rate.
     pub(super) fn forget_oldest(&mut self) -> bool {
-        let forgot = self.rows.pop_back().is_some();
+        if self.rows.len() < 2 {
+            return false;
+        }
+        self.rows.pop_back();
         self.stamps.truncate(self.rows.len() + 1);
-        forgot
+        true
     }
 
     /// Keeps what lies within the window and the one scrape before it that anchors the rate, and never more than
@@ -191,6 +194,17 @@ mod tests {
             history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)]);
         }
         assert_eq!(values(&history, 0), [49.0, 48.0, 47.0, 46.0, 45.0]);
+    }
+
+    #[test]
+    fn forgetting_stops_at_the_two_scrapes_that_a_rate_needs() {
+        let mut history = History::new(SPAN, stamp(0), shape(&["a"]), &[0.0]);
+        (1..4).for_each(|n| history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)]));
+        assert_eq!(
+            [history.forget_oldest(), history.forget_oldest(), history.forget_oldest()],
+            [true, true, false]
+        );
+        assert_eq!(values(&history, 0), [3.0, 2.0]);
     }
 
     #[test]

@@ -147,20 +147,21 @@ impl Drop for Target {
 }
 
 impl Store {
-    /// Accounts for a target's new shape.
+    /// Accounts for a target's new shape: there has to be room for two scrapes of what is new, for its rates.
     fn reshape(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) -> Result<(), AppendError> {
         let limit = self.0.limits.scraped_series;
         let old_len = old.map_or(0, Shape::len);
         let more = new.len().saturating_sub(old_len);
-        self.0.budget.check(more.saturating_mul(size_of::<f64>()))?;
+        self.0.budget.check(more.saturating_mul(2 * size_of::<f64>()))?;
         self.0.scraped.reserve(more, limit)?;
         self.0.scraped.give_back(old_len.saturating_sub(new.len()));
         self.name(options, old, new);
         Ok(())
     }
 
-    /// Puts what a history grew by on the books, cut to what is left. Two targets may take the last bytes at the same
-    /// time, so the limit can be passed by one scrape for each thread.
+    /// Puts what a history grew by on the books, cut to what is left, but never to less than two scrapes: an HPA
+    /// would be told for ever to wait for the next one. So targets that came when there was room can pass the limit
+    /// by one scrape each, nine bytes a series.
     fn account(&self, before: usize, history: &mut History) {
         let grew = |history: &History| history.bytes().saturating_sub(before);
         while self.0.budget.check(grew(history)).is_err() && history.forget_oldest() {}

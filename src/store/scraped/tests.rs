@@ -268,27 +268,52 @@ fn counters(count: usize) -> Arc<Shape> {
     Arc::new(builder.build())
 }
 
+/// What a thousand counters have counted: nothing that a row of differences could be short for.
+fn counted(scrape: i64) -> Vec<f64> {
+    let scrape = i32::try_from(scrape).unwrap();
+    (0..1_000).map(|n| f64::from(n) * 0.3 + f64::from(scrape) * 105.1).collect()
+}
+
+#[test]
+fn targets_that_came_at_once_keep_their_rates_when_all_bytes_are_taken() {
+    let (limit, shape) = (30_000, counters(1_000));
+    let store = Store::new(Limits { scraped_bytes: limit, ..Limits::default() });
+    let targets = ["1", "2"].map(|name| store.target(TargetOptions { fold: Fold::Max, ..options(name) }));
+    for at in 0..10 {
+        targets.iter().for_each(|target| scrape(target, at * 15, &shape, &counted(at)));
+        assert!(store.budget().held() <= limit + 9_000, "{}", store.budget().held());
+    }
+    let held = targets.map(|target| {
+        let rate = ask(&store, "c5_per_second", "", 136).map(|rate| rate.window_seconds);
+        drop(target);
+        rate
+    });
+    assert_eq!(held, [Ok(Some(15)), Ok(Some(15))], "of both, then of the second alone");
+}
+
 #[test]
 fn past_the_limit_of_bytes_no_target_is_new_and_those_that_are_there_shorten_their_past() {
-    let (limit, shape) = (20_000, counters(1_000));
+    let (limit, shape) = (40_000, counters(1_000));
     let store = Store::new(Limits { scraped_bytes: limit, ..Limits::default() });
     let [old, other, new] = ["1", "2", "3"].map(|name| store.target(options(name)));
-    // Nothing that a row of differences could be short for.
-    let values =
-        |scrape: i64| (0..1_000).map(|n| f64::from(n) * 0.3 + scrape as f64 * 1e-3).collect::<Vec<_>>();
     for at in 0..6 {
-        scrape(&old, at * 15, &shape, &values(at));
-        scrape(&other, at * 15, &shape, &values(at));
+        scrape(&old, at * 15, &shape, &counted(at));
+        scrape(&other, at * 15, &shape, &counted(at));
         assert!(store.budget().held() <= limit, "{}", store.budget().held());
     }
     let refused =
-        new.append(Scrape { at: START, started: None, shape: &shape, values: &values(0), moved: None });
-    assert!(matches!(refused, Err(AppendError::Bytes { limit: 20_000, new: 8_000, .. })), "{refused:?}");
-    assert_eq!(ask(&store, "c5_total", "", 76).unwrap().value.to_string(), "3010m");
+        new.append(Scrape { at: START, started: None, shape: &shape, values: &counted(0), moved: None });
+    assert!(matches!(refused, Err(AppendError::Bytes { limit: 40_000, new: 16_000, .. })), "{refused:?}");
+    let rate = ask(&store, "c5_per_second", "", 76).unwrap();
+    assert_eq!(
+        (rate.value.to_string().as_str(), rate.window_seconds),
+        ("14013m", Some(15)),
+        "of two targets"
+    );
     drop((old, other));
     assert_eq!(store.budget().held(), 0);
-    scrape(&new, 0, &shape, &values(0));
-    scrape(&new, 15, &shape, &values(1));
+    scrape(&new, 0, &shape, &counted(0));
+    scrape(&new, 15, &shape, &counted(1));
     assert_eq!(ask(&store, "c5_per_second", "", 16).unwrap().window_seconds, Some(15));
 }
 

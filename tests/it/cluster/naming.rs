@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use custom_metrics_adapter::{cluster::Pacing, model::GroupResource};
+use custom_metrics_adapter::{
+    cluster::Pacing,
+    model::GroupResource,
+    store::{Limits, Store},
+    write::{self, WriteOptions},
+};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
 
 use super::{Followed, PACING};
 use crate::support::{
@@ -45,6 +52,42 @@ async fn wrong_names_do_not_flood_the_server() {
         followed.cluster.resolve_fresh("podz").await.unwrap_err();
     }
     assert_eq!(api.asked("/apis").len(), 4, "the first one and three for misses");
+}
+
+#[tokio::test]
+async fn a_batch_of_wrong_names_asks_once_and_is_answered_with_the_nearest() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    let line = |n: usize| {
+        format!(r#"{{"namespace":"a","resource":"deployments{n}","name":"w","metric":"m","value":1}}"#)
+    };
+    let batch = (0..30).map(|n| line(n) + "\n").collect::<String>();
+    let answer = written(&followed, "/write-metrics", batch).await;
+    assert!(answer.starts_with("400") && answer.contains("30 of the batch's lines"), "{answer}");
+    assert!(
+        answer.contains(r#"unknown resource \"deployments7\" (did you mean \"deployments.apps\"?)"#),
+        "{answer}"
+    );
+    assert_eq!(api.asked("/apis").len(), 2, "the first one and one for the batch");
+}
+
+#[tokio::test]
+async fn a_write_for_a_crd_of_a_moment_ago_waits_for_it() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    api.serve("example.io", "v1", "widgets", "Widget");
+    assert_eq!(written(&followed, "/write-metrics/namespaces/a/widgets/w/m", "1".to_owned()).await, "200 ");
+}
+
+/// The answer of a write port over this cluster: its status and its body.
+async fn written(followed: &Followed, path: &str, body: String) -> String {
+    let options = WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(10) };
+    let router = write::router(Store::new(Limits::default()), followed.cluster.clone(), options);
+    let answer =
+        router.oneshot(http::Request::post(path).body(axum::body::Body::from(body)).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    format!("{status} {}", String::from_utf8(body.to_vec()).unwrap())
 }
 
 #[tokio::test]

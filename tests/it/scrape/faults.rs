@@ -89,6 +89,18 @@ async fn a_gzip_bomb_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_small_body_that_unpacks_to_a_large_one_is_read_whole() {
+    let large = format!("queue_depth 7\n#{}\n", "x".repeat(2 << 20));
+    let packed = gzip(large.as_bytes());
+    assert!(packed.len() < 64 << 10);
+    let world = World::start(options());
+    let target =
+        Target::start(Behaviour::Answer(answer("text/plain", &["content-encoding: gzip"], &packed))).await;
+    world.add(pod("web-1", target.address, &[]));
+    world.reads("web-1", "queue_depth", 7_000).await;
+}
+
+#[tokio::test]
 async fn truncated_gzip_and_unknown_encodings_fail_by_decode() {
     let mut cut = gzip(b"a 1\n");
     cut.truncate(cut.len() - 4);
@@ -262,7 +274,8 @@ fn bulky(seed: usize) -> Behaviour {
 async fn many_bytes_in_few_series_are_bounded_and_those_who_came_first_go_on() {
     let limits = Limits { scraped_bytes: 2 << 20, ..Limits::default() };
     let world = World::with_limits(options(), limits);
-    let good = Target::start(text("# TYPE queue_depth gauge\nqueue_depth 7\n")).await;
+    let exposed = "# TYPE queue_depth gauge\nqueue_depth 7\n# TYPE jobs_total counter\njobs_total 5\n";
+    let good = Target::start(text(exposed)).await;
     world.add(pod("good", good.address, &[]));
     world.reads("good", "queue_depth", 7_000).await;
     let mut bad = Vec::new();
@@ -283,9 +296,31 @@ async fn many_bytes_in_few_series_are_bounded_and_those_who_came_first_go_on() {
     let before = world.scraper.stats().good();
     eventually("scrapes go on", async || world.scraper.stats().good() > before + 20).await;
     world.is("good", Health::Up).await;
+    world.reads("good", "jobs_per_second", 0).await;
 
     (0..10).for_each(|seed| world.remove(&format!("bulky-{seed}")));
     eventually("their bytes are free again", async || world.store.budget().held() < 10_000).await;
+}
+
+#[tokio::test]
+async fn a_large_body_that_does_not_end_gives_its_place_to_one_that_waits() {
+    let options = ScrapeOptions { large_bodies: 1, ..options() };
+    let world = World::start(options);
+    let start =
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n".to_vec(), vec![b'#'; 300 << 10]].concat();
+    let endless = Target::start(Behaviour::Hang(start)).await;
+    let patient = [("prometheus.io/interval", "60s"), ("prometheus.io/timeout", "60s")];
+    world.add(pod("endless", endless.address, &patient));
+    eventually("its place is taken", async || !endless.requests().is_empty()).await;
+    let large = Target::start(text(&format!("a 1\n#{}\n", "x".repeat(300 << 10)))).await;
+    world.add(pod(
+        "large",
+        large.address,
+        &[("prometheus.io/interval", "30s"), ("prometheus.io/timeout", "30s")],
+    ));
+    let gave_way = "timed out after 1s while reading a large body that others waited for";
+    assert_eq!(world.fails("endless", "timeout").await, gave_way);
+    world.is("large", Health::Up).await;
 }
 
 #[tokio::test]
