@@ -4,8 +4,10 @@
 //! are off, with metrics, with metrics and traces of which one in a hundred is sampled. They take turns in short
 //! rounds, each is compared with the bare one of its round, and CPU time is counted, not the clock's, so that other
 //! load on the machine counts for little. The server with traces off is the bare one again: how far it is from zero is
-//! how far the others can be trusted. The threads of the client are left out, and those of the exporter counted. TLS
-//! is left out too: with it a read costs more, and telemetry the same.
+//! how far the others can be trusted. The threads of the client are left out, and those of the exporter counted.
+//!
+//! Reads come by TLS and HTTP/2, which is how kube-apiserver makes them, and by plain HTTP/1.1, where a read costs less
+//! and telemetry the same.
 
 #![allow(
     missing_docs,
@@ -18,13 +20,7 @@
     reason = "a bench"
 )]
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
-    thread,
-};
+use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use axum::Router;
 use custom_metrics_adapter::{
@@ -32,7 +28,9 @@ use custom_metrics_adapter::{
     auth::Auth,
     cluster::Cluster,
     model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample, Subject},
-    serve::{self, ConnectionCounters, Listener, RequestSpans, ServeOptions},
+    serve::{
+        self, ConnectionCounters, Listener, RequestSpans, ServeOptions, ServiceNames, ServingCertificate, Tls,
+    },
     store::{self, Store, Write as Value},
     telemetry::{
         metrics::{Limits as Shown, Metrics, ScrapeLimits},
@@ -77,26 +75,28 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    let servers = runtime.block_on(servers(&provider));
-    for (what, path, reads) in [("one value", ONE, READS), ("a list of 100 pods", LIST, READS / 5)] {
-        let rounds: Vec<[f64; 4]> = (0..ROUNDS).map(|round| costs(servers, round, path, reads)).collect();
-        report(what, &rounds);
+    let (secure, plain) = runtime.block_on(servers(&provider));
+    for (how, servers) in [("TLS and HTTP/2", &secure), ("HTTP/1.1", &plain)] {
+        for (what, path, reads) in [("one value", ONE, READS), ("a list of 100 pods", LIST, READS / 5)] {
+            let rounds: Vec<[f64; 4]> = (0..ROUNDS).map(|round| costs(servers, round, path, reads)).collect();
+            report(&format!("{what} over {how}"), &rounds);
+        }
     }
     provider.shutdown().unwrap();
 }
 
 /// Microseconds of a read of each server; who begins changes from round to round.
-fn costs(servers: [SocketAddr; 4], round: usize, path: &'static str, reads: usize) -> [f64; 4] {
+fn costs(servers: &[Door; 4], round: usize, path: &'static str, reads: usize) -> [f64; 4] {
     let mut costs = [0.0; 4];
     for turn in 0..servers.len() {
         let which = (round + turn) % servers.len();
-        costs[which] = cost(servers[which], path, reads);
+        costs[which] = cost(&servers[which], path, reads);
     }
     costs
 }
 
 fn report(what: &str, rounds: &[[f64; 4]]) {
-    println!("{what} over HTTP/1.1, CPU of the server, medians of {ROUNDS} rounds:");
+    println!("{what}, CPU of the server, medians of {ROUNDS} rounds:");
     for (which, name) in
         ["without telemetry", "with traces off", "with metrics", "with metrics and 1 % traces"]
             .iter()
@@ -108,18 +108,38 @@ fn report(what: &str, rounds: &[[f64; 4]]) {
     }
 }
 
-/// Addresses: without telemetry, with traces off, with metrics, with metrics and traces.
-async fn servers(provider: &SdkTracerProvider) -> [SocketAddr; 4] {
+/// A server, and whom its clients trust if it speaks TLS.
+#[derive(Clone)]
+struct Door {
+    address: SocketAddr,
+    authority: Option<reqwest::Certificate>,
+}
+
+/// By TLS and plain: without telemetry, with traces off, with metrics, with metrics and traces.
+async fn servers(provider: &SdkTracerProvider) -> ([Door; 4], [Door; 4]) {
     let scrape = ScrapeLimits { in_flight: 64, targets: 1_000, samples: 1_000, body_bytes: 1 << 20 };
     let metrics = Metrics::new(Shown { api: 400, write: 200, scrape }).unwrap();
-    let observer = || metrics.api.clone();
-    let bare = serve(api(Arc::new(())), None).await;
-    let off = serve(api(Arc::new(())), traces::of_requests(Edge::Api)).await;
+    let bare = || api(Arc::new(()));
+    let observed = || api(metrics.api.clone());
+    let off = traces::of_requests(Edge::Api);
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(SAMPLED)));
     let subscriber = tracing_subscriber::registry().with(traces::layer(provider, sampler));
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let observed = serve(api(observer()), None).await;
-    [bare, off, observed, serve(api(observer()), traces::of_requests(Edge::Api)).await]
+    let on = traces::of_requests(Edge::Api);
+    let all = [(bare(), None), (bare(), off), (observed(), None), (observed(), on)];
+    let files = tempfile::tempdir().unwrap();
+    let names = ServiceNames { service: "adapter".into(), namespace: "load".into() };
+    let certificate = ServingCertificate::generated(files.path().to_path_buf(), names).await.unwrap();
+    let authority = fs::read(files.path().join("ca.crt")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let (mut secure, mut plain) = (Vec::new(), Vec::new());
+    for (router, spans) in all {
+        let tls = Tls::new(Arc::clone(&certificate), Auth::disabled()).unwrap();
+        let address = serve(router.clone(), Some(tls), spans.clone()).await;
+        secure.push(Door { address, authority: Some(authority.clone()) });
+        plain.push(Door { address: serve(router, None, spans).await, authority: None });
+    }
+    (secure.try_into().ok().unwrap(), plain.try_into().ok().unwrap())
 }
 
 fn api(observer: Arc<dyn Observer>) -> Router {
@@ -144,38 +164,45 @@ fn api(observer: Arc<dyn Observer>) -> Router {
     Api::observed(sources, Limits::default(), observer).router()
 }
 
-async fn serve(router: Router, spans: Option<Arc<dyn RequestSpans>>) -> SocketAddr {
+async fn serve(router: Router, tls: Option<Tls>, spans: Option<Arc<dyn RequestSpans>>) -> SocketAddr {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_address();
     let counters = Arc::new(ConnectionCounters::default());
-    let options = ServeOptions { tls: None, limits: serve::Limits::default(), counters, spans };
+    let options = ServeOptions { tls, limits: serve::Limits::default(), counters, spans };
     tokio::spawn(listener.run(router, options, CancellationToken::new()));
     address
 }
 
-/// Microseconds of the server's CPU time for one read.
-fn cost(address: SocketAddr, path: &'static str, reads: usize) -> f64 {
-    let before = server_nanoseconds();
+/// Microseconds of the server's CPU time for one read, the first one and the handshake left out.
+fn cost(door: &Door, path: &'static str, reads: usize) -> f64 {
+    let door = door.clone();
     let client = thread::Builder::new().name(CLIENT.to_owned());
-    client.spawn(move || read(address, path, reads)).unwrap().join().unwrap();
-    (server_nanoseconds() - before) / 1_000.0 / reads as f64
+    client.spawn(move || read(&door, path, reads)).unwrap().join().unwrap() / 1_000.0 / reads as f64
 }
 
-fn read(address: SocketAddr, path: &str, reads: usize) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: bench\r\n\r\n");
-    let mut answer = vec![0; 1 << 20];
-    for _ in 0..reads {
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut length = 0;
-        while !answer[..length].ends_with(b"}\n") {
-            let more = stream.read(&mut answer[length..]).unwrap();
-            assert!(more > 0, "the answer ended early");
-            length += more;
+fn read(door: &Door, path: &str, reads: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let builder = reqwest::Client::builder().no_proxy().resolve("localhost", door.address);
+        let (scheme, builder) = match &door.authority {
+            Some(authority) => ("https", builder.tls_certs_only([authority.clone()])),
+            None => ("http", builder),
+        };
+        let client = builder.build().unwrap();
+        let url = format!("{scheme}://localhost:{}{path}", door.address.port());
+        once(&client, &url).await;
+        let before = server_nanoseconds();
+        for _ in 0..reads {
+            once(&client, &url).await;
         }
-        assert!(answer.starts_with(b"HTTP/1.1 200"));
-    }
+        server_nanoseconds() - before
+    })
+}
+
+async fn once(client: &reqwest::Client, url: &str) {
+    let answer = client.get(url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.unwrap().ends_with(b"}\n"));
 }
 
 /// CPU time of all threads but the client's and the main one, which waits.

@@ -14,10 +14,10 @@ impl Store {
     /// Drops values that no read will serve again because of their ttl or of what `presence` says of their object.
     /// Cheap enough for every few seconds; but for the last rule correctness does not depend on it, memory does.
     ///
-    /// - A value past its ttl stays for another [`REMEMBERED`], refused: a reader that comes less often than the
+    /// - A value past its ttl stays for another `REMEMBERED`, refused: a reader that comes less often than the
     ///   sweep learns that the writer is late, not that nobody ever wrote. It is listed and counts until then; where
     ///   series come near a limit it goes at once, so that no write is refused for the sake of an explanation.
-    /// - An external value whose namespace the cluster does not have [`UNCLAIMED`] after the write goes too: its writer
+    /// - An external value whose namespace the cluster does not have `UNCLAIMED` after the write goes too: its writer
     ///   has a wrong name, or outlived the namespace, and without a ttl nothing else would end it.
     pub fn sweep(&self, now: Timestamp, presence: impl Fn(&ObjectRef) -> Presence) {
         for subject in self.0.slots.subjects() {

@@ -182,7 +182,7 @@ impl Discovery {
     }
 }
 
-/// How many metrics of `group` discovery lists: at most `max_metrics`, and no more than fit [`MAX_BYTES`].
+/// How many metrics of `group` discovery lists: at most `max_metrics`, and no more than fit `MAX_BYTES`.
 #[must_use]
 pub fn listed(catalog: &Catalog, group: Group, max_metrics: usize) -> usize {
     let name = |metric: &MetricName| metric.as_str().len();
