@@ -45,7 +45,7 @@ use opentelemetry_sdk::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
 
-const ROUNDS: usize = 301;
+const ROUNDS: usize = 151;
 const READS: usize = 300;
 const SAMPLED: f64 = 0.01;
 const PODS: usize = 100;
@@ -67,6 +67,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     let provider =
         traces::provider().with_span_processor(BatchSpanProcessor::builder(Nowhere).build()).build();
     let runtime = tokio::runtime::Builder::new_multi_thread()
