@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::model::{EchoedSelector, MetricValue, ResourceType, Selector};
+use crate::model::{EchoedSelector, MetricValue, ResourceType, Sample, Selector};
 
 use super::{
     encode::{Document, Empty, Message, list_meta},
@@ -66,6 +66,15 @@ impl Document for MetricValueList<'_> {
     }
 }
 
+/// timestamp 3, window 4 and value 5, in the items of both groups.
+pub(super) fn sample_protobuf(sample: &Sample, item: &mut Message) {
+    item.message(3, |time| time_protobuf(sample.timestamp, time));
+    if let Some(seconds) = sample.window_seconds {
+        item.integer(4, i64::from(seconds));
+    }
+    item.message(5, |quantity| quantity.text(1, sample.value));
+}
+
 impl MetricValueList<'_> {
     fn item_protobuf(&self, value: &MetricValue, item: &mut Message) {
         item.message(1, |object| self.object_protobuf(value, object));
@@ -76,11 +85,7 @@ impl MetricValueList<'_> {
                 self.selector_protobuf(2, identifier);
             }),
         }
-        item.message(3, |time| time_protobuf(value.sample.timestamp, time));
-        if let Some(seconds) = value.sample.window_seconds {
-            item.integer(4, i64::from(seconds));
-        }
-        item.message(5, |quantity| quantity.text(1, value.sample.value));
+        sample_protobuf(&value.sample, item);
         if self.version == Version::V1Beta1 {
             self.selector_protobuf(6, item);
         }
@@ -105,7 +110,7 @@ impl MetricValueList<'_> {
 }
 
 /// `metav1.Time`: seconds 1, nanos 2.
-pub(super) fn time_protobuf(at: Timestamp, message: &mut Message) {
+fn time_protobuf(at: Timestamp, message: &mut Message) {
     message.integer(1, at.as_second());
     message.integer(2, 0);
 }

@@ -54,8 +54,7 @@ impl Sampling {
             match span.span_context() {
                 caller if caller.is_valid() && !caller.is_remote() => caller.is_sampled(),
                 _ if !EDGES.contains(&metadata.name()) => false,
-                caller if caller.is_valid() => self.keeps(Some(context), caller.trace_id()),
-                _ => DRAWN.get().is_some() || self.draws(),
+                caller => (!caller.is_valid() && DRAWN.get().is_some()) || self.begins(Some(context)),
             }
         })
     }

@@ -6,7 +6,7 @@ use crate::{
     api::{
         encode::{Document, Empty, Message, list_meta},
         group::GroupVersion,
-        values::{Seconds, Text, time_protobuf},
+        values::{Seconds, Text, sample_protobuf},
     },
     model::{ExternalValue, Labels, Quantity},
 };
@@ -48,11 +48,7 @@ impl ExternalMetricValueList<'_> {
                 label.string(2, text);
             });
         }
-        item.message(3, |time| time_protobuf(value.sample.timestamp, time));
-        if let Some(seconds) = value.sample.window_seconds {
-            item.integer(4, i64::from(seconds));
-        }
-        item.message(5, |quantity| quantity.text(1, value.sample.value));
+        sample_protobuf(&value.sample, item);
     }
 }
 
