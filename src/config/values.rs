@@ -76,7 +76,8 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
 /// The name of a Service or a namespace.
 pub(super) fn dns_label(text: &str) -> Result<String, String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let well_formed = text.len() <= 63 && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    let well_formed =
+        text.len() <= 63 && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
     if well_formed && !text.is_empty() {
         return Ok(text.to_owned());
     }

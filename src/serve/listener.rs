@@ -152,8 +152,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where to listen instead when `[::]` failed because the kernel has no IPv6.
 fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
-    let absent = error.raw_os_error() == Some(NO_ADDRESS_FAMILY)
-        || error.kind() == io::ErrorKind::AddrNotAvailable;
+    let absent =
+        error.raw_os_error() == Some(NO_ADDRESS_FAMILY) || error.kind() == io::ErrorKind::AddrNotAvailable;
     let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
     (absent && everywhere).then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
 }
