@@ -67,7 +67,8 @@ impl App {
         let (metrics, counters) = (metrics::begin(&config)?, doors::counters(&config));
         let readiness = Readiness::default();
         let options = doors::admin(&config, &counters);
-        let admin = AdminPort::open(config.listen.admin_listen, options, &readiness).await?;
+        let admin =
+            AdminPort::open(config.listen.admin_listen, options, &readiness, &background.tasks).await?;
         let mut parts = Parts::build(&config, &metrics, &background, readiness).await?;
         let sockets = Sockets::open(&config).await?;
         let addresses = sockets.addresses(admin.address());

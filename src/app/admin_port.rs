@@ -14,7 +14,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use tower::{ServiceExt as _, service_fn};
 
 use crate::{
@@ -37,12 +40,13 @@ impl AdminPort {
         address: SocketAddr,
         options: ServeOptions,
         readiness: &Readiness,
+        tasks: &TaskTracker,
     ) -> Result<Self, BindError> {
         let listener = Listener::bind(address).await?;
         let (address, stop) = (listener.local_address(), CancellationToken::new());
         let pages: Arc<OnceLock<Router>> = Arc::default();
         let router = router(starting(readiness), pages.clone());
-        let served = tokio::spawn(listener.run(router, options, stop.clone()));
+        let served = tasks.spawn(listener.run(router, options, stop.clone()));
         Ok(Self { address, pages, served, stop: stop.drop_guard() })
     }
 

@@ -139,7 +139,7 @@ impl Listen {
 }
 
 /// `value` of `flag` is at most what `bound` says. The alternate form of a duration is the one that flags take.
-fn at_most<T: PartialOrd + Display>(
+fn at_most<T: PartialOrd + Display + Copy>(
     flag: &'static str,
     value: T,
     bound: &'static str,

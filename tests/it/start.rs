@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{seen, within};
+use crate::support::{eventually, seen};
 
 /// An adapter that has been started, and may never be ready; killed when the value goes.
 struct Starting {
@@ -38,31 +38,24 @@ impl Starting {
 
     /// What the admin port answers, once it does.
     async fn page(&self, path: &str) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{}{path}", self.admin);
-        let ask = async {
-            loop {
-                if let Ok(answer) = client.get(&url).send().await {
-                    return (answer.status().as_u16(), answer.text().await.unwrap());
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        within("the admin port answers", ask).await
+        self.says(path, "").await
     }
 
     /// Waits until a page says this.
     async fn says(&self, path: &str, words: &str) -> (u16, String) {
-        let ask = async {
-            loop {
-                let (code, text) = self.page(path).await;
-                if text.contains(words) {
-                    return (code, text);
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        within("the page says it", ask).await
+        let mut page = None;
+        eventually("the page says it", async || {
+            page = self.asked(path).await.filter(|(_, text)| text.contains(words));
+            page.is_some()
+        })
+        .await;
+        page.unwrap()
+    }
+
+    async fn asked(&self, path: &str) -> Option<(u16, String)> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("http://{}{path}", self.admin)).send().await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
     fn terminate(&self) {
