@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use custom_metrics_adapter::{
     admin::{Listener, Sources, Status, StatusCheck},
-    scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
+    scrape::{ErrorClass, Health, LastError, LastScrape, TargetCounts, TargetStatus},
     store::Store,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::world::{cluster_scoped, namespaced, pod, store, value};
 
 pub(super) fn sources() -> Sources {
-    Sources { store: values(), targets: Arc::new(targets), status: Arc::new(status) }
+    Sources {
+        store: values(),
+        targets: Arc::new(targets),
+        counts: Arc::new(TargetCounts::default),
+        status: Arc::new(status),
+    }
 }
 
 fn values() -> Store {
