@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exposition", &["model"]),
     ("store", &["model"]),
     ("hpa", &["model"]),
-    ("cluster", &["model"]),
+    ("cluster", &["hpa", "model"]),
     ("auth", &["model"]),
     ("serve", &["auth", "model"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),

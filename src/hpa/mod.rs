@@ -4,21 +4,28 @@
 //! `pkg/controller/podautoscaler` of Kubernetes 1.37, held by recorded answers of that controller.
 
 mod decision;
+mod facts;
 mod limits;
 mod propose;
 mod replicas;
+mod report;
 mod spec;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use decision::{Decision, Inputs, Unchanged, Unread, decide};
+pub use facts::{
+    Access, Answer, ApiFact, ApiService, Facts, Lack, LackKind, Measured, MetricFact, MetricsGroup, PodFact,
+    ScaleTarget, TargetFact, TargetState,
+};
 pub use limits::{Bounds, Held, History, Limit, Recommendation, ScaleEvent};
 pub use propose::{Reading, Scale, propose};
 pub use replicas::{
     Counting, NoProposal, PodReading, Proposal, Ready, Verdict, of_object_average, of_pods, of_total, sum,
     sum_for_average,
 };
+pub use report::{Cause, MetricReport, Outcome, PodReport, Replicas, Report, State, Step, StepKind};
 pub use spec::{
     Behavior, Described, Identifier, MetricSource, MetricSpec, Policy, PolicyKind, Rules, Select, Spec,
     Target, Tolerances,

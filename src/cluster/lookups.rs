@@ -1,0 +1,159 @@
+//! Questions to kube-apiserver for people who look at one HPA: never on the way of a read.
+
+use std::time::Duration;
+
+use http::Request;
+use kube::Client;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::watch::root_cause;
+use crate::hpa::{Access, ApiService, MetricsGroup, ScaleTarget};
+
+/// Asks kube-apiserver, each question with a deadline.
+#[derive(Clone)]
+pub struct Lookups(Client);
+
+/// An answer that is none.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LookupError {
+    /// The HTTP status; 0 if there was no answer.
+    pub code: u16,
+    /// What kube-apiserver said, or what went wrong.
+    pub message: String,
+}
+
+/// What the HPA controller would read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reading<'a> {
+    /// Of which API.
+    pub group: MetricsGroup,
+    /// In which namespace.
+    pub namespace: &'a str,
+    /// Of which resource; of external metrics the metric is the resource.
+    pub resource: &'a str,
+    /// Which metric.
+    pub metric: &'a str,
+}
+
+impl Lookups {
+    /// Asks by this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// The JSON at a path.
+    ///
+    /// # Errors
+    /// When there is no answer in time, or one that is not 2xx.
+    pub async fn get(&self, path: &str) -> Result<Value, LookupError> {
+        self.ask(Request::get(path).body(Vec::new())).await
+    }
+
+    async fn ask(&self, request: Result<Request<Vec<u8>>, http::Error>) -> Result<Value, LookupError> {
+        let request = request.map_err(|error| LookupError { code: 0, message: error.to_string() })?;
+        match timeout(DEADLINE, self.0.request::<Value>(request)).await {
+            Ok(answer) => answer.map_err(|error| LookupError::of(&error)),
+            Err(_) => {
+                Err(LookupError { code: 0, message: "kube-apiserver did not answer in time".to_owned() })
+            }
+        }
+    }
+
+    /// The scale of an object, at `/apis/GROUP/VERSION/namespaces/NAMESPACE/RESOURCE/NAME`.
+    pub async fn scale(&self, object_path: &str) -> ScaleTarget {
+        match self.get(&format!("{object_path}/scale")).await {
+            Ok(scale) => scale_of(&scale),
+            Err(error) if error.code == 404 => ScaleTarget::Missing(error.message),
+            Err(error) => ScaleTarget::Unknown(error.message),
+        }
+    }
+
+    /// The APIService by which an HPA is served. `own` is our Service, `NAMESPACE/NAME`, if that is known.
+    pub async fn api_service(&self, group: MetricsGroup, own: Option<&str>) -> ApiService {
+        for name in group.api_services() {
+            let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{name}");
+            match self.get(&path).await {
+                Ok(service) => return api_service_of(&service, own),
+                Err(error) if error.code == 404 => {}
+                Err(error) => return ApiService::Unknown(error.message),
+            }
+        }
+        ApiService::Missing
+    }
+
+    /// Whether the HPA controller may read a metric.
+    pub async fn access(&self, reading: Reading<'_>) -> Access {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": { "user": CONTROLLER, "groups": GROUPS, "resourceAttributes": attributes(&reading) },
+        });
+        let request = Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(review.to_string().into_bytes());
+        match self.ask(request).await {
+            Ok(answer) if answer["status"]["allowed"] == true => Access::Allowed,
+            Ok(answer) => Access::Denied(text(&answer["status"]["reason"])),
+            Err(error) => Access::Unknown(error.message),
+        }
+    }
+}
+
+fn attributes(reading: &Reading<'_>) -> Value {
+    let Reading { group, namespace, resource, metric } = reading;
+    match group {
+        MetricsGroup::Custom => json!({ "group": group.name(), "namespace": namespace, "verb": "get",
+            "resource": resource, "subresource": metric, "name": "*" }),
+        MetricsGroup::External => json!({ "group": group.name(), "namespace": namespace, "verb": "list",
+            "resource": metric }),
+    }
+}
+
+fn scale_of(scale: &Value) -> ScaleTarget {
+    let number = |value: &Value| value.as_i64().and_then(|number| number.try_into().ok()).unwrap_or_default();
+    ScaleTarget::Found {
+        spec: number(&scale["spec"]["replicas"]),
+        status: number(&scale["status"]["replicas"]),
+        selector: text(&scale["status"]["selector"]),
+    }
+}
+
+fn api_service_of(object: &Value, own: Option<&str>) -> ApiService {
+    let service = &object["spec"]["service"];
+    let service = match service {
+        Value::Null => "kube-apiserver itself".to_owned(),
+        service => format!("{}/{}", text(&service["namespace"]), text(&service["name"])),
+    };
+    let conditions = object["status"]["conditions"].as_array();
+    let available = conditions.into_iter().flatten().find(|condition| condition["type"] == "Available");
+    let unavailable = match available {
+        Some(condition) if condition["status"] == "True" => None,
+        Some(condition) => Some(format!("{}: {}", text(&condition["reason"]), text(&condition["message"]))),
+        None => Some("kube-apiserver has not looked at it yet".to_owned()),
+    };
+    ApiService::Found { ours: own.map(|own| own == service), service, unavailable }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl LookupError {
+    fn of(error: &kube::Error) -> Self {
+        let code = match error {
+            kube::Error::Api(status) => status.code,
+            _ => 0,
+        };
+        Self { code, message: root_cause(error) }
+    }
+}
+
+/// The account of the HPA controller, where controllers have one each, as almost everywhere.
+const CONTROLLER: &str = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
+const GROUPS: [&str; 3] =
+    ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
+
+/// For a person who waits.
+const DEADLINE: Duration = Duration::from_secs(3);
