@@ -93,6 +93,7 @@ impl App {
         let Self { config, parts, doors, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
+        tasks.spawn(parts.insight.run(end.clone()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
         let stop = CancellationToken::new();
         let drain = async {

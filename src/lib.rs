@@ -23,6 +23,8 @@ pub mod write;
 
 pub mod scrape;
 
+pub mod insight;
+
 pub mod auth;
 
 pub mod api;

@@ -118,7 +118,9 @@ pub struct MetricFact {
     pub spec: MetricSpec,
     /// What a read answers.
     pub answer: Answer,
-    /// Similar or other names that could have been meant, the nearest first.
+    /// A metric that is there and has a similar name.
+    pub nearest: Option<String>,
+    /// Metrics that are there instead.
     pub others: Vec<String>,
 }
 
@@ -195,6 +197,14 @@ pub struct Lack {
 /// Why there is no value, as a program sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LackKind {
+    /// The API is not served, or its server does not answer.
+    NoApi,
+    /// The caller may not read it.
+    Denied,
+    /// The selector selects no pod.
+    NoPods,
+    /// The pods are not known.
+    Unseen,
     /// The described object does not exist, or its kind is none.
     NoObject,
     /// There is no such metric.

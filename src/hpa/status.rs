@@ -66,6 +66,14 @@ impl Hpa {
     }
 }
 
+impl Hpa {
+    /// Whether 0 replicas of the target were not set by the controller itself, which switches the HPA off.
+    #[must_use]
+    pub fn is_switched_off(&self) -> bool {
+        self.status.condition("ScaledToZero").is_none_or(|condition| condition.status != "True")
+    }
+}
+
 impl Status {
     /// The condition of a type, if the controller has set it.
     #[must_use]
