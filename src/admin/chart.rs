@@ -47,7 +47,7 @@ pub(super) fn chart(points: &[Point], target: f64) -> Markup {
 /// What a picture says to somebody who does not see it.
 fn spoken(points: &[Point]) -> String {
     let values = points.iter().filter_map(|point| point.value);
-    let last = values.clone().last().map_or_else(|| "none".to_owned(), |value| number(f64::from(value)));
+    let last = values.clone().next_back().map_or_else(|| "none".to_owned(), |value| number(f64::from(value)));
     let gaps = points.iter().filter(|point| point.value.is_none()).count();
     format!("last 15 minutes: {} points, {gaps} without a value, last value {last}", points.len())
 }

@@ -94,8 +94,8 @@ impl Lookups {
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(review.to_string().into_bytes());
         match self.ask(request).await {
-            Ok(answer) if answer["status"]["allowed"] == true => Access::Allowed,
-            Ok(answer) => Access::Denied(text(&answer["status"]["reason"])),
+            Ok(answer) if answer.pointer("/status/allowed") == Some(&Value::Bool(true)) => Access::Allowed,
+            Ok(answer) => Access::Denied(text(&answer, "/status/reason")),
             Err(error) => Access::Unknown(error.message),
         }
     }
@@ -112,32 +112,34 @@ fn attributes(reading: &Reading<'_>) -> Value {
 }
 
 fn scale_of(scale: &Value) -> ScaleTarget {
-    let number = |value: &Value| value.as_i64().and_then(|number| number.try_into().ok()).unwrap_or_default();
+    let number = |pointer: &str| {
+        let number = scale.pointer(pointer).and_then(Value::as_i64);
+        number.and_then(|number| number.try_into().ok()).unwrap_or_default()
+    };
     ScaleTarget::Found {
-        spec: number(&scale["spec"]["replicas"]),
-        status: number(&scale["status"]["replicas"]),
-        selector: text(&scale["status"]["selector"]),
+        spec: number("/spec/replicas"),
+        status: number("/status/replicas"),
+        selector: text(scale, "/status/selector"),
     }
 }
 
 fn api_service_of(object: &Value, own: Option<&str>) -> ApiService {
-    let service = &object["spec"]["service"];
-    let service = match service {
-        Value::Null => "kube-apiserver itself".to_owned(),
-        service => format!("{}/{}", text(&service["namespace"]), text(&service["name"])),
+    let service = match object.pointer("/spec/service") {
+        None | Some(Value::Null) => "kube-apiserver itself".to_owned(),
+        Some(service) => format!("{}/{}", text(service, "/namespace"), text(service, "/name")),
     };
-    let conditions = object["status"]["conditions"].as_array();
-    let available = conditions.into_iter().flatten().find(|condition| condition["type"] == "Available");
-    let unavailable = match available {
-        Some(condition) if condition["status"] == "True" => None,
-        Some(condition) => Some(format!("{}: {}", text(&condition["reason"]), text(&condition["message"]))),
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let is_it = |condition: &&Value| text(condition, "/type") == "Available";
+    let unavailable = match conditions.into_iter().flatten().find(is_it) {
+        Some(condition) if text(condition, "/status") == "True" => None,
+        Some(condition) => Some(format!("{}: {}", text(condition, "/reason"), text(condition, "/message"))),
         None => Some("kube-apiserver has not looked at it yet".to_owned()),
     };
     ApiService::Found { ours: own.map(|own| own == service), service, unavailable }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl LookupError {

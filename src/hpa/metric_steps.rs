@@ -47,7 +47,7 @@ fn of_pods(facts: &Facts, metric: &MetricFact, pods: &[PodFact]) -> Vec<Step> {
         // Why there are no values is said by the targets already.
         Some(_) if explained => {}
         Some((_, lack)) if without.len() == counted.len() => {
-            steps.push(none_has_it(facts, metric, &without, lack))
+            steps.push(none_has_it(facts, metric, &without, lack));
         }
         Some((_, lack)) => steps.push(partly(counted.len(), &without, lack)),
     }

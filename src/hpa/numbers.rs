@@ -32,7 +32,7 @@ fn grouped(whole: u64) -> String {
     }
     let first = digits.len() % 3;
     let groups = digits.chars().enumerate().map(|(at, digit)| {
-        let begins = at > 0 && (at + 3 - first) % 3 == 0;
+        let begins = at > 0 && (at + 3 - first).is_multiple_of(3);
         if begins { format!(",{digit}") } else { digit.to_string() }
     });
     groups.collect()

@@ -51,11 +51,11 @@ impl Asked {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "namespace" => {
-                    asked.namespace = Some(value.into_owned()).filter(|namespace| !namespace.is_empty())
+                    asked.namespace = Some(value.into_owned()).filter(|namespace| !namespace.is_empty());
                 }
                 "state" => asked.state = State::ALL.into_iter().find(|state| state.name() == value),
                 "sort" => {
-                    asked.sort = Sort::ALL.into_iter().find(|sort| sort.name() == value).unwrap_or_default()
+                    asked.sort = Sort::ALL.into_iter().find(|sort| sort.name() == value).unwrap_or_default();
                 }
                 "page" => asked.page = value.parse::<usize>().unwrap_or(1).saturating_sub(1),
                 "refresh" => asked.refresh = value.parse().ok().filter(|seconds| *seconds > 0),
@@ -126,7 +126,7 @@ impl Sort {
             Self::Ratio => hpas.sort_by(|a, b| highest(&b.report).total_cmp(&highest(&a.report))),
             Self::Replicas => hpas.sort_by_key(|listed| Reverse(listed.report.replicas.current)),
             Self::Age => {
-                hpas.sort_by_key(|listed| (oldest(&listed.report).is_none(), oldest(&listed.report)))
+                hpas.sort_by_key(|listed| (oldest(&listed.report).is_none(), oldest(&listed.report)));
             }
         }
     }
