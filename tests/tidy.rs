@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
     ("config", &["model"]),
+    ("runtime", &[]),
     ("shutdown", &[]),
     ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
 ];
