@@ -7,6 +7,7 @@
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.
 
 mod admin_port;
+pub mod command;
 mod doors;
 mod metrics;
 mod pages;

@@ -33,6 +33,8 @@ pub mod serve;
 
 pub mod admin;
 
+pub mod explain;
+
 pub mod checks;
 
 pub mod config;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
+    ("explain", &["cluster", "hpa", "model"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
     ("config", &["model"]),
     ("runtime", &[]),

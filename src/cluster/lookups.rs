@@ -1,14 +1,17 @@
 //! Questions to kube-apiserver for people who look at one HPA: never on the way of a read.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::Request;
 use kube::Client;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::watch::root_cause;
-use crate::hpa::{Access, ApiService, MetricsGroup, ScaleTarget};
+use super::{options, options::ClusterError, watch::root_cause};
+use crate::{
+    hpa::{Access, ApiService, Described, MetricsGroup, ScaleTarget},
+    model::{GroupResource, ResourceType, Scope},
+};
 
 /// Asks kube-apiserver, each question with a deadline.
 #[derive(Clone)]
@@ -42,6 +45,49 @@ impl Lookups {
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self(client)
+    }
+
+    /// A client of the cluster that a kubeconfig or the environment names, and the namespace of its context.
+    ///
+    /// # Errors
+    /// When no client can be configured.
+    pub async fn connect(
+        kubeconfig: Option<&PathBuf>,
+        context: Option<&str>,
+    ) -> Result<(Self, String), ClusterError> {
+        let (client, namespace) = options::terminal(kubeconfig, context).await?;
+        Ok((Self(client), namespace))
+    }
+
+    /// The resource of a kind, of the API that serves it.
+    ///
+    /// # Errors
+    /// When kube-apiserver does not tell, with status 404 when it has no such kind.
+    pub async fn resource(&self, object: &Described) -> Result<ResourceType, LookupError> {
+        let (group, version) = object.api_version.rsplit_once('/').unwrap_or(("", &object.api_version));
+        let version = if version.is_empty() { "v1" } else { version };
+        let path =
+            if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let message = format!("the cluster has no kind {} in {}", object.kind, path.trim_start_matches('/'));
+        let none = || LookupError { code: 404, message };
+        let list = match self.get(&path).await {
+            Ok(list) => list,
+            Err(error) if error.code == 404 => return Err(none()),
+            Err(error) => return Err(error),
+        };
+        resource_of(&list, (group, version), &object.kind).ok_or_else(none)
+    }
+
+    /// What `custom.metrics.k8s.io` has at a path below its version; the newer version first.
+    ///
+    /// # Errors
+    /// When it has nothing there.
+    pub async fn custom(&self, path: &str) -> Result<Value, LookupError> {
+        let at = |version: &str| format!("/apis/custom.metrics.k8s.io/{version}/{path}");
+        match self.get(&at("v1beta2")).await {
+            Err(error) if error.is_not_served() => self.get(&at("v1beta1")).await,
+            answer => answer,
+        }
     }
 
     /// The JSON at a path.
@@ -101,6 +147,28 @@ impl Lookups {
     }
 }
 
+fn resource_of(list: &Value, (group, version): (&str, &str), kind: &str) -> Option<ResourceType> {
+    let resources = list.pointer("/resources")?.as_array()?;
+    let is_it = |resource: &&Value| text(resource, "/kind") == kind && !text(resource, "/name").contains('/');
+    let resource = resources.iter().find(is_it)?;
+    let namespaced = resource.pointer("/namespaced") == Some(&Value::Bool(true));
+    Some(ResourceType {
+        resource: GroupResource::new(group, text(resource, "/name")),
+        version: version.into(),
+        kind: kind.into(),
+        singular: text(resource, "/singularName").into(),
+        short_names: Vec::new(),
+        scope: if namespaced { Scope::Namespaced } else { Scope::Cluster },
+    })
+}
+
+/// A query string of the pairs that have a value.
+#[must_use]
+pub fn query(pairs: &[(&str, &str)]) -> String {
+    let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+}
+
 fn attributes(reading: &Reading<'_>) -> Value {
     let Reading { group, namespace, resource, metric } = reading;
     match group {
@@ -143,6 +211,11 @@ fn text(value: &Value, pointer: &str) -> String {
 }
 
 impl LookupError {
+    /// Whether there is no such API, or no such version of it.
+    fn is_not_served(&self) -> bool {
+        self.code == 404 && self.message.contains("could not find the requested resource")
+    }
+
     fn of(error: &kube::Error) -> Self {
         let code = match error {
             kube::Error::Api(status) => status.code,

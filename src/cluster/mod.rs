@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use health::WatchStatus;
 pub use hpas::KnownHpas;
-pub use lookups::{LookupError, Lookups, Reading};
+pub use lookups::{LookupError, Lookups, Reading, query};
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
 pub use pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};

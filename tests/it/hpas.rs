@@ -25,10 +25,11 @@ use crate::{
     world,
 };
 
-const HPAS: &str = "horizontalpodautoscalers.autoscaling";
-const SCALE: &str = "/apis/apps/v1/namespaces/default/deployments/web/scale";
-const APISERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta2.custom.metrics.k8s.io";
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+pub(crate) const HPAS: &str = "horizontalpodautoscalers.autoscaling";
+pub(crate) const SCALE: &str = "/apis/apps/v1/namespaces/default/deployments/web/scale";
+pub(crate) const APISERVICE: &str =
+    "/apis/apiregistration.k8s.io/v1/apiservices/v1beta2.custom.metrics.k8s.io";
+pub(crate) const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
 /// A cluster with HPA `default/web` on `requests_per_second` of three pods, and all that it needs.
 struct Pages {
@@ -105,17 +106,17 @@ impl Pages {
     }
 }
 
-fn service(namespace: &str, available: &str) -> Value {
+pub(crate) fn service(namespace: &str, available: &str) -> Value {
     json!({ "spec": { "service": { "namespace": namespace, "name": "custom-metrics-apiserver" } },
         "status": { "conditions": [{ "type": "Available", "status": available, "reason": "R", "message": "M" }] } })
 }
 
-fn not_found(resource: &str) -> Value {
+pub(crate) fn not_found(resource: &str) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound",
         "message": format!("{resource} not found") })
 }
 
-fn hpa(name: &str, metric: &str) -> Value {
+pub(crate) fn hpa(name: &str, metric: &str) -> Value {
     let mut hpa = object("default", name, "");
     hpa["spec"] = json!({
         "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },

@@ -17,6 +17,7 @@ mod api_hostile;
 mod auth;
 mod browser;
 mod cluster;
+mod explain;
 mod external;
 mod hpas;
 mod replay;
