@@ -15,6 +15,10 @@ pub mod exposition;
 
 pub mod store;
 
+pub mod notice;
+
+pub mod kubernetes;
+
 pub mod cluster;
 
 pub mod write;

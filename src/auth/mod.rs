@@ -49,6 +49,7 @@ pub use user::User;
 use paths::AllowedPaths;
 use rules::{Rules, access_lifetime, token_lifetime};
 use verdicts::{Origin, Verdicts};
+use watch::TrustWatch;
 
 /// Authentication and authorization of requests. Cheap to clone.
 #[derive(Clone)]
@@ -99,7 +100,9 @@ pub struct TrustStatus {
 
 struct Delegated {
     trust: ArcSwap<Trusted>,
+    /// Why the ConfigMap as it is cannot be used.
     problem: ArcSwap<Option<String>>,
+    trust_watch: TrustWatch,
     reviews: Arc<dyn Reviews>,
     tokens: Arc<Verdicts<TokenDigest, TokenVerdict>>,
     token_reviews: Arc<Semaphore>,
@@ -219,7 +222,8 @@ impl Auth {
     #[must_use]
     pub fn trust_status(&self) -> Option<TrustStatus> {
         let delegated = self.0.as_ref()?;
-        let problem = delegated.problem.load().as_ref().clone();
+        let unusable = delegated.problem.load().as_ref().clone();
+        let problem = unusable.or_else(|| delegated.trust_watch.problem());
         Some(TrustStatus { generation: delegated.trust.load().generation, problem })
     }
 
@@ -237,6 +241,7 @@ impl Delegated {
         Self {
             trust: ArcSwap::from_pointee(Trusted { generation: 1, trust }),
             problem: ArcSwap::from_pointee(None),
+            trust_watch: TrustWatch::default(),
             reviews,
             tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
             token_reviews: Arc::new(Semaphore::new(TOKEN_REVIEWS)),
@@ -342,13 +347,21 @@ impl Delegated {
         self.trust.store(Arc::new(Trusted { generation, trust }));
     }
 
-    /// Records a problem; true when it is news.
-    fn report(&self, problem: Option<String>) -> bool {
-        let news = **self.problem.load() != problem;
-        if news {
-            self.problem.store(Arc::new(problem));
+    /// Records why the ConfigMap cannot be used, or that it can, and logs what is new of it.
+    fn report(&self, problem: Option<String>) {
+        if **self.problem.load() == problem {
+            return;
         }
-        news
+        match &problem {
+            Some(problem) => {
+                tracing::warn!(
+                    problem,
+                    "still trusting the certificate authorities that were loaded before"
+                );
+            }
+            None => tracing::info!("the ConfigMap of the certificate authorities can be used again"),
+        }
+        self.problem.store(Arc::new(problem));
     }
 }
 

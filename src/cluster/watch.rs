@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::{Pacing, health::Health};
+use crate::kubernetes::root_cause;
 
 /// Where the objects of a watch go.
 pub(super) trait Sink: Send {
@@ -150,20 +151,6 @@ fn status(error: &watcher::Error) -> Option<&kube::core::Status> {
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status)) => Some(status),
         InitialListFailed(_) | WatchStartFailed(_) | WatchFailed(_) | NoResourceVersion => None,
-    }
-}
-
-/// What an error says in the end: the message of the Kubernetes `Status`, or the innermost cause, since kube's
-/// layers repeat each other.
-pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let status = innermost.downcast_ref::<Box<kube::core::Status>>().map(|boxed| &**boxed);
-    match status.or_else(|| innermost.downcast_ref()) {
-        Some(status) => status.message.clone(),
-        None => innermost.to_string(),
     }
 }
 

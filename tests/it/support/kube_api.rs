@@ -81,6 +81,7 @@ struct Resource {
     kind: String,
     short: Vec<String>,
     namespaced: bool,
+    verbs: &'static [&'static str],
     /// By namespace and name.
     objects: BTreeMap<(String, String), Value>,
     history: Vec<(u64, Value)>,
@@ -124,7 +125,18 @@ impl KubeApi {
 
     /// Adds a namespaced resource, as the creation of a CRD does.
     pub(crate) fn serve(&self, group: &str, version: &str, plural: &str, kind: &str) {
-        self.script.lock().resources.push(Resource::new(group, version, plural, kind, ""));
+        self.serve_as(group, version, plural, kind, "");
+    }
+
+    /// The same with short names, separated by blanks.
+    pub(crate) fn serve_as(&self, group: &str, version: &str, plural: &str, kind: &str, short: &str) {
+        self.script.lock().resources.push(Resource::new(group, version, plural, kind, short));
+    }
+
+    /// Adds a resource that can only be created, as a review is.
+    pub(crate) fn serve_unwatchable(&self, group: &str, version: &str, plural: &str, kind: &str, short: &str) {
+        let resource = Resource::new(group, version, plural, kind, short);
+        self.script.lock().resources.push(Resource { verbs: &["create"], ..resource });
     }
 
     /// Takes a resource from discovery, as the deletion of a CRD does.
@@ -434,6 +446,7 @@ impl Resource {
             kind: kind.into(),
             short: short.split_whitespace().map(str::to_owned).collect(),
             namespaced: true,
+            verbs: &VERBS,
             objects: BTreeMap::new(),
             history: Vec::new(),
             forgotten: 0,
@@ -453,7 +466,7 @@ impl Resource {
 
     fn discovered(&self) -> Value {
         json!({
-            "resource": self.plural, "singularResource": self.kind.to_lowercase(), "verbs": VERBS,
+            "resource": self.plural, "singularResource": self.kind.to_lowercase(), "verbs": self.verbs,
             "scope": if self.namespaced { "Namespaced" } else { "Cluster" }, "shortNames": self.short,
             "responseKind": {"group": self.group, "version": self.version, "kind": self.kind},
         })
@@ -461,7 +474,7 @@ impl Resource {
 
     fn listed(&self) -> Value {
         json!({
-            "name": self.plural, "singularName": self.kind.to_lowercase(), "verbs": VERBS,
+            "name": self.plural, "singularName": self.kind.to_lowercase(), "verbs": self.verbs,
             "namespaced": self.namespaced, "shortNames": self.short, "kind": self.kind,
         })
     }
