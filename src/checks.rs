@@ -8,7 +8,6 @@ use std::sync::{
 use crate::{
     api::{Check, CheckScope, Checks},
     cluster::Cluster,
-    serve::ServingCertificate,
 };
 
 /// The named checks of the whole adapter.
@@ -17,15 +16,15 @@ pub struct Readiness(Arc<Inner>);
 
 struct Inner {
     cluster: Cluster,
-    certificate: Arc<ServingCertificate>,
     shutting_down: AtomicBool,
 }
 
 impl Readiness {
-    /// Checks of these parts.
+    /// Checks of these parts. The certificate is none of them: where kube-apiserver does not verify it, one that has
+    /// expired harms nobody, and where it does, kube-apiserver says so itself; the write port works either way.
     #[must_use]
-    pub fn new(cluster: Cluster, certificate: Arc<ServingCertificate>) -> Self {
-        Self(Arc::new(Inner { cluster, certificate, shutting_down: AtomicBool::new(false) }))
+    pub fn new(cluster: Cluster) -> Self {
+        Self(Arc::new(Inner { cluster, shutting_down: AtomicBool::new(false) }))
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -56,16 +55,9 @@ impl Readiness {
 impl Inner {
     fn list(&self) -> Vec<Check> {
         let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
-        checks.push(self.certificate_check());
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
         checks
-    }
-
-    fn certificate_check(&self) -> Check {
-        let status = self.certificate.status();
-        let expired = status.not_after <= jiff::Timestamp::now();
-        ready("serving-certificate", expired.then(|| format!("it expired at {}", status.not_after)))
     }
 }
 

@@ -35,7 +35,7 @@ impl Parts {
         let cluster = connect(config, &store, background).await?;
         let auth = authority(config, &cluster, metrics, background).await?;
         let certificate = certificate(config).await?;
-        let readiness = Readiness::new(cluster.clone(), certificate.clone());
+        let readiness = Readiness::new(cluster.clone());
         Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
     }
 

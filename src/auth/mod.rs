@@ -46,6 +46,7 @@ pub use review::{
 pub use trust::{Trust, TrustError};
 pub use user::User;
 
+use observe::ReviewLog;
 use paths::AllowedPaths;
 use rules::{Rules, access_lifetime, token_lifetime};
 use verdicts::{Origin, Verdicts};
@@ -110,6 +111,7 @@ struct Delegated {
     access: Arc<Verdicts<Question, AccessVerdict>>,
     allowed_paths: AllowedPaths,
     observer: Arc<dyn Observer>,
+    review_log: Arc<ReviewLog>,
 }
 
 struct Trusted {
@@ -179,7 +181,8 @@ impl Auth {
     /// front proxy's own certificate without a user in the headers. `X-Remote-*` without that certificate is ignored.
     ///
     /// # Errors
-    /// Credentials were given and none of them counts: answer 401. [`AuthenticationError::Crowded`] when the token is
+    /// Credentials were given and none of them counts: answer 401. [`AuthenticationError::ReviewFailed`] when nobody
+    /// could say whose the token is: answer 500. [`AuthenticationError::Crowded`] when the token is
     /// not known and too many others are being asked about: answer 429.
     pub async fn authenticate(
         &self,
@@ -249,6 +252,7 @@ impl Delegated {
             access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
             allowed_paths: rules.allowed_paths,
             observer,
+            review_log: Arc::default(),
         }
     }
 
@@ -296,7 +300,7 @@ impl Delegated {
     fn token_call(&self, token: BearerToken) -> Result<TokenCall, AuthenticationError> {
         let permit = Arc::clone(&self.token_reviews).try_acquire_owned();
         let permit = permit.map_err(|_| AuthenticationError::Crowded(TOKEN_REVIEWS))?;
-        let call = observe::timed(ReviewKind::Token, &self.observer, self.reviews.token(token));
+        let call = observe::timed(ReviewKind::Token, &self.observer, &self.review_log, self.reviews.token(token));
         Ok(Box::pin(async move {
             let _permit = permit;
             call.await
@@ -334,34 +338,12 @@ impl Delegated {
         let counted =
             question.user.is_anonymous().then(|| Arc::clone(&self.anonymous_reviews).try_acquire_owned());
         let permit = counted.transpose().map_err(|_| AuthorizationError::Crowded(ANONYMOUS_REVIEWS))?;
-        let call = observe::timed(ReviewKind::Access, &self.observer, self.reviews.access(question));
+        let call = self.reviews.access(question);
+        let call = observe::timed(ReviewKind::Access, &self.observer, &self.review_log, call);
         Ok(Box::pin(async move {
             let _permit = permit;
             call.await
         }))
-    }
-
-    /// Trusts other authorities from now on.
-    fn trust(&self, trust: Trust) {
-        let generation = self.trust.load().generation + 1;
-        self.trust.store(Arc::new(Trusted { generation, trust }));
-    }
-
-    /// Records why the ConfigMap cannot be used, or that it can, and logs what is new of it.
-    fn report(&self, problem: Option<String>) {
-        if **self.problem.load() == problem {
-            return;
-        }
-        match &problem {
-            Some(problem) => {
-                tracing::warn!(
-                    problem,
-                    "still trusting the certificate authorities that were loaded before"
-                );
-            }
-            None => tracing::info!("the ConfigMap of the certificate authorities can be used again"),
-        }
-        self.problem.store(Arc::new(problem));
     }
 }
 

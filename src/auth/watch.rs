@@ -7,16 +7,13 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event, watcher},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AuthError, Delegated, Trust};
+use super::{AuthError, Delegated, Trust, Trusted};
 use crate::{
-    kubernetes::{Class, root_cause, telling_of_opened_watches},
+    kubernetes::{Backoff, Class, root_cause, telling_of_opened_watches},
     notice::Incident,
 };
 
@@ -54,7 +51,8 @@ pub(super) async fn follow(client: Client, delegated: Arc<Delegated>, mut data: 
     let client = telling_of_opened_watches(client, Arc::new(move || opened.trust_watch.works()));
     let api: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
     let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);
-    let mut events = pin!(watcher(api, config).default_backoff());
+    let mut events = pin!(watcher(api, config));
+    let mut backoff = Backoff::new(FIRST_DELAY, LAST_DELAY);
     let mut listed = None;
     while let Some(event) = events.next().await {
         match event {
@@ -64,7 +62,10 @@ pub(super) async fn follow(client: Client, delegated: Arc<Delegated>, mut data: 
                     delegated.report(apply(&delegated, &mut data, now));
                 }
             }
-            Err(error) => delegated.trust_watch.fails(&Problem::of(&error)),
+            Err(error) => {
+                delegated.trust_watch.fails(&Problem::of(&error));
+                sleep(backoff.pause()).await;
+            }
         }
     }
 }
@@ -97,6 +98,31 @@ fn apply(delegated: &Delegated, data: &mut ConfigMapData, now: Option<ConfigMapD
             None
         }
         Err(error) => Some(format!("ConfigMap {NAMESPACE}/{NAME} cannot be used: {error}")),
+    }
+}
+
+impl Delegated {
+    /// Trusts other authorities from now on.
+    fn trust(&self, trust: Trust) {
+        let generation = self.trust.load().generation + 1;
+        self.trust.store(Arc::new(Trusted { generation, trust }));
+    }
+
+    /// Records why the ConfigMap cannot be used, or that it can, and logs what is new of it.
+    fn report(&self, problem: Option<String>) {
+        if **self.problem.load() == problem {
+            return;
+        }
+        match &problem {
+            Some(problem) => {
+                tracing::warn!(
+                    problem,
+                    "still trusting the certificate authorities that were loaded before"
+                );
+            }
+            None => tracing::info!("the ConfigMap of the certificate authorities can be used again"),
+        }
+        self.problem.store(Arc::new(problem));
     }
 }
 

@@ -18,8 +18,8 @@ use tokio::{
 
 use super::{GroupNames, Resources, UnknownResource, discovery};
 use crate::{
-    cluster::{Pacing, watch::Backoff},
-    kubernetes::root_cause,
+    cluster::Pacing,
+    kubernetes::{Backoff, root_cause},
     model::{GroupResource, ResourceType},
 };
 
