@@ -51,7 +51,8 @@ impl Incident {
 impl State {
     fn pay(&mut self, now: Instant) -> bool {
         let refilled = *self.refilled.get_or_insert(now);
-        let earned = u32::try_from(now.duration_since(refilled).as_secs() / GAP.as_secs()).unwrap_or(u32::MAX);
+        let earned =
+            u32::try_from(now.duration_since(refilled).as_secs() / GAP.as_secs()).unwrap_or(u32::MAX);
         if earned > 0 {
             self.spent = self.spent.saturating_sub(earned);
             self.refilled = Some(refilled + GAP.saturating_mul(earned));

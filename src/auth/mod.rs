@@ -300,7 +300,8 @@ impl Delegated {
     fn token_call(&self, token: BearerToken) -> Result<TokenCall, AuthenticationError> {
         let permit = Arc::clone(&self.token_reviews).try_acquire_owned();
         let permit = permit.map_err(|_| AuthenticationError::Crowded(TOKEN_REVIEWS))?;
-        let call = observe::timed(ReviewKind::Token, &self.observer, &self.review_log, self.reviews.token(token));
+        let call =
+            observe::timed(ReviewKind::Token, &self.observer, &self.review_log, self.reviews.token(token));
         Ok(Box::pin(async move {
             let _permit = permit;
             call.await

@@ -79,7 +79,9 @@ impl ReviewLog {
 fn remedy(failure: ReviewFailure) -> &'static str {
     match failure {
         ReviewFailure::Refused => "bind ClusterRole system:auth-delegator to the adapter's service account",
-        ReviewFailure::Unavailable => "look at kube-apiserver's log and at the cluster's authorization webhooks",
+        ReviewFailure::Unavailable => {
+            "look at kube-apiserver's log and at the cluster's authorization webhooks"
+        }
         ReviewFailure::Unreachable | ReviewFailure::Timeout => "look at kube-apiserver and the network to it",
         ReviewFailure::Malformed => "look at the server of the kubeconfig and the proxies before it",
     }

@@ -115,10 +115,7 @@ impl Delegated {
         }
         match &problem {
             Some(problem) => {
-                tracing::warn!(
-                    problem,
-                    "still trusting the certificate authorities that were loaded before"
-                );
+                tracing::warn!(problem, "still trusting the certificate authorities that were loaded before");
             }
             None => tracing::info!("the ConfigMap of the certificate authorities can be used again"),
         }

@@ -97,7 +97,10 @@ mod tests {
     fn a_status_says_its_class_and_message_and_a_broken_connection_its_last_cause() {
         let status = Status::failure("pods is forbidden: no", "Forbidden").with_code(403);
         let error = kube::Error::Api(status.boxed());
-        assert_eq!((Class::of(&error), root_cause(&error).as_str()), (Class::Forbidden, "pods is forbidden: no"));
+        assert_eq!(
+            (Class::of(&error), root_cause(&error).as_str()),
+            (Class::Forbidden, "pods is forbidden: no")
+        );
         let refused = std::io::Error::new(std::io::ErrorKind::TimedOut, "too late");
         let error = kube::Error::Service(Box::new(refused));
         assert_eq!((Class::of(&error), root_cause(&error).as_str()), (Class::Timeout, "too late"));

@@ -381,7 +381,8 @@ async fn the_right_to_watch_the_config_map_that_is_taken_away_is_named_in_the_lo
 #[tokio::test]
 async fn a_quiet_watch_of_the_config_map_ends_before_the_client_takes_it_for_dead() {
     let world = World::start().await;
-    let asked = || world.kube.config_map_queries().into_iter().find_map(|query| query.get("timeoutSeconds").cloned());
+    let asked =
+        || world.kube.config_map_queries().into_iter().find_map(|query| query.get("timeoutSeconds").cloned());
     let seconds = seen("the watch is asked for", asked).await;
     assert!(seconds.parse::<u32>().unwrap() < 75, "{seconds}");
 }
@@ -413,12 +414,16 @@ async fn a_token_that_nobody_could_review_is_no_bad_token() {
     let auth = delegated(&kube, AuthSettings::default(), &shutdown).await.unwrap();
     let api = api_with(Cluster::new(), store(Vec::new()), auth, api::Limits::default());
     let read = || {
-        let request = Request::get(path("namespaces/default/pods/web/load")).header("authorization", "Bearer good");
+        let request =
+            Request::get(path("namespaces/default/pods/web/load")).header("authorization", "Bearer good");
         send(&api, request.body(Body::empty()).unwrap())
     };
     kube.script(|_| (403, json!("tokenreviews is forbidden")));
     let message = read().await.failure(500);
-    assert!(message.ends_with("the bearer token could not be reviewed: tokenreviews is forbidden"), "{message}");
+    assert!(
+        message.ends_with("the bearer token could not be reviewed: tokenreviews is forbidden"),
+        "{message}"
+    );
     kube.stop().await;
     let message = read().await.failure(500);
     assert!(message.contains("the bearer token could not be reviewed: "), "{message}");

@@ -153,7 +153,8 @@ impl Discovery {
 
     fn list(&self, catalog: &Catalog) -> Result<Listing, EncodeError> {
         let listed = listed(catalog, self.max_metrics, |name| self.cluster.is_resource_name(name));
-        let custom = listed.custom.iter().map(|(of, metric)| Resource::of(of, metric, self.is_namespaced(of)));
+        let custom =
+            listed.custom.iter().map(|(of, metric)| Resource::of(of, metric, self.is_namespaced(of)));
         let metrics = Metrics {
             custom: shown(Group::Custom, custom.collect(), catalog.metrics.len()),
             external: shown(
@@ -214,9 +215,10 @@ pub fn listed<'c>(
     is_resource_name: impl Fn(&str) -> bool,
 ) -> Listed<'c> {
     let name = |metric: &MetricName| metric.as_str().len();
-    let lengths = catalog.metrics.iter().map(|(of, metric)| {
-        of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric)
-    });
+    let lengths = catalog
+        .metrics
+        .iter()
+        .map(|(of, metric)| of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric));
     let custom = catalog.metrics.get(..fitting(max_metrics, lengths)).unwrap_or_default();
     let (hidden, mut external): (Vec<_>, Vec<_>) =
         catalog.external.iter().partition(|metric| is_resource_name(metric.as_str()));

@@ -70,7 +70,8 @@ impl Resources {
     /// Whether a client such as kubectl takes `name` for a resource of the cluster.
     pub(super) fn is_taken(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        self.names.contains_key(name.as_str()) || self.taken.values().any(|names| names.contains(name.as_str()))
+        self.names.contains_key(name.as_str())
+            || self.taken.values().any(|names| names.contains(name.as_str()))
     }
 
     pub(super) fn taken(&self) -> &GroupNames {

@@ -142,7 +142,8 @@ async fn every_name_that_a_client_takes_for_a_resource_is_known_also_of_those_th
         api.serve("external.metrics.k8s.io", "v1beta1", "orders", "ExternalMetricValueList");
         api.serve_unwatchable("example.io", "v1", "reports", "Report", "rp");
         let followed = Followed::ready(&api).await;
-        for name in ["pods", "pod", "Pod", "PO", "deployments.apps", "podmetrics", "reports", "report", "rp"] {
+        for name in ["pods", "pod", "Pod", "PO", "deployments.apps", "podmetrics", "reports", "report", "rp"]
+        {
             assert!(followed.cluster.is_resource_name(name), "{name}, {aggregated}");
         }
         for name in ["queue", "orders", "metricvaluelist", "podz", "", "cronjobs"] {

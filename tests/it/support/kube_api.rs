@@ -134,7 +134,14 @@ impl KubeApi {
     }
 
     /// Adds a resource that can only be created, as a review is.
-    pub(crate) fn serve_unwatchable(&self, group: &str, version: &str, plural: &str, kind: &str, short: &str) {
+    pub(crate) fn serve_unwatchable(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        kind: &str,
+        short: &str,
+    ) {
         let resource = Resource::new(group, version, plural, kind, short);
         self.script.lock().resources.push(Resource { verbs: &["create"], ..resource });
     }

@@ -18,7 +18,8 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 impl Log {
     pub(crate) fn keep() -> Self {
         let written = Written::default();
-        let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(written.clone());
+        let lines =
+            tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(written.clone());
         let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(lines);
         Self { written, _guard: tracing::subscriber::set_default(subscriber) }
     }
