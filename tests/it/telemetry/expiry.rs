@@ -17,6 +17,7 @@ async fn an_expired_certificate_takes_away_neither_readiness_nor_writes() {
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let adapter = Process::start(&flags, &[]).await;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let ready =
         within("readyz", client.get(format!("http://{}/readyz", adapter.admin)).send()).await.unwrap();
