@@ -140,7 +140,9 @@ async fn every_name_that_a_client_takes_for_a_resource_is_known_also_of_those_th
         api.serve("metrics.k8s.io", "v1beta1", "pods", "PodMetrics");
         api.serve("custom.metrics.k8s.io", "v1beta2", "queue", "MetricValueList");
         api.serve("external.metrics.k8s.io", "v1beta1", "orders", "ExternalMetricValueList");
-        api.serve_unwatchable("example.io", "v1", "reports", "Report", "rp");
+        api.serve("example.io", "v1", "reports", "Report");
+        api.shorten("reports.example.io", "rp");
+        api.make_unwatchable("reports.example.io");
         let followed = Followed::ready(&api).await;
         for name in ["pods", "pod", "Pod", "PO", "deployments.apps", "podmetrics", "reports", "report", "rp"]
         {
@@ -159,7 +161,8 @@ async fn the_names_of_a_crd_are_taken_once_it_is_there_and_stay_so_while_its_gro
     let followed = Followed::ready(&api).await;
     let before = followed.cluster.names_generation();
     assert!(!followed.cluster.is_resource_name("wd"));
-    api.serve_as("example.io", "v1", "widgets", "Widget", "wd");
+    api.serve("example.io", "v1", "widgets", "Widget");
+    api.shorten("widgets.example.io", "wd");
     followed.cluster.resolve_fresh("widgets").await.unwrap();
     assert!(followed.cluster.is_resource_name("wd"));
     let known = followed.cluster.names_generation();

@@ -125,25 +125,17 @@ impl KubeApi {
 
     /// Adds a namespaced resource, as the creation of a CRD does.
     pub(crate) fn serve(&self, group: &str, version: &str, plural: &str, kind: &str) {
-        self.serve_as(group, version, plural, kind, "");
+        self.script.lock().resources.push(Resource::new(group, version, plural, kind, ""));
     }
 
-    /// The same with short names, separated by blanks.
-    pub(crate) fn serve_as(&self, group: &str, version: &str, plural: &str, kind: &str, short: &str) {
-        self.script.lock().resources.push(Resource::new(group, version, plural, kind, short));
+    /// Gives a resource a short name.
+    pub(crate) fn shorten(&self, resource: &str, short: &str) {
+        self.script.lock().resource(resource).short.push(short.to_owned());
     }
 
-    /// Adds a resource that can only be created, as a review is.
-    pub(crate) fn serve_unwatchable(
-        &self,
-        group: &str,
-        version: &str,
-        plural: &str,
-        kind: &str,
-        short: &str,
-    ) {
-        let resource = Resource::new(group, version, plural, kind, short);
-        self.script.lock().resources.push(Resource { verbs: &["create"], ..resource });
+    /// Lets a resource only be created, as a review is.
+    pub(crate) fn make_unwatchable(&self, resource: &str) {
+        self.script.lock().resource(resource).verbs = &["create"];
     }
 
     /// Takes a resource from discovery, as the deletion of a CRD does.
