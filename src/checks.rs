@@ -1,9 +1,11 @@
 //! What readiness is made of, by name.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+
+use tokio::sync::watch;
 
 use crate::{
     api::{Check, CheckScope, Checks},
@@ -11,20 +13,32 @@ use crate::{
 };
 
 /// The named checks of the whole adapter.
-#[derive(Clone)]
+///
+/// While the adapter starts there is one check, `startup`, which fails with the reason for the wait.
+#[derive(Clone, Default)]
 pub struct Readiness(Arc<Inner>);
 
+#[derive(Default)]
 struct Inner {
-    cluster: Cluster,
+    /// Why the start goes on, while it does.
+    waiting: watch::Sender<Option<String>>,
+    cluster: OnceLock<Cluster>,
     shutting_down: AtomicBool,
 }
 
 impl Readiness {
-    /// Checks of these parts. The certificate is none of them: where kube-apiserver does not verify it, one that has
-    /// expired harms nobody, and where it does, kube-apiserver says so itself; the write port works either way.
+    /// Where the start says why it has to wait.
     #[must_use]
-    pub fn new(cluster: Cluster) -> Self {
-        Self(Arc::new(Inner { cluster, shutting_down: AtomicBool::new(false) }))
+    pub fn waiting(&self) -> watch::Sender<Option<String>> {
+        self.0.waiting.clone()
+    }
+
+    /// The start is over: from now on the checks are those of the cluster. The certificate has none: where
+    /// kube-apiserver does not verify it, one that has expired harms nobody, and where it does, kube-apiserver says
+    /// so itself; the write port works either way.
+    pub fn built(&self, cluster: Cluster) {
+        // Built once: a second set would be ignored.
+        let _ = self.0.cluster.set(cluster);
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -54,10 +68,16 @@ impl Readiness {
 
 impl Inner {
     fn list(&self) -> Vec<Check> {
-        let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
+        let cluster = |cluster: &Cluster| cluster.checks().into_iter().map(Check::from).collect();
+        let mut checks = self.cluster.get().map_or_else(|| vec![self.starting()], cluster);
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
         checks
+    }
+
+    fn starting(&self) -> Check {
+        let reason = self.waiting.borrow().clone();
+        ready("startup", Some(reason.unwrap_or_else(|| "the adapter is starting".to_owned())))
     }
 }
 

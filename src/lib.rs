@@ -41,6 +41,8 @@ pub mod config;
 
 pub mod telemetry;
 
+pub mod runtime;
+
 pub mod shutdown;
 
 pub mod app;

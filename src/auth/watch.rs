@@ -1,17 +1,17 @@
 //! Loads and follows ConfigMap `kube-system/extension-apiserver-authentication`.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, error::Error as _, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client,
+    Api,
     runtime::watcher::{self, Event, watcher},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AuthError, Delegated, Trust, Trusted};
+use super::{AuthError, AuthKube, Delegated, Trust, Trusted};
 use crate::{
     kubernetes::{Backoff, Class, root_cause, telling_of_opened_watches},
     notice::Incident,
@@ -21,24 +21,30 @@ type ConfigMapData = BTreeMap<String, String>;
 
 /// The ConfigMap's data. A kube-apiserver that is not there yet, and RBAC rules that are applied a moment after the
 /// Deployment, are waited for.
-pub(super) async fn load(client: &Client, deadline: Duration) -> Result<ConfigMapData, AuthError> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+pub(super) async fn load(kube: &AuthKube, deadline: Duration) -> Result<ConfigMapData, AuthError> {
+    let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), NAMESPACE);
     let started = Instant::now();
     let incident = Incident::default();
     let mut delay = FIRST_DELAY;
     loop {
         let problem = match timeout(CALL_DEADLINE, api.get(NAME)).await {
-            Ok(Ok(config_map)) => return Ok(config_map.data.unwrap_or_default()),
-            Ok(Err(error)) => Problem::of(&error),
-            Err(_) => Problem { text: "no answer".to_owned(), class: Class::Timeout },
+            Ok(Ok(config_map)) => {
+                kube.waiting.send_replace(None);
+                return Ok(config_map.data.unwrap_or_default());
+            }
+            Ok(Err(error)) => Problem::of(&error, &kube.server),
+            Err(_) => Problem::silence(&kube.server),
         };
+        let hint = problem.hint();
         if started.elapsed() + delay >= deadline {
-            let hint = problem.hint();
-            return Err(AuthError::Load { waited: started.elapsed(), problem: problem.text, hint });
+            let waited = Duration::from_secs(started.elapsed().as_secs());
+            return Err(AuthError::Load { waited, problem: problem.text, hint });
         }
         if incident.fails(problem.class.as_str()) {
             problem.warn("waiting for ConfigMap kube-system/extension-apiserver-authentication");
         }
+        let text = &problem.text;
+        kube.waiting.send_replace(Some(format!("waiting for ConfigMap {NAMESPACE}/{NAME}: {text}{hint}")));
         sleep(delay).await;
         delay = (delay * 2).min(LAST_DELAY);
     }
@@ -46,7 +52,8 @@ pub(super) async fn load(client: &Client, deadline: Duration) -> Result<ConfigMa
 
 /// Follows the ConfigMap for ever: what it says is trusted at once; what cannot be used is reported, and the trust
 /// from before stays in force. The problem ends with its cause: with a list, an event, or a watch that is resumed.
-pub(super) async fn follow(client: Client, delegated: Arc<Delegated>, mut data: ConfigMapData) {
+pub(super) async fn follow(kube: AuthKube, delegated: Arc<Delegated>, mut data: ConfigMapData) {
+    let AuthKube { client, server, .. } = kube;
     let opened = delegated.clone();
     let client = telling_of_opened_watches(client, Arc::new(move || opened.trust_watch.works()));
     let api: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
@@ -63,7 +70,7 @@ pub(super) async fn follow(client: Client, delegated: Arc<Delegated>, mut data: 
                 }
             }
             Err(error) => {
-                delegated.trust_watch.fails(&Problem::of(&error));
+                delegated.trust_watch.fails(&Problem::of_watch(&error, &server));
                 sleep(backoff.pause()).await;
             }
         }
@@ -164,8 +171,27 @@ struct Problem {
 }
 
 impl Problem {
-    fn of(error: &(dyn std::error::Error + 'static)) -> Self {
-        Self { text: root_cause(error), class: Class::of(error) }
+    fn of(error: &kube::Error, server: &str) -> Self {
+        let text = match error {
+            kube::Error::Api(status) => status.message.clone(),
+            other => format!("no answer from kube-apiserver at {server}: {}", causes(other)),
+        };
+        Self { text, class: Class::of(error) }
+    }
+
+    fn of_watch(error: &watcher::Error, server: &str) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => Self::of(error, server),
+            other => Self { text: root_cause(other), class: Class::of(other) },
+        }
+    }
+
+    fn silence(server: &str) -> Self {
+        let seconds = CALL_DEADLINE.as_secs();
+        let text = format!("no answer from kube-apiserver at {server} within {seconds} s");
+        Self { text, class: Class::Timeout }
     }
 
     /// What to do about it; starts with a separator, or is empty.
@@ -174,6 +200,7 @@ impl Problem {
             Class::Forbidden => {
                 "; bind Role kube-system/extension-apiserver-authentication-reader to this service account"
             }
+            Class::Unreachable | Class::Timeout => UNREACHABLE,
             _ => "",
         }
     }
@@ -184,6 +211,17 @@ impl Problem {
     }
 }
 
+/// The errors under `error`, down to the cause. Its own text only says that a call failed.
+fn causes(error: &kube::Error) -> String {
+    let sources = std::iter::successors(error.source(), |cause| (*cause).source());
+    let mut texts: Vec<String> = sources.map(ToString::to_string).collect();
+    // A wrapper often repeats what it wraps.
+    texts.dedup_by(|inner, outer| outer.contains(inner.as_str()));
+    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}
+
+const UNREACHABLE: &str = "; check that this address answers from here, and that its certificate fits the kubeconfig or the \
+                           service account";
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 /// Shorter than the time that the client waits for a stream to bring something: a quiet watch has to end first.
