@@ -175,6 +175,17 @@ pub struct Values {
     #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", default_value_t = 10_000)]
     pub max_series_per_object: usize,
 
+    /// What one namespace may take of --max-series, --scrape-max-targets, --scrape-max-series and --scrape-max-bytes, in
+    /// percent of each; 100 is all. Cluster-scoped objects count as one namespace.
+    #[arg(
+        long,
+        env = "CMA_NAMESPACE_SHARE",
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(1..=100),
+        default_value_t = 25
+    )]
+    pub namespace_share: u8,
+
     /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
     #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", default_value_t = 1_000)]
     pub discovery_max_metrics: usize,
@@ -364,6 +375,15 @@ mod tests {
         assert_eq!(per_client(&[]), 1024);
         assert_eq!(per_client(&["--max-connections=2"]), 1);
         assert_eq!(per_client(&["--max-connections-per-client=4096"]), 4096);
+    }
+
+    #[test]
+    fn a_namespace_has_a_quarter_of_each_limit_unless_it_is_said_otherwise() {
+        let share =
+            |args: &[&str]| Config::from_args(args.to_vec()).map(|config| config.store.namespace_share);
+        assert_eq!(share(&[]).unwrap(), 25);
+        assert_eq!(share(&["--namespace-share=100"]).unwrap(), 100);
+        assert!(share(&["--namespace-share=0"]).is_err() && share(&["--namespace-share=101"]).is_err());
     }
 
     #[test]
