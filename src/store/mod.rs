@@ -35,7 +35,9 @@ pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use read::{Absence, Query};
 pub use room::Account;
-pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
+pub use scraped::{
+    Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+};
 pub use search::{Found, Search, Source, Stored};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};

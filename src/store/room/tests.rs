@@ -132,7 +132,7 @@ fn scrape(target: &Target, series: usize) -> Result<(), AppendError> {
     let mut shape = ShapeBuilder::default();
     (0..series).for_each(|n| _ = shape.add(&format!("g{n}"), SeriesKind::Gauge, []));
     let (shape, values) = (Arc::new(shape.build()), vec![1.0; series]);
-    target.append(Scrape { at: NOW, started: None, shape: &shape, values: &values, moved: None })
+    target.append(Scrape::new(NOW, &shape, &values))
 }
 
 fn read(store: &Store, namespace: &str, age: i64) -> Result<MetricValue, Absence> {
