@@ -1,6 +1,7 @@
 //! What scrapes bring in. A [`Target`] is one scraped port of an object; it keeps the scrapes of a little more than
 //! one window, and computes what is asked for when it is asked.
 
+mod books;
 mod derive;
 mod history;
 mod quantile;
@@ -23,9 +24,8 @@ use self::{
     rate::Span,
 };
 use super::{
-    Absence, Account, AppendError, Inner, LimitKind, Query, Store,
-    catalog::Listed,
-    room::{Age, Kept, Wish},
+    Absence, Account, AppendError, Query, Store,
+    room::{Age, Kept},
 };
 use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Tenant, Uid};
 
@@ -192,73 +192,6 @@ impl Drop for Target {
     }
 }
 
-impl Store {
-    /// Accounts for a target's new shape: there has to be room for two scrapes of what is new, for its rates.
-    fn reshape(&self, target: &Arc<Scraped>, old: Option<&Shape>, new: &Shape) -> Result<(), AppendError> {
-        let Inner { bytes, scraped, holders, .. } = &*self.0;
-        let old_len = old.map_or(0, Shape::len);
-        let more = new.len().saturating_sub(old_len);
-        let more_bytes = more.saturating_mul(2 * size_of::<f64>());
-        let wish = |budget, more| Wish { budget, target, more };
-        self.fit(wish(bytes, more_bytes), || bytes.check(&target.tenant, more_bytes))?;
-        self.fit(wish(scraped, more), || scraped.take(&target.tenant, more))?;
-        scraped.give_back(&target.tenant, old_len.saturating_sub(new.len()));
-        if old.is_none() {
-            holders.insert(target);
-        }
-        self.name(&target.options, old, new);
-        Ok(())
-    }
-
-    /// Puts what a history grew by on the books, cut to what is left, but never to less than two scrapes: an HPA
-    /// would be told for ever to wait for the next one. So targets that came when there was room can pass the limit
-    /// by one scrape each, nine bytes a series.
-    fn account(&self, tenant: &Tenant, before: usize, history: &mut History) {
-        let grew = |history: &History| history.bytes().saturating_sub(before);
-        while self.0.bytes.check(tenant, grew(history)).is_err() && history.forget_oldest() {}
-        let after = history.bytes();
-        self.0.scraped_bytes.recount(before, after);
-        self.0.bytes.recount(tenant, before, after);
-    }
-
-    fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
-        let listed = Listed::Under(options.object.resource.clone());
-        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
-        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
-        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
-    }
-
-    /// Takes a target out of its object and off the books; nothing if that was done already.
-    pub(super) fn detach(&self, scraped: &Arc<Scraped>) {
-        let subject = scraped.options.object.clone().into();
-        self.0.slots.change(&subject, |slot| slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped)));
-        if let Some(history) = scraped.history.write().take() {
-            self.release(scraped, &history);
-        }
-    }
-
-    /// Takes what a target holds from it, because `refusal` says that others need the room. A target that is being
-    /// scraped or read keeps it: waiting for it here could wait for ever.
-    pub(super) fn displace(&self, target: &Scraped, refusal: &AppendError) {
-        let Some(mut history) = target.history.try_write() else { return };
-        let Some(history) = history.take() else { return };
-        self.release(target, &history);
-        *target.error.lock() = Some(
-            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into(),
-        );
-    }
-
-    /// Takes a target off the books that has just lost its history.
-    fn release(&self, target: &Scraped, history: &History) {
-        self.0.holders.remove(target);
-        target.kept.lock().take();
-        self.0.scraped.give_back(&target.tenant, history.shape().len());
-        self.0.scraped_bytes.refund(history.bytes());
-        self.0.bytes.give_back(&target.tenant, history.bytes());
-        self.name(&target.options, Some(history.shape()), &Shape::default());
-    }
-}
-
 impl TargetOptions {
     fn span(&self) -> Span {
         let millis = |duration: SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8);
@@ -285,17 +218,6 @@ impl Scraped {
 
     pub(super) fn age(&self) -> &Age {
         &self.age
-    }
-
-    /// What is free of a limit when this target gives way; nothing while it is being read or scraped.
-    pub(super) fn holds(&self, kind: LimitKind) -> usize {
-        let Some(history) = self.history.try_read() else { return 0 };
-        let Some(history) = history.as_ref() else { return 0 };
-        match kind {
-            LimitKind::WrittenSeries => 0,
-            LimitKind::ScrapedSeries => history.shape().len(),
-            LimitKind::ScrapedBytes => history.bytes() + self.kept.lock().as_ref().map_or(0, Kept::own_bytes),
-        }
     }
 
     pub(super) fn uid(&self) -> &Uid {
