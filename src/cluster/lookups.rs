@@ -7,9 +7,10 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{options, options::ClusterError, watch::root_cause};
+use super::{options, options::ClusterError};
 use crate::{
     hpa::{Access, ApiService, Described, MetricsGroup, ScaleTarget},
+    kubernetes::root_cause,
     model::{GroupResource, ResourceType, Scope},
 };
 
