@@ -3,6 +3,8 @@
 //! Pages are plain HTML that needs no script and nothing from elsewhere; each has the same facts as JSON
 //! (`Accept: application/json`, or `?format=json`).
 
+mod chart;
+mod hpas;
 mod making;
 mod metrics;
 mod page;
@@ -22,7 +24,10 @@ use axum::{
 pub use metrics::{Page, metrics};
 pub use status::{Listener, Status, StatusCheck};
 
+use futures::future::BoxFuture;
+
 use crate::{
+    hpa::{Detail, Listing},
     scrape::{TargetCounts, TargetStatus},
     store::Store,
 };
@@ -37,6 +42,8 @@ pub struct Sources {
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
     /// How many targets there are of each health.
     pub counts: Arc<dyn Fn() -> TargetCounts + Send + Sync>,
+    /// The HPAs that read custom or external metrics.
+    pub hpas: Hpas,
     /// The adapter as it is now.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -60,10 +67,21 @@ impl FromRef<Pages> for Maker {
     }
 }
 
+/// How the pages look at HPAs.
+#[derive(Clone)]
+pub struct Hpas {
+    /// All of them, as they were a moment ago.
+    pub list: Arc<dyn Fn() -> Listing + Send + Sync>,
+    /// The one of a namespace and name, as it is now.
+    pub one: Arc<dyn Fn(String, String) -> BoxFuture<'static, Option<Detail>> + Send + Sync>,
+}
+
 /// The routes of the admin port.
 pub fn router(sources: Sources) -> Router {
     Router::new()
         .route("/", get(status::answer))
+        .route("/hpas", get(hpas::answer))
+        .route("/hpas/{namespace}/{name}", get(hpas::one))
         .route("/targets", get(targets::answer))
         .route("/series", get(series::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
@@ -82,6 +100,12 @@ fn wants_json(request: &Request) -> bool {
 /// The number that the query has under `name`.
 fn number(query: &str, name: &str) -> Option<usize> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?.1.parse().ok()
+}
+
+/// Whether the asker shows text: `curl`, which takes anything.
+fn wants_text(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    !accept.contains("text/html")
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {

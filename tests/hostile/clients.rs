@@ -1,6 +1,6 @@
 //! Clients that mean no good. Each is bounded, and ends by itself.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 use rustls::{
@@ -11,24 +11,22 @@ use rustls::{
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpSocket, TcpStream},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::PATIENCE;
 
-/// Opens so many connections from eight addresses, each with as much of a head as it takes; holds them for a while. Says
-/// how many began a head.
-pub(crate) async fn half_sent_heads(address: SocketAddr, connections: usize) -> usize {
+/// Opens so many connections from sixteen addresses, each with as much of a head as it takes. Gives back those that were
+/// taken.
+pub(crate) async fn half_sent_heads(address: SocketAddr, connections: usize) -> Vec<TlsStream<TcpStream>> {
     let opened = stream::iter(0..connections).map(|number| half_sent_head(address, number));
-    let open: Vec<_> = opened.buffer_unordered(32).filter_map(std::future::ready).collect().await;
-    sleep(HELD).await;
-    open.len()
+    opened.buffer_unordered(32).filter_map(std::future::ready).collect().await
 }
 
 async fn half_sent_head(address: SocketAddr, number: usize) -> Option<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4().unwrap();
-    let from = u8::try_from(2 + number % 8).unwrap();
+    let from = u8::try_from(2 + number % 16).unwrap();
     socket.bind(([127, 0, 0, from], 0).into()).unwrap();
     let head = async {
         let stream = socket.connect(address).await.ok()?;
@@ -74,11 +72,12 @@ pub(crate) async fn invented_paths(address: SocketAddr, paths: usize) -> usize {
     timeout(PATIENCE, answered).await.expect("all are answered")
 }
 
-/// So many readers of as many targets as one page has, each once. Says how many got it.
+/// So many readers of a page, each once; the first tenth ask for as much as one page has. Says how many got it.
 pub(crate) async fn readers_of_targets(address: SocketAddr, readers: usize) -> usize {
-    let read = stream::iter(0..readers).map(|_| async move {
+    let read = stream::iter(0..readers).map(|number| async move {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{address}/targets?format=json&limit=1000000");
+        let limit = if number < readers / 10 { "&limit=1000000" } else { "" };
+        let url = format!("http://{address}/targets?format=json{limit}");
         let page = client.get(url).send().await.ok()?.error_for_status().ok()?;
         page.bytes().await.ok()
     });
@@ -136,4 +135,3 @@ impl ServerCertVerifier for Anybody {
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-const HELD: Duration = Duration::from_secs(3);
