@@ -34,16 +34,17 @@ async fn half_sent_head(address: SocketAddr, number: usize) -> Option<TlsStream<
         let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.ok()?;
         stream.write_all(PREFACE).await.ok()?;
         // Closed by the adapter when it is too much: what was taken by then counts.
-        let _ = stream.write_all(&header_block()).await;
+        let fields = if number.is_multiple_of(2) { MOST_OF_A_LONG_HEAD } else { MOST_OF_A_SHORT_HEAD };
+        let _ = stream.write_all(&header_block(fields)).await;
         Some(stream)
     };
     timeout(PATIENCE, head).await.ok()?
 }
 
-/// Headers that never end: 250 KB in frames of 16 KiB, none of which is the last.
-fn header_block() -> Vec<u8> {
+/// Headers that never end, 4 KB each, in frames of 16 KiB, none of which is the last.
+fn header_block(count: usize) -> Vec<u8> {
     let mut fields = Vec::new();
-    for _ in 0..62 {
+    for _ in 0..count {
         // A field that is not indexed, of a new name of 3 bytes, and a value of 4,000 bytes.
         fields.extend_from_slice(b"\x00\x03x-y\x7f\xa1\x1e");
         fields.extend_from_slice(&[b'v'; 4_000]);
@@ -134,4 +135,8 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
+/// 250 KB: refused, unless a certificate is accepted.
+const MOST_OF_A_LONG_HEAD: usize = 62;
+/// 16 KB: within what strangers have, and so held.
+const MOST_OF_A_SHORT_HEAD: usize = 4;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
