@@ -112,12 +112,18 @@ impl Pods {
         self.generation.subscribe()
     }
 
-    pub(super) fn insert(&self, pod: Pod) {
+    /// The pod as it is known already, or `shown` if it is new or has changed.
+    pub(super) fn known_or(&self, shown: Pod) -> Arc<Pod> {
+        let known = self.pods.read().get(&shown.live.uid).filter(|known| ***known == shown).cloned();
+        known.unwrap_or_else(|| Arc::new(shown))
+    }
+
+    pub(super) fn insert(&self, pod: Arc<Pod>) {
         let uid = pod.live.uid.clone();
-        if self.pods.read().get(&uid).is_some_and(|known| **known == pod) {
+        if self.pods.read().get(&uid).is_some_and(|known| *known == pod) {
             return;
         }
-        self.pods.write().insert(uid, Arc::new(pod));
+        self.pods.write().insert(uid, pod);
         self.moved();
     }
 
@@ -128,13 +134,8 @@ impl Pods {
     }
 
     /// Takes a whole list; pods that it lacks are gone.
-    pub(super) fn replace(&self, listed: Vec<Pod>) {
-        let known = self.pods.read().clone();
-        let arc = |pod: Pod| match known.get(&pod.live.uid) {
-            Some(known) if **known == pod => known.clone(),
-            _ => Arc::new(pod),
-        };
-        let pods = listed.into_iter().map(|pod| (pod.live.uid.clone(), arc(pod))).collect();
+    pub(super) fn replace(&self, listed: Vec<Arc<Pod>>) {
+        let pods = listed.into_iter().map(|pod| (pod.live.uid.clone(), pod)).collect();
         *self.pods.write() = pods;
         self.moved();
     }

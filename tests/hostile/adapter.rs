@@ -67,18 +67,19 @@ impl Adapter {
         client.get(format!("http://{}{path}", self.admin)).send().await.ok()
     }
 
+    /// Waits until it has so many targets.
     async fn knows(&self, targets: usize) {
         let known = async {
-            loop {
-                let page = self.page("/targets?format=json&limit=1").await;
-                let count = page.as_ref().and_then(|page| page.headers().get("x-total-count"));
-                if count.is_some_and(|count| count.to_str().unwrap() == targets.to_string()) {
-                    return;
-                }
+            while self.targets().await != Some(targets) {
                 sleep(Duration::from_millis(100)).await;
             }
         };
         timeout(PATIENCE, known).await.expect("it follows the pods");
+    }
+
+    async fn targets(&self) -> Option<usize> {
+        let page = self.page("/targets?format=json&limit=1").await?;
+        page.headers().get("x-total-count")?.to_str().ok()?.parse().ok()
     }
 }
 
