@@ -34,7 +34,7 @@ pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
 pub use scraped::{
-    Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+    Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Stored};
 
