@@ -140,7 +140,7 @@ mod tests {
         let mut scrapes = vec![fall(9.0), fall(1.0), fall(9.0), fall(1.0)];
         let doubt = noted(&scrapes);
         assert!(doubt.applies_to("a") && !doubt.applies_to("b"));
-        scrapes.extend((0..18).map(|_| fall(1.0)));
+        scrapes.extend((0..17).map(|_| fall(1.0)));
         assert!(noted(&scrapes).applies_to("a"));
         scrapes.extend((0..3).map(|_| fall(1.0)));
         assert!(!noted(&scrapes).applies_to("a"), "five minutes after the first of them");

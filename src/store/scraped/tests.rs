@@ -331,6 +331,7 @@ fn past_the_limit_of_bytes_no_target_is_new_and_those_that_are_there_shorten_the
     }
     let refused = new.append(Scrape::new(START, &shape, &counted(0)));
     assert!(matches!(refused, Err(AppendError::Bytes { limit: 40_000, new: 16_000, .. })), "{refused:?}");
+    new.failed(&Failure { error: "full".into(), timed_out: false });
     let rate = ask(&store, "c5_per_second", "", 76).unwrap();
     assert_eq!(
         (rate.value.to_string().as_str(), rate.window_seconds),
@@ -553,8 +554,9 @@ fn a_histogram_without_an_inf_bucket_has_its_count_for_one() {
     assert_eq!(value(&store, "d_p75", 16), "1500m");
     let store = Store::new(Limits::default());
     let target = store.target(options("8080"));
-    scrape(&target, 0, &shape(buckets), &[0.0, 0.0]);
-    scrape(&target, 15, &shape(buckets), &[10.0, 20.0]);
+    let bounded = shape(buckets);
+    scrape(&target, 0, &bounded, &[0.0, 0.0]);
+    scrape(&target, 15, &bounded, &[10.0, 20.0]);
     assert_eq!(ask(&store, "d_p75", "", 16), Err(Absence::NoInfBucket));
 }
 

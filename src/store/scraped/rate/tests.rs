@@ -40,11 +40,13 @@ fn millis(seconds: &Value) -> i64 {
     (seconds.as_f64().unwrap() * 1000.0) as i64
 }
 
-/// A start time is the case's, or stands third in a sample; it is that of the process.
+/// A start time is the case's, or stands third in a sample; it is that of the process, or the series' own.
 fn recorded(case: &Value) -> Vec<Point> {
     let start = |sample: &Value| sample.get(2).or_else(|| case.get("start")).map(millis);
+    let is_own = case["own"] == true;
     let recorded = |sample: &Value| Point {
-        starts: Starts { process: start(sample), container: None },
+        created: start(sample).filter(|_| is_own),
+        starts: Starts { process: start(sample).filter(|_| !is_own), container: None },
         ..point(millis(&sample[0]), sample[1].as_f64().unwrap())
     };
     case["s"].as_array().unwrap().iter().map(recorded).collect()
