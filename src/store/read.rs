@@ -225,12 +225,6 @@ impl Absence {
     pub(super) fn or(self, other: Self) -> Self {
         if self == Self::UnknownMetric { other } else { self }
     }
-
-    /// Whether a series that is missing for this reason takes nothing from the sum of the others: it is new, or its
-    /// exporter says itself that it has no value.
-    pub(super) fn is_of_a_new_series(&self) -> bool {
-        matches!(self, Self::Early | Self::NotANumber)
-    }
 }
 
 fn because(error: Option<&str>) -> String {

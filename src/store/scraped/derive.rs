@@ -4,6 +4,8 @@
 //! like the whole. A label set that is new is no contributor before its second scrape, and a NaN is the exporter's own
 //! word for "no value".
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::model::Selector;
@@ -12,8 +14,9 @@ use super::{
     Fold, SeriesKind,
     history::{History, moment},
     names::Meaning,
+    past::Gone,
     quantile,
-    rate::{Increase, Part, Unknown, increase},
+    rate::{Increase, Part, Point, Unknown, increase},
     shape::{Family, Group, Set},
 };
 use crate::store::Absence;
@@ -60,6 +63,14 @@ enum ValueKind {
     Quantile,
 }
 
+/// Why a contributor contributes nothing.
+#[derive(Debug)]
+pub(super) struct Gap {
+    pub(super) absence: Absence,
+    /// Whether what the others have is no value either.
+    pub(super) takes_all: bool,
+}
+
 /// One target's answer to a question.
 pub(super) struct Reader<'a> {
     pub(super) history: &'a History,
@@ -100,6 +111,18 @@ impl Contribution {
             Parts::Ratio { sum, count } => Ok(sum / count),
         }?;
         Ok(Derived { value, window: self.window, at: self.at })
+    }
+}
+
+impl Gap {
+    /// The others count all the same.
+    pub(super) fn alone(absence: Absence) -> Self {
+        Self { absence, takes_all: false }
+    }
+
+    /// The rest is not the whole.
+    pub(super) fn of_all(absence: Absence) -> Self {
+        Self { absence, takes_all: true }
     }
 }
 
@@ -187,110 +210,153 @@ impl Reader<'_> {
     }
 
     fn rate(&self, group: &Group) -> Result<Contribution, Absence> {
-        self.doubt(group.kind.family(&group.name))?;
-        let selected = group.members.iter().copied().filter(|series| self.selects(*series));
-        let increases = self.increases(selected.map(|series| vec![self.part(series)]))?;
-        let values = increases.iter().map(Increase::rate).collect();
-        Ok(contribution(Parts::Values { values, kind: ValueKind::Rate }, &increases))
+        let family = group.kind.family(&group.name);
+        let here = group.members.iter().copied().filter(|series| self.selects(*series));
+        let here = here.map(|series| vec![Member { kind: group.kind, points: self.history.points(series) }]);
+        let gone = self
+            .gone(family)
+            .filter(|gone| gone.kind == SeriesKind::Counter)
+            .map(|gone| vec![Member::of(gone)]);
+        let grown = self.grown(family, here.chain(gone))?;
+        let values = grown.iter().map(|grown| grown.increase.rate()).collect();
+        Ok(Grown::contribute(&grown, Parts::Values { values, kind: ValueKind::Rate }))
     }
 
     fn observations(&self, family: &Family) -> Result<Contribution, Absence> {
-        let increases = self.of_sets(family, |set| set.count.map(|count| vec![count]))?;
-        let values = increases.iter().map(|(_, increase)| increase.rate()).collect();
-        Ok(contribution(
-            Parts::Values { values, kind: ValueKind::Rate },
-            increases.iter().map(|(_, increase)| increase),
-        ))
+        let grown = self.of_sets(family, |set| set.count.is_some(), |kind| kind != SeriesKind::Sum)?;
+        let seconds = |grown: &Grown| grown.amount(SeriesKind::Count) / grown.increase.seconds();
+        let values = grown.iter().map(seconds).collect();
+        Ok(Grown::contribute(&grown, Parts::Values { values, kind: ValueKind::Rate }))
     }
 
     fn average(&self, family: &Family) -> Result<Contribution, Absence> {
-        let increases = self.of_sets(family, |set| Some(vec![set.sum?, set.count?]))?;
-        let total =
-            |part: usize| increases.iter().filter_map(|(_, increase)| increase.amounts.get(part)).sum();
-        let parts = Parts::Ratio { sum: total(0), count: total(1) };
-        Ok(contribution(parts, increases.iter().map(|(_, increase)| increase)))
+        let grown = self.of_sets(family, |set| set.count.is_some() && set.sum.is_some(), |_| true)?;
+        let total = |kind: SeriesKind| grown.iter().map(|grown| grown.amount(kind)).sum();
+        let parts = Parts::Ratio { sum: total(SeriesKind::Sum), count: total(SeriesKind::Count) };
+        Ok(Grown::contribute(&grown, parts))
     }
 
     fn quantile(&self, q: f64, family: &Family) -> Result<Contribution, Absence> {
-        let buckets = |set: &Set| (!set.buckets.is_empty()).then(|| set.buckets.to_vec());
-        let increases = self.of_sets(family, buckets)?;
-        let shape = self.history.shape();
-        let mut all = Vec::new();
-        for (set, increase) in &increases {
-            let bound = |series: &u32| match shape.kind(*series) {
-                Some(SeriesKind::Bucket(bound)) => bound,
-                _ => f64::NAN,
-            };
-            all.extend(set.buckets.iter().map(bound).zip(increase.amounts.iter().copied()));
-            // The count is the bucket without a bound.
-            let count = set.count.and_then(|_| increase.amounts.last().copied());
-            let has_inf = set.buckets.iter().any(|series| bound(series) == f64::INFINITY);
-            all.extend(count.filter(|_| !has_inf).map(|count| (f64::INFINITY, count)));
-        }
-        let parts = Parts::Buckets { q, buckets: all };
-        Ok(contribution(parts, increases.iter().map(|(_, increase)| increase)))
+        let grown = self.of_sets(family, |set| !set.buckets.is_empty(), |kind| kind != SeriesKind::Sum)?;
+        let buckets = grown.iter().flat_map(Grown::buckets).collect();
+        Ok(Grown::contribute(&grown, Parts::Buckets { q, buckets }))
     }
 
-    /// The increases of a family's selected sets. `wanted` are the parts whose amounts come first; all other parts of
-    /// the set are read with them, because they are reset together.
-    fn of_sets<'f>(
+    /// The increases of a family's selected histograms, those that the newest scrape lacks included. All parts of one are
+    /// read but those that are not `needed`, because they are reset together.
+    fn of_sets(
         &self,
-        family: &'f Family,
-        wanted: impl Fn(&Set) -> Option<Vec<u32>>,
-    ) -> Result<Vec<(&'f Set, Increase)>, Absence> {
-        self.doubt(&family.name)?;
-        let selected =
-            family.sets.iter().filter(|set| set.representative().is_some_and(|series| self.selects(series)));
-        let sets: Vec<(&Set, Vec<u32>)> =
-            selected.filter_map(|set| Some((set, set.with_all_parts(wanted(set)?)))).collect();
-        let mut known = Vec::new();
-        let mut missing = Absence::NoSeries;
-        for (set, series) in sets {
-            let parts: Vec<Part> = series.iter().map(|series| self.part(*series)).collect();
-            match self.increase(&parts) {
-                Ok(increase) => known.push((set, increase)),
-                Err(absence) if absence.is_of_a_new_series() => missing = absence,
-                Err(absence) => return Err(absence),
-            }
-        }
-        if known.is_empty() { Err(missing) } else { Ok(known) }
+        family: &Family,
+        has: impl Fn(&Set) -> bool,
+        needed: impl Fn(SeriesKind) -> bool,
+    ) -> Result<Vec<Grown>, Absence> {
+        let shape = self.history.shape();
+        let selected = |set: &&Set| set.representative().is_some_and(|series| self.selects(series));
+        let member =
+            |series: u32| Some(Member { kind: shape.kind(series)?, points: self.history.points(series) });
+        let here = family.sets.iter().filter(|set| has(set)).filter(selected);
+        let here = here.map(|set| set.members().filter_map(member).collect::<Vec<_>>());
+        let sets = here.chain(self.gone_sets(&family.name)).map(|mut members| {
+            members.retain(|member| needed(member.kind));
+            members
+        });
+        self.grown(&family.name, sets)
     }
 
-    /// The increases of counters; those that are new or NaN are left out, unless that is all of them.
-    fn increases(&self, counters: impl Iterator<Item = Vec<Part>>) -> Result<Vec<Increase>, Absence> {
-        let mut known = Vec::new();
-        let mut missing = Absence::NoSeries;
-        for parts in counters {
-            match self.increase(&parts) {
-                Ok(increase) => known.push(increase),
-                Err(absence) if absence.is_of_a_new_series() => missing = absence,
-                Err(absence) => return Err(absence),
-            }
+    /// The histograms of a family that the newest scrape lacks.
+    fn gone_sets(&self, family: &str) -> impl Iterator<Item = Vec<Member>> {
+        let mut sets: BTreeMap<Vec<(&str, &str)>, Vec<Member>> = BTreeMap::new();
+        let parts = self.gone(family).filter(|gone| gone.kind != SeriesKind::Counter);
+        for gone in parts {
+            let labels = gone.labels().iter().filter(|(name, _)| *name != "le").collect();
+            sets.entry(labels).or_default().push(Member::of(gone));
         }
-        if known.is_empty() { Err(missing) } else { Ok(known) }
+        sets.into_values()
+            .filter(|members| members.iter().any(|member| member.kind == SeriesKind::Count))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
-    fn increase(&self, parts: &[Part]) -> Result<Increase, Absence> {
-        let newest = |part: &Part| part.points.first().copied();
-        if parts.iter().filter_map(newest).any(|point| !point.value.is_finite()) {
-            return Err(Absence::NotANumber);
+    fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        self.history
+            .gone(family)
+            .filter(|gone| self.selector.is_empty() || self.selector.matches(&gone.labels()))
+    }
+
+    /// The increases of counters and histograms; those that are new or NaN are left out, unless that is all of them.
+    fn grown(&self, family: &str, all: impl Iterator<Item = Vec<Member>>) -> Result<Vec<Grown>, Absence> {
+        if self.history.doubts(family) {
+            return Err(Absence::NonMonotonic);
+        }
+        let mut known = Vec::new();
+        let mut missing = Absence::NoSeries;
+        for members in all {
+            let (kinds, parts): (Vec<SeriesKind>, Vec<Part>) = members.into_iter().map(Member::split).unzip();
+            match self.increase(&parts) {
+                Ok(increase) => known.push(Grown { kinds, parts, increase, is_apart: false }),
+                Err(gap) if gap.takes_all => return Err(gap.absence),
+                Err(gap) => missing = gap.absence,
+            }
+        }
+        if known.is_empty() {
+            return Err(missing);
+        }
+        self.align(&mut known);
+        Ok(known)
+    }
+
+    /// Takes the increases over the time that all have in common: a sum of rates over different times is the rate of no
+    /// time. A counter that is newer than that time, or gone, has a time of its own.
+    fn align(&self, all: &mut [Grown]) {
+        all.iter_mut().for_each(|grown| grown.is_apart = self.is_apart(grown));
+        // Each round ends at a scrape that one more counter has; after a few they all have one in common.
+        for _ in 0..MOST_ROUNDS {
+            let aligned = || all.iter().filter(|grown| !grown.is_apart).map(|grown| &grown.increase);
+            let common = aligned()
+                .map(|increase| increase.from)
+                .max()
+                .zip(aligned().map(|increase| increase.to).min());
+            let Some((from, to)) = common else { return };
+            let differs = |grown: &&mut Grown| {
+                let reaches_out = grown.increase.from < from || grown.increase.to > to;
+                reaches_out && grown.newest_scrape() == self.history.at()
+            };
+            let changed =
+                all.iter_mut().filter(differs).map(|grown| self.cut(grown, from, to)).filter(|cut| *cut);
+            if changed.count() == 0 {
+                return;
+            }
+        }
+    }
+
+    fn cut(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
+        let parts: Vec<Part> = grown.parts.iter().map(|part| part.within(from, to)).collect();
+        let cut = increase(&parts, self.history.span());
+        grown.is_apart = cut.is_err();
+        cut.map(|increase| grown.increase = increase).is_ok()
+    }
+
+    fn is_apart(&self, grown: &Grown) -> bool {
+        grown.increase.is_new || grown.newest_scrape() < self.history.at()
+    }
+
+    fn increase(&self, parts: &[Part]) -> Result<Increase, Gap> {
+        let newest: Vec<Point> = parts.iter().filter_map(|part| part.points.first().copied()).collect();
+        if newest.iter().any(|point| !point.value.is_finite()) {
+            return Err(Gap::alone(Absence::NotANumber));
         }
         let increase = increase(parts, self.history.span()).map_err(|unknown| match unknown {
-            Unknown::Early => Absence::Early,
-            Unknown::NonMonotonic => Absence::NonMonotonic,
+            Unknown::New => Gap::alone(Absence::Early),
+            Unknown::Early => Gap::of_all(Absence::Early),
+            Unknown::NonMonotonic => Gap::of_all(Absence::NonMonotonic),
         })?;
-        let newest = || parts.iter().filter_map(newest).map(|point| point.at);
-        self.check_times(newest().min().unwrap_or(increase.to), newest().max().unwrap_or(increase.to))?;
-        Ok(increase)
-    }
-
-    fn part(&self, series: u32) -> Part {
-        let is_sum = self.history.shape().kind(series) == Some(SeriesKind::Sum);
-        Part { points: self.history.points(series), is_sum }
-    }
-
-    fn doubt(&self, family: &str) -> Result<(), Absence> {
-        if self.history.doubts(family) { Err(Absence::NonMonotonic) } else { Ok(()) }
+        let timed = || newest.iter().filter(|point| point.at != point.scraped).map(|point| point.at);
+        if let (Some(oldest), Some(newest)) = (timed().min(), timed().max()) {
+            self.check_times(oldest, newest).map_err(Gap::of_all)?;
+        }
+        // After a reset, the rate before it serves only as long as a value may be old.
+        let behind = newest.first().map_or(0, |newest| newest.at - increase.to);
+        if self.history.at() - behind < self.oldest { Err(Gap::of_all(Absence::Early)) } else { Ok(increase) }
     }
 
     /// An error if a sample's own time is too long ago, or still to come.
@@ -306,12 +372,67 @@ impl Reader<'_> {
     }
 }
 
-impl Set {
-    /// `first`, then the others. A sum is no part of what is reset: negative observations take it down.
-    fn with_all_parts(&self, first: Vec<u32>) -> Vec<u32> {
-        let rest = self.buckets.iter().copied().chain(self.count);
-        let others: Vec<u32> = rest.filter(|series| !first.contains(series)).collect();
-        [first, others].concat()
+/// One counter, or one part of a histogram.
+struct Member {
+    kind: SeriesKind,
+    points: Vec<Point>,
+}
+
+/// The increase of a counter, or of all parts of a histogram.
+struct Grown {
+    kinds: Vec<SeriesKind>,
+    parts: Vec<Part>,
+    increase: Increase,
+    /// Whether it has a time of its own beside the others.
+    is_apart: bool,
+}
+
+impl Member {
+    fn of(gone: &Gone) -> Self {
+        Self { kind: gone.kind, points: gone.points.to_vec() }
+    }
+
+    fn split(self) -> (SeriesKind, Part) {
+        (self.kind, Part { points: self.points, is_sum: self.kind == SeriesKind::Sum })
+    }
+}
+
+impl Grown {
+    fn amount(&self, kind: SeriesKind) -> f64 {
+        self.amounts().find(|(part, _)| *part == kind).map_or(0.0, |(_, amount)| amount)
+    }
+
+    fn amounts(&self) -> impl Iterator<Item = (SeriesKind, f64)> {
+        self.kinds.iter().copied().zip(self.increase.amounts.iter().copied())
+    }
+
+    /// Upper bounds and amounts. The count is the bucket without a bound, if that is not exposed.
+    fn buckets(&self) -> Vec<(f64, f64)> {
+        let bound = |(kind, amount): (SeriesKind, f64)| match kind {
+            SeriesKind::Bucket(bound) => Some((bound, amount)),
+            _ => None,
+        };
+        let mut buckets: Vec<(f64, f64)> = self.amounts().filter_map(bound).collect();
+        let has_inf = buckets.iter().any(|(bound, _)| *bound == f64::INFINITY);
+        let count = self.amounts().find(|(kind, _)| *kind == SeriesKind::Count && !has_inf);
+        buckets.extend(count.map(|(_, amount)| (f64::INFINITY, amount)));
+        buckets
+    }
+
+    fn newest_scrape(&self) -> i64 {
+        let newest = self.parts.iter().filter_map(|part| part.points.first());
+        newest.map(|point| point.scraped).min().unwrap_or_default()
+    }
+
+    /// The contribution of all. Its time is that of the counters that have one in common: one that is gone counts with
+    /// its last rate, one that is new with its first, and neither says when the others were counted.
+    fn contribute(all: &[Self], parts: Parts) -> Contribution {
+        let has_common = all.iter().any(|grown| !grown.is_apart);
+        let timed = all.iter().filter(|grown| !(has_common && grown.is_apart));
+        let spans = || timed.clone().map(|grown| (grown.increase.from, grown.increase.to));
+        let window = spans().map(|(from, to)| to - from).max().unwrap_or_default();
+        let at = spans().map(|(_, to)| to).min().unwrap_or_default();
+        Contribution { parts, window, at }
     }
 }
 
@@ -319,16 +440,12 @@ fn is_quantile(kind: SeriesKind, q: f64) -> bool {
     matches!(kind, SeriesKind::Quantile(published) if (published - q).abs() < 1e-9)
 }
 
-fn contribution<'a>(parts: Parts, increases: impl IntoIterator<Item = &'a Increase> + Clone) -> Contribution {
-    let increases = || increases.clone().into_iter();
-    let window = increases().map(|increase| increase.to - increase.from).max().unwrap_or_default();
-    let at = increases().map(|increase| increase.to).min().unwrap_or_default();
-    Contribution { parts, window, at }
-}
-
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or_default()
 }
+
+/// How often increases are cut to a common time.
+const MOST_ROUNDS: usize = 4;
 
 /// How far ahead of the adapter's clock the clock of an exporter may be.
 const AHEAD: i64 = 60_000;

@@ -1,21 +1,20 @@
 //! What speaks against a target's counters for longer than a window.
 //!
 //! Several processes behind one port (prefork servers) take turns by chance, so a window of five scrapes may meet only
-//! one of them and look like one counter. The evidence of several is therefore kept for some minutes.
+//! one of them and look like one counter. The evidence of several is therefore kept for some minutes. Starts that tell
+//! of several need no memory: each step from one process to another has two of them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
     history::Stamp,
-    rate::{Change, Fall},
+    rate::{Change, Fall, Span},
     shape::Shape,
 };
 
 /// The evidence of one target.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
-    /// When a start last told of several processes.
-    several: Option<i64>,
     /// Falls of counters that no start explains, oldest first.
     falls: Vec<Fallen>,
 }
@@ -26,6 +25,10 @@ struct Fallen {
     family: Box<str>,
     after: i64,
     at: i64,
+    /// One of its series in the present shape, and its value before the fall.
+    before: Option<(u32, f64)>,
+    /// Whether that value was passed again within a window, as by the other one of two processes.
+    is_passed: bool,
 }
 
 /// Two successive scrapes of one shape; a series that the earlier one lacked is NaN in it.
@@ -33,22 +36,28 @@ pub(super) struct Step<'a> {
     pub(super) shape: &'a Shape,
     pub(super) then: (Stamp, &'a [f64]),
     pub(super) now: (Stamp, &'a [f64]),
+    pub(super) span: Span,
 }
 
 impl Doubt {
     /// Notes what a scrape shows.
     pub(super) fn note(&mut self, step: &Step<'_>) {
         let (after, at) = (step.then.0.at, step.now.0.at);
-        self.forget(at);
-        let change = Change::between(step.now.0.starts, step.then.0.starts, after);
-        match change {
-            Change::Several => self.several = Some(at),
-            Change::Restarted => return self.explain(step.now.0),
-            Change::Same | Change::Unknown => {}
+        self.forget(at - remembered(step.span));
+        if at <= after {
+            // The clock was set back, and starts that are computed from it with it.
+            return;
         }
-        for family in step.fallen(change) {
+        self.falls.iter_mut().for_each(|fall| fall.look_at(step));
+        let change = Change::between(step.now.0.starts, step.then.0.starts, after);
+        if change == Change::Restarted {
+            return self.explain(step.now.0);
+        }
+        for (family, before) in step.fallen(change) {
             if self.falls.len() < MOST_FALLS {
-                self.falls.push(Fallen { family: family.into(), after, at });
+                let fall =
+                    Fallen { family: family.into(), after, at, before: Some(before), is_passed: false };
+                self.falls.push(fall);
             }
         }
     }
@@ -56,7 +65,16 @@ impl Doubt {
     /// Whether a rate of this family may mix several processes.
     pub(super) fn applies_to(&self, family: &str) -> bool {
         let mut falls = self.falls.iter().filter(|fall| *fall.family == *family);
-        self.several.is_some() || falls.nth(1).is_some()
+        falls.next().is_some_and(|fall| fall.is_passed || falls.next().is_some())
+    }
+
+    /// Follows a change of the shape; `moved` has the old place of each new series.
+    pub(super) fn follow(&mut self, moved: &[Option<u32>]) {
+        for (series, value) in self.falls.iter_mut().filter_map(|fall| fall.before.as_mut()) {
+            let now = moved.iter().position(|old| *old == Some(*series));
+            (*series, *value) =
+                now.and_then(|now| u32::try_from(now).ok()).map_or((0, f64::INFINITY), |now| (now, *value));
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -71,15 +89,24 @@ impl Doubt {
         self.falls.retain(|fall| !explained(fall));
     }
 
-    fn forget(&mut self, now: i64) {
-        self.several = self.several.filter(|at| now - at < REMEMBERED);
-        self.falls.retain(|fall| now - fall.at < REMEMBERED);
+    fn forget(&mut self, edge: i64) {
+        self.falls.retain(|fall| fall.at > edge);
+    }
+}
+
+impl Fallen {
+    fn look_at(&mut self, step: &Step<'_>) {
+        let Some((series, before)) = self.before.filter(|_| step.now.0.at - self.at <= step.span.window)
+        else {
+            return;
+        };
+        self.is_passed |= step.now.1.get(series as usize).is_some_and(|now| *now > before);
     }
 }
 
 impl<'a> Step<'a> {
-    /// The families with a counter that was reset without an explanation.
-    fn fallen(&self, change: Change) -> BTreeSet<&'a str> {
+    /// The families with a counter that was reset without an explanation; one such series, and its value before.
+    fn fallen(&self, change: Change) -> BTreeMap<&'a str, (u32, f64)> {
         let lanes = (0..).zip(self.then.1.iter().zip(self.now.1));
         let fallen = lanes.filter(|(_, (then, now))| now < then);
         let reset = fallen.filter(|(series, (then, now))| {
@@ -88,7 +115,9 @@ impl<'a> Step<'a> {
                 && self.shape.kind(*series).is_some_and(|kind| kind.falls_at_reset())
                 && !self.began_anew(*series)
         });
-        reset.filter_map(|(series, _)| self.shape.family_of(series)).map(|family| &*family.name).collect()
+        reset
+            .filter_map(|(series, (then, _))| Some((&*self.shape.family_of(series)?.name, (series, *then))))
+            .collect()
     }
 
     /// Whether the series' own start says that it began anew.
@@ -99,8 +128,11 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Five minutes: within them, two processes that take turns by chance are met in the order that shows them.
-const REMEMBERED: i64 = 300_000;
+/// Five minutes, or twenty scrapes: within them, two processes that take turns by chance are met in the order that
+/// shows them.
+fn remembered(span: Span) -> i64 {
+    (20 * span.interval).max(300_000)
+}
 
 /// More say no more, and take memory.
 const MOST_FALLS: usize = 1_000;
@@ -109,6 +141,8 @@ const MOST_FALLS: usize = 1_000;
 mod tests {
     use super::*;
     use crate::store::scraped::{SeriesKind, ShapeBuilder, rate::Starts};
+
+    const SPAN: Span = Span { window: 60_000, interval: 15_000 };
 
     fn shape() -> Shape {
         let mut builder = ShapeBuilder::default();
@@ -127,8 +161,12 @@ mod tests {
         };
         for (at, pair) in scrapes.windows(2).enumerate() {
             let [(then, a, b), (now, c, d)] = pair else { unreachable!() };
-            let step =
-                Step { shape: &shape, then: (stamp(at, *a, *b), then), now: (stamp(at + 1, *c, *d), now) };
+            let step = Step {
+                shape: &shape,
+                then: (stamp(at, *a, *b), then),
+                now: (stamp(at + 1, *c, *d), now),
+                span: SPAN,
+            };
             doubt.note(&step);
         }
         doubt
@@ -147,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn a_fall_whose_value_is_passed_again_within_a_window_is_evidence() {
+        let at = |value| ([value, 5.0, 7.0], None, None);
+        assert!(noted(&[at(9.0), at(1.0), at(2.0), at(9.5), at(10.0)]).applies_to("a"));
+        assert!(!noted(&[at(9.0), at(1.0), at(2.0), at(3.0), at(4.0), at(5.0), at(9.5)]).applies_to("a"));
+    }
+
+    #[test]
     fn one_reset_of_all_label_sets_is_one_fall() {
         let doubt = noted(&[([9.0, 9.0, 9.0], None, None), ([1.0, 1.0, 1.0], None, None)]);
         assert!(!doubt.applies_to("a"));
@@ -161,11 +206,5 @@ mod tests {
             ([1.0, 1.0, 1.0], None, Some(14_000)),
         ];
         assert!(!noted(&scrapes).applies_to("a"));
-    }
-
-    #[test]
-    fn a_start_that_moves_back_is_evidence_against_all() {
-        let scrapes = [([9.0; 3], Some(-200_000), None), ([9.0; 3], Some(-300_000), None)];
-        assert!(noted(&scrapes).applies_to("b"));
     }
 }

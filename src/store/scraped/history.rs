@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Unreadable,
     doubt::{Doubt, Step},
-    past::{Past, ShapeChange},
+    past::{Gone, Past, ShapeChange},
     rate::{Point, Span, Starts},
     row::Row,
     shape::Shape,
@@ -89,6 +89,11 @@ impl History {
         self.unreadable.iter().find(|unreadable| *unreadable.family == *family)
     }
 
+    /// The counters of a family that the newest scrape lacks, while their rates count.
+    pub(super) fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        self.past.gone(family)
+    }
+
     /// When a family was last seen that the newest scrape lacks.
     pub(super) fn last_seen(&self, family: &str) -> Option<i64> {
         self.past.last_seen(family)
@@ -126,7 +131,12 @@ impl History {
     fn add(&mut self, scrape: Scraped<'_>, known: impl Fn(u32) -> bool) {
         let Scraped { stamp, values, times, unreadable } = scrape;
         if let Some(&before) = self.stamps.front() {
-            let step = Step { shape: &self.shape, then: (before, &self.newest), now: (stamp, values) };
+            let step = Step {
+                shape: &self.shape,
+                then: (before, &self.newest),
+                now: (stamp, values),
+                span: self.span,
+            };
             self.doubt.note(&step);
         }
         let shape = &self.shape;
@@ -149,6 +159,7 @@ impl History {
         let gone = change.gone().into_iter().map(|series| (series, self.points(series))).collect();
         self.past.follow(&change, gone);
         self.move_times(moved);
+        self.doubt.follow(moved);
         let column = |old: &Option<u32>| old.map(|old| self.values(old)).unwrap_or_default();
         let columns: Vec<Vec<f64>> = moved.iter().map(column).collect();
         let at = |scrape: usize| columns.iter().map(move |column| column.get(scrape).copied());
@@ -231,7 +242,7 @@ impl History {
         self.stamps.truncate(anchored.min(most).min(MOST_SCRAPES));
         self.rows.truncate(self.stamps.len().saturating_sub(1));
         self.times.truncate(self.stamps.len());
-        self.past.forget(self.at() - span.longest_gap());
+        self.past.forget(self.at(), span);
     }
 }
 

@@ -11,7 +11,11 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{rate::Point, shape::Shape};
+use super::{
+    SeriesKind,
+    rate::{Point, Span},
+    shape::{PackedLabels, Shape},
+};
 
 /// Points of the past, newest first.
 pub(super) type Points = Arc<[Point]>;
@@ -20,19 +24,43 @@ pub(super) type Points = Arc<[Point]>;
 #[derive(Debug, Default)]
 pub(super) struct Past {
     /// By name and labels.
-    gone: HashMap<Key, Points, RandomState>,
+    gone: HashMap<Key, Gone, RandomState>,
     /// By place; what they were before their absence.
     back: HashMap<u32, Points, RandomState>,
-    /// The families that the newest scrape lacks, by the time of the last scrape that had them.
+    /// The families that the newest scrape lacks, with the time of the last scrape that had them.
     families: HashMap<Box<str>, i64, RandomState>,
 }
 
 type Key = Box<[u8]>;
 
+/// A series that the newest scrape lacks.
+#[derive(Debug)]
+pub(super) struct Gone {
+    pub(super) kind: SeriesKind,
+    family: Box<str>,
+    labels: Box<[u8]>,
+    pub(super) points: Points,
+}
+
+impl Gone {
+    pub(super) fn labels(&self) -> PackedLabels<'_> {
+        PackedLabels::from_bytes(&self.labels)
+    }
+
+    fn bytes(&self) -> usize {
+        self.family.len() + self.labels.len() + points_bytes(&self.points)
+    }
+}
+
 impl Past {
     /// What series `at` was before it was absent, newest first.
     pub(super) fn of(&self, at: u32) -> &[Point] {
         self.back.get(&at).map_or(&[], |points| points)
+    }
+
+    /// The counters of a family that the newest scrape lacks.
+    pub(super) fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        self.gone.values().filter(move |gone| *gone.family == *family && gone.kind.is_counter())
     }
 
     /// When a family was last seen that the newest scrape lacks.
@@ -45,7 +73,7 @@ impl Past {
         let room = change.old.len().max(LEAST_GONE);
         for (series, points) in gone {
             if self.gone.len() < room {
-                self.gone.insert(key(change.old, series), points.into());
+                self.gone.extend(gone_series(change.old, series, points));
             }
         }
         let mut back = HashMap::default();
@@ -53,7 +81,7 @@ impl Past {
             let past = match old {
                 Some(old) => self.back.remove(old),
                 None if self.gone.is_empty() => None,
-                None => self.gone.remove(&key(change.new, series)),
+                None => self.gone.remove(&key(change.new, series)).map(|gone| gone.points),
             };
             back.extend(past.map(|past| (series, past)));
         }
@@ -61,27 +89,29 @@ impl Past {
         self.note_families(change);
     }
 
-    /// Drops what is too old to be of use at `edge`.
-    pub(super) fn forget(&mut self, edge: i64) {
-        let is_recent = |points: &Points| points.first().is_some_and(|point| point.scraped >= edge);
-        self.gone.retain(|_, points| is_recent(points));
-        self.back.retain(|_, points| is_recent(points));
-        self.families.retain(|_, seen| *seen >= edge);
+    /// Drops what is too old to be of use when the newest scrape is that of `now`.
+    pub(super) fn forget(&mut self, now: i64, span: Span) {
+        let gap = now - span.longest_gap();
+        let is_since =
+            |edge: i64| move |points: &Points| points.first().is_some_and(|point| point.scraped >= edge);
+        self.gone.retain(|_, gone| is_since(gap)(&gone.points));
+        // What is back needs its past until it has been there for a window again.
+        self.back.retain(|_, points| is_since(gap - span.window)(points));
     }
 
-    /// Drops everything.
+    /// Drops all points.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.gone.clear();
+        self.back.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.gone.is_empty() && self.back.is_empty() && self.families.is_empty()
+        self.gone.is_empty() && self.back.is_empty()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let of = |points: &Points| points.len() * size_of::<Point>() + OVERHEAD;
-        let gone: usize = self.gone.iter().map(|(key, points)| key.len() + of(points)).sum();
-        let back: usize = self.back.values().map(of).sum();
+        let gone: usize = self.gone.iter().map(|(key, gone)| key.len() + gone.bytes()).sum();
+        let back: usize = self.back.values().map(points_bytes).sum();
         gone + back + self.families.keys().map(|name| name.len() + OVERHEAD).sum::<usize>()
     }
 
@@ -90,7 +120,7 @@ impl Past {
             change.new.families().iter().map(|family| &*family.name).collect();
         self.families.retain(|name, _| !now.contains(&**name));
         for family in change.old.families().iter().filter(|family| !now.contains(&*family.name)) {
-            if self.families.len() < LEAST_GONE {
+            if self.families.len() < MOST_FAMILIES {
                 self.families.insert(family.name.clone(), change.last_at);
             }
         }
@@ -112,8 +142,22 @@ impl ShapeChange<'_> {
     pub(super) fn gone(&self) -> Vec<u32> {
         let stays: HashSet<u32, RandomState> = self.moved.iter().flatten().copied().collect();
         let old = (0..).take(self.old.len()).filter(|series| !stays.contains(series));
-        old.filter(|series| self.old.kind(*series).is_some_and(super::SeriesKind::has_past)).collect()
+        old.filter(|series| self.old.kind(*series).is_some_and(SeriesKind::has_past)).collect()
     }
+}
+
+fn gone_series(shape: &Shape, series: u32, points: Vec<Point>) -> Option<(Key, Gone)> {
+    let gone = Gone {
+        kind: shape.kind(series)?,
+        family: shape.family_of(series)?.name.clone(),
+        labels: shape.labels(series).as_bytes().into(),
+        points: points.into(),
+    };
+    Some((key(shape, series), gone))
+}
+
+fn points_bytes(points: &Points) -> usize {
+    points.len() * size_of::<Point>() + OVERHEAD
 }
 
 /// Labels are sorted by the exposition, so one series has one key.
@@ -124,6 +168,9 @@ fn key(shape: &Shape, series: u32) -> Key {
 
 /// So many series are kept of a target that had fewer.
 const LEAST_GONE: usize = 1_000;
+
+/// Families whose last time is kept of a target that has them no more.
+const MOST_FAMILIES: usize = 200;
 
 /// Of a map's entry and an `Arc`.
 const OVERHEAD: usize = 64;

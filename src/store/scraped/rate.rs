@@ -57,12 +57,16 @@ pub(super) struct Increase {
     pub(super) amounts: Vec<f64>,
     pub(super) from: i64,
     pub(super) to: i64,
+    /// Whether the counter was not there before, as far as is known.
+    pub(super) is_new: bool,
 }
 
 /// Why a counter's growth cannot be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Unknown {
-    /// Not enough has been seen of it.
+    /// It is new: one scrape has it.
+    New,
+    /// It was reset, and too little has been seen of it before and after.
     Early,
     /// Several processes answer behind one port, and each has counters of its own.
     NonMonotonic,
@@ -91,12 +95,24 @@ impl Span {
     }
 }
 
+impl Part {
+    /// What lies within two moments.
+    pub(super) fn within(&self, from: i64, to: i64) -> Self {
+        let points = self.points.iter().copied().filter(|point| (from..=to).contains(&point.at)).collect();
+        Self { points, is_sum: self.is_sum }
+    }
+}
+
 impl Increase {
     /// Of the first part, per second.
     pub(super) fn rate(&self) -> f64 {
+        self.amounts.first().copied().unwrap_or_default() / self.seconds()
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "spans are minutes")]
         let millis = (self.to - self.from) as f64;
-        self.amounts.first().copied().unwrap_or_default() * 1000.0 / millis
+        millis / 1000.0
     }
 }
 
@@ -107,18 +123,18 @@ pub(super) fn increase(parts: &[Part], span: Span) -> Result<Increase, Unknown> 
     if table.shows_several(span) {
         return Err(Unknown::NonMonotonic);
     }
-    let mut newest = 0;
+    let (mut newest, mut unknown) = (0, Unknown::New);
     while let Some(run) = table.run(newest, span) {
         if let Some(increase) = table.grown(&run, span) {
             return Ok(increase);
         }
         match run.end {
             // The counters before the reset are the last ones that are known.
-            End::Reset { .. } => newest = run.oldest + 1,
+            End::Reset { .. } => (newest, unknown) = (run.oldest + 1, Unknown::Early),
             End::Start | End::Anchor | End::Gap => break,
         }
     }
-    Err(Unknown::Early)
+    Err(unknown)
 }
 
 /// Scrapes that have every part, newest first.
@@ -160,7 +176,14 @@ impl Table {
         let (first, others) =
             parts.split_first().map_or((&[][..], parts), |(first, others)| (&*first.points, others));
         let mut rest: Vec<&[Point]> = others.iter().map(|part| &*part.points).collect();
-        for point in first {
+        // What was scraped before the clock was set back has no place on it.
+        let in_order = |newer: &Point, older: &Point| older.scraped < newer.scraped;
+        let comparable = first
+            .windows(2)
+            .take_while(|pair| matches!(pair, [newer, older] if in_order(newer, older)))
+            .count()
+            + 1;
+        for point in first.iter().take(comparable) {
             let mut values = vec![point.value];
             values.extend(rest.iter_mut().filter_map(|points| at_scrape(points, point.scraped)));
             // A sample that is exposed again with its old timestamp tells nothing new.
@@ -274,7 +297,8 @@ impl Table {
             Some(since_zero + if *is_sum { difference(values) } else { climbed(values) })
         };
         let amounts: Option<Vec<f64>> = self.sums.iter().enumerate().map(amount).collect();
-        Some(Increase { amounts: amounts?, from, to: newest.at })
+        let is_new = matches!(run.end, End::Start | End::Gap);
+        Some(Increase { amounts: amounts?, from, to: newest.at, is_new })
     }
 }
 

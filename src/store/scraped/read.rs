@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Failure, Scraped,
-    derive::{Contribution, Derived, Reader, timestamp},
+    derive::{Contribution, Derived, Gap, Reader, timestamp},
     history::History,
 };
 use crate::{
@@ -40,23 +40,6 @@ pub(in crate::store) fn read(
     sample(whole.fold(fold)?)
 }
 
-/// Why a target contributes nothing.
-struct Gap {
-    absence: Absence,
-    /// Whether what the other targets have is no value either.
-    takes_all: bool,
-}
-
-impl Gap {
-    fn alone(absence: Absence) -> Self {
-        Self { absence, takes_all: false }
-    }
-
-    fn of_all(absence: Absence) -> Self {
-        Self { absence, takes_all: true }
-    }
-}
-
 impl Scraped {
     fn is_live(&self, presence: &Presence) -> bool {
         match presence {
@@ -75,11 +58,12 @@ impl Scraped {
         let oldest = age(self.max_age(failure.as_ref()));
         let reader =
             Reader { history, selector: query.selector, oldest, raw_counters: self.options.raw_counters };
-        let Some(read) = reader.read(metric) else { return Err(not_exposed(history, metric)) };
-        if history.at() < oldest {
+        let read = reader.read(metric);
+        if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
             let error = failure.map(|failure| failure.error.into());
             return Err(Gap::of_all(Absence::Stale { at: timestamp(history.at()), error }));
         }
+        let Some(read) = read else { return Err(not_exposed(history, metric)) };
         read.map_err(|absence| match absence {
             // The exporter says itself that it has no value.
             Absence::NoSeries | Absence::NotANumber => Gap::alone(absence),
@@ -114,7 +98,9 @@ fn not_exposed(history: &History, metric: &str) -> Gap {
         let fault = unreadable.fault.to_string();
         return Gap::of_all(Absence::Unreadable { at: timestamp(history.at()), fault });
     }
-    if let Some(seen) = sources(metric).into_iter().find_map(|family| history.last_seen(family)) {
+    // A label set that is gone for longer than a rate reaches back is gone for good.
+    let is_recent = |seen: &i64| history.at() - seen <= history.span().longest_gap();
+    if let Some(seen) = last_seen(history, metric).filter(is_recent) {
         return Gap::of_all(Absence::Lacking { at: timestamp(history.at()), seen: timestamp(seen) });
     }
     let exposed = |name: &str| shape.leaves_out(name).then(|| name.to_owned());
@@ -125,6 +111,10 @@ fn not_exposed(history: &History, metric: &str) -> Gap {
         Some(base) => Gap::alone(Absence::NoCounter { name: base.to_owned() }),
         None => Gap::alone(Absence::UnknownMetric),
     }
+}
+
+fn last_seen(history: &History, metric: &str) -> Option<i64> {
+    sources(metric).into_iter().find_map(|family| history.last_seen(family))
 }
 
 /// The families that a name may be derived from: its own, and it without a suffix that we add.

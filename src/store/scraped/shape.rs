@@ -191,6 +191,11 @@ impl Shape {
 }
 
 impl Set {
+    /// All its series.
+    pub(super) fn members(&self) -> impl Iterator<Item = u32> {
+        self.buckets.iter().copied().chain(self.sum).chain(self.count)
+    }
+
     /// A series that has the labels of the whole, without `le` if there is one.
     pub(super) fn representative(&self) -> Option<u32> {
         self.count.or(self.sum).or_else(|| self.buckets.first().copied())

@@ -83,7 +83,7 @@ fn a_process_that_starts_while_its_counters_go_on_changes_nothing() {
 #[test]
 fn an_old_total_that_is_first_seen_is_a_base() {
     let first = vec![started(0, point(10_000, 8e7))];
-    assert_eq!(rate(first), Err(Unknown::Early));
+    assert_eq!(rate(first), Err(Unknown::New));
     let second = vec![started(0, point(10_000, 8e7)), started(0, point(25_000, 8e7 + 1_500.0))];
     assert_eq!(rate(second), Ok(100.0));
 }
@@ -96,6 +96,7 @@ fn the_rate_does_not_reach_across_a_reset() {
     let values = every_15_s(&[1000.0, 1150.0, 1300.0, 1450.0, 30.0]);
     let before = increase(&[part(values)], SPAN).unwrap();
     assert_eq!((before.rate(), before.from, before.to), (10.0, 0, 45_000));
+    assert_eq!(rate(vec![point(45_000, 1450.0), point(60_000, 30.0)]), Err(Unknown::Early), "it is not new");
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn a_gap_is_crossed_if_the_counter_is_back_within_a_window() {
     let values = vec![point(0, 1e9), point(15_000, 1e9 + 150.0), point(45_000, 1e9 + 450.0)];
     assert_eq!(rate(values), Ok(10.0));
     let values = vec![point(0, 1e9), point(15_000, 1e9 + 150.0), point(95_000, 1e9 + 950.0)];
-    assert_eq!(rate(values), Err(Unknown::Early));
+    assert_eq!(rate(values), Err(Unknown::New));
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn its_own_start_is_the_zero_of_a_counter() {
     let born = increase(&[part(born)], SPAN).unwrap();
     assert_eq!((born.rate(), born.from), (10.0, 40_000));
     let old = vec![created(-86_400_000, point(60_000, 200.0))];
-    assert_eq!(rate(old), Err(Unknown::Early), "its start is not in the window");
+    assert_eq!(rate(old), Err(Unknown::New), "its start is not in the window");
     let reset = vec![
         created(0, point(30_000, 500.0)),
         created(0, point(45_000, 650.0)),

@@ -13,6 +13,10 @@ impl<'a> PackedLabels<'a> {
         std::iter::from_fn(move || Some((unpack(&mut rest)?, unpack(&mut rest)?)))
     }
 
+    pub(in super::super) fn from_bytes(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The same labels as bytes, which are equal if they are.
     pub(in super::super) fn as_bytes(self) -> &'a [u8] {
         self.0
