@@ -114,8 +114,8 @@ impl Names {
 fn itself(at: usize, group: &Group) -> Meaning {
     match group.kind {
         SeriesKind::Created => Meaning::Moment(at),
-        SeriesKind::Gauge if is_moment(&group.name) => Meaning::Moment(at),
-        SeriesKind::Gauge | SeriesKind::Quantile(_) => Meaning::Newest(at),
+        SeriesKind::Gauge | SeriesKind::Untyped if is_moment(&group.name) => Meaning::Moment(at),
+        SeriesKind::Gauge | SeriesKind::Untyped | SeriesKind::Quantile(_) => Meaning::Newest(at),
         SeriesKind::Counter | SeriesKind::Bucket(_) | SeriesKind::Sum | SeriesKind::Count => Meaning::Raw(at),
     }
 }

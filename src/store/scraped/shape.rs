@@ -14,8 +14,10 @@ use super::names::Names;
 /// How a series counts, from its family's type.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum SeriesKind {
-    /// Goes up and down; also what has no type.
+    /// Goes up and down.
     Gauge,
+    /// The exposition does not say; read as a gauge.
+    Untyped,
     /// Only goes up, until it is reset.
     Counter,
     /// A histogram's cumulative bucket with its upper bound; a counter.
@@ -101,7 +103,7 @@ impl SeriesKind {
             Self::Sum => &["_sum", "_gsum"],
             Self::Count => &["_count", "_gcount"],
             Self::Created => &["_created"],
-            Self::Gauge | Self::Quantile(_) => &[],
+            Self::Gauge | Self::Untyped | Self::Quantile(_) => &[],
         };
         suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
     }
