@@ -260,21 +260,21 @@ impl Table {
     /// The run whose newest row is `newest`: back to the window's anchor, a reset, a long gap or the start.
     fn run(&self, newest: usize, span: Span) -> Option<Run> {
         let to = self.rows.get(newest)?.at;
-        let mut run = Run { newest, oldest: newest, end: End::Start };
-        for (at, newer, older) in self.pairs().skip(newest) {
-            run.end = match self.link(newer, older) {
-                _ if to - newer.at >= span.anchor() => End::Anchor,
-                _ if newer.at - older.at > span.longest_gap() => End::Gap,
-                Link::Reset { zero, .. } => End::Reset { zero },
-                Link::Several => End::Gap,
-                Link::Unbroken => {
-                    run.oldest = at + 1;
-                    continue;
-                }
-            };
-            break;
-        }
-        Some(run)
+        let mut oldest = newest;
+        let end = loop {
+            let Some(row) = self.rows.get(oldest) else { break End::Start };
+            if to - row.at >= span.anchor() {
+                break End::Anchor;
+            }
+            let Some(older) = self.rows.get(oldest + 1) else { break End::Start };
+            match self.link(row, older) {
+                _ if row.at - older.at > span.longest_gap() => break End::Gap,
+                Link::Reset { zero, .. } => break End::Reset { zero },
+                Link::Several => break End::Gap,
+                Link::Unbroken => oldest += 1,
+            }
+        };
+        Some(Run { newest, oldest, end })
     }
 
     /// The increase over a run, if that is long enough to be a rate.
