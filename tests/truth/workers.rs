@@ -52,7 +52,7 @@ struct Tally {
     unknowable: u32,
     /// Wrong although samples had contradicted one process.
     wrong: u32,
-    /// Absent although no process change was within two windows.
+    /// Absent although no process change was within a window and the minutes that falls are remembered.
     needless: u32,
 }
 
@@ -122,7 +122,8 @@ fn play(story: &Story) -> Tally {
             Ok(_) => tally.unknowable += 1,
             Err(_) => {
                 let same = met.iter().rev().take_while(|other| **other == worker).count();
-                let calm = same as f64 * story.interval > 2.0 * pace.window;
+                let calm =
+                    same as f64 * story.interval > f64::max(300.0, 20.0 * story.interval) + pace.window;
                 tally.needless += u32::from(calm && !evidence.is_there(pace.window));
             }
         }
