@@ -144,6 +144,14 @@ impl Story {
         history
     }
 
+    /// The same with a miss at every so many turns; none at 0.
+    pub(crate) fn with_misses(mut self, every: usize) -> Self {
+        for (place, turn) in self.turns.iter_mut().enumerate() {
+            turn.missed = every > 0 && place % every == every - 1;
+        }
+        self
+    }
+
     /// The start that the page has at a moment, when it moves at each of `moves`.
     fn start_at(&self, real: f64, moves: &[f64]) -> f64 {
         let start = moves.iter().rev().find(|moved| **moved <= real).copied().unwrap_or(-self.age);
@@ -169,9 +177,7 @@ fn millis(seconds: f64) -> f64 {
 }
 
 impl History {
-    fn turn(&mut self, turn: &Turn, real: f64, moves: Option<&[f64]>, age: f64) {
-        let started = moves
-            .map(|moves| millis(moves.iter().rev().find(|moved| **moved <= real).copied().unwrap_or(-age)));
+    fn turn(&mut self, turn: &Turn, real: f64, started: Option<f64>) {
         let page = Page {
             value: Some(self.counter.value(real)),
             started,
@@ -238,6 +244,11 @@ impl History {
         }
     }
 
+    /// What good scrapes showed: time and value, which is none where a page lacked the counter.
+    pub(crate) fn samples(&self) -> Vec<(f64, Option<f64>)> {
+        self.met.iter().filter_map(|met| Some((met.real + met.clock, met.page.as_ref()?.value))).collect()
+    }
+
     /// The times at which the counter was seen.
     pub(crate) fn shown(&self) -> Vec<f64> {
         let number = |met: &&Met| met.page.as_ref().and_then(|page| page.value).is_some_and(f64::is_finite);
@@ -255,10 +266,10 @@ impl History {
             match &met.page {
                 None => port.fails(),
                 Some(page) => {
-                    let started = page.started.map(|started| started + met.clock);
-                    let created = page.created.map(|created| created + met.clock);
-                    let line =
-                        |value| Line { created, ..Line::new("jobs_total", SeriesKind::Counter, value) };
+                    let line = |value| Line {
+                        created: page.created,
+                        ..Line::new("jobs_total", SeriesKind::Counter, value)
+                    };
                     let mut lines = vec![Line::new("up", SeriesKind::Gauge, 1.0)];
                     lines.extend(page.value.map(line));
                     port.scrape(met.real + met.clock, page.started, &lines);
