@@ -230,12 +230,10 @@ impl History {
 
     fn set_back(&mut self, place: usize, by: f64) {
         // A clock that is set back by less than the time between two scrapes goes on, as far as these show.
-        let last = self.met[..place]
-            .iter()
-            .rev()
-            .find(|met| met.page.is_some())
-            .map_or(f64::INFINITY, |met| met.real);
-        if self.clock_back.is_some() || by <= self.met[place].real - last {
+        let good = |met: &&Met| met.page.is_some();
+        let last = self.met[..place].iter().rev().find(good).map_or(f64::INFINITY, |met| met.real);
+        let next = self.met[place..].iter().find(good).map_or(f64::INFINITY, |met| met.real);
+        if self.clock_back.is_some() || by <= next - last {
             return;
         }
         self.clock_back = Some((self.met[place].real, by));
