@@ -23,4 +23,5 @@ mod pods;
 mod scaling;
 mod scraping;
 mod shutdown;
+mod steadiness;
 mod tracing;
