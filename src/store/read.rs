@@ -119,7 +119,7 @@ pub enum Absence {
     )]
     Mismatch {
         /// Port and path of two of them.
-        targets: [String; 2],
+        targets: Box<[String; 2]>,
     },
     /// The timestamp in the exposition is too long ago.
     #[error(

@@ -79,7 +79,7 @@ impl Scraped {
 
     fn mismatch(&self, other: &Self) -> Absence {
         let targets = [self.options.name.to_string(), other.options.name.to_string()];
-        Absence::Mismatch { targets }
+        Absence::Mismatch { targets: targets.into() }
     }
 }
 

@@ -522,7 +522,7 @@ fn targets_that_mean_different_things_by_a_name_have_no_sum_whatever_their_order
             scrape(&targets[0], at, &gauge, &[1.0]);
             scrape(&targets[1], at, &counter, &[1.0]);
         }
-        let targets = ["8080".to_owned(), "8081".to_owned()];
+        let targets = Box::new(["8080".to_owned(), "8081".to_owned()]);
         assert_eq!(ask(&store, "x_per_second", "", 16), Err(Absence::Mismatch { targets }));
     }
 }
