@@ -148,7 +148,7 @@ impl Reader<'_> {
         };
         let unreadable = family.and_then(|family| self.history.unreadable(&family.name));
         unreadable.map_or(Ok(()), |unreadable| {
-            Err(Absence::Unreadable { at: timestamp(self.history.at()), fault: unreadable.fault.to_string() })
+            Err(Absence::Unreadable { at: timestamp(self.history.at()), fault: unreadable.fault.clone() })
         })
     }
 
