@@ -28,7 +28,8 @@ pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> C
     })
 }
 
-/// When the window may have begun.
+/// When the window may have begun, the likeliest moment first.
 pub(crate) fn begins(answer: Answer) -> impl Iterator<Item = f64> {
-    (-10..=10).map(move |tenth| answer.at - answer.window + f64::from(tenth) * 0.05)
+    let steps = (0..=10).flat_map(|step| [step, -step]);
+    steps.map(move |step| answer.at - answer.window + f64::from(step) * 0.05)
 }

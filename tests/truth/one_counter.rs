@@ -277,7 +277,8 @@ impl History {
             for real in met.reads.iter().copied().filter(|real| *real < next) {
                 judge(
                     real,
-                    pod.ask("jobs_per_second", "", real + met.clock).map(|answer| self.by_the_wall(answer)),
+                    pod.ask("jobs_per_second", "", real + met.clock)
+                        .map(|answer| self.by_the_wall(answer, real)),
                 )?;
             }
         }
@@ -285,8 +286,8 @@ impl History {
     }
 
     /// An answer's time is that of a scrape; by the wall it is when that was.
-    fn by_the_wall(&self, answer: Answer) -> Answer {
-        let of = |met: &&Met| (met.real + met.clock - answer.at).abs() < 0.0015;
+    fn by_the_wall(&self, answer: Answer, now: f64) -> Answer {
+        let of = |met: &&Met| met.real <= now && (met.real + met.clock - answer.at).abs() < 0.0015;
         let met = self.met.iter().rev().find(of).unwrap_or_else(|| panic!("no scrape at {answer:?}"));
         Answer { at: met.real, ..answer }
     }
