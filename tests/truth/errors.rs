@@ -11,8 +11,8 @@ use proptest::{
 use serde_json::{Value, json};
 
 use crate::{
-    counter::{Counted, Load},
-    judge::{Answer, begins},
+    counter::{Counted, Counter, Load},
+    judge::{Answer, truth},
     one_counter::{Event, History, Start, Story, all_events, story},
     pod::Pace,
     workers,
@@ -95,18 +95,16 @@ fn stories<S: Strategy>(strategy: &S) -> impl Iterator<Item = S::Value> {
 
 fn line(kind: &str, history: &History) -> Value {
     let shown = history.shown();
-    let truth = |from: f64, to: f64| {
-        let Counted { seen, all } = history.counter.observed((from, to), &shown, false);
-        json!([seen / (to - from), all / (to - from)])
-    };
+    let counted = |from, to| history.counter.observed((from, to), &shown, false);
     let mut reads = Vec::new();
     let read = |now: f64, answer: Result<Answer, _>| {
         let answer = answer.ok();
+        let range = counted(now - PACE.window, now);
         reads.push(json!({
             "at": now,
             "ours": answer.map(|answer| answer.value),
-            "truths": answer.map(|answer| begins(answer).map(|from| truth(from, answer.at)).collect::<Vec<_>>()),
-            "truths of the range": [truth(now - PACE.window, now)],
+            "truths": answer.map(|answer| [truth(answer, counted)]),
+            "truths of the range": [[range.seen / PACE.window, range.all / PACE.window]],
         }));
         Ok(())
     };
@@ -114,27 +112,31 @@ fn line(kind: &str, history: &History) -> Value {
     written(kind, &history.samples(), &reads)
 }
 
+fn workers_line(story: &workers::Story) -> Value {
+    let mut samples = Vec::new();
+    let mut reads = Vec::new();
+    workers::answers(story, |(at, value, _), answer| {
+        let of = |worker: &Counter, answer| {
+            truth(answer, |from, to| {
+                let all = worker.counted(from, to);
+                Counted { seen: all, all }
+            })
+        };
+        let truths = |answer| story.workers.iter().map(|worker| of(worker, answer)).collect::<Vec<_>>();
+        let range = Answer { value: 0.0, at: at + 1.0, window: PACE.window };
+        samples.push((at, Some(value)));
+        reads.push(json!({
+            "at": range.at,
+            "ours": answer.map(|answer| answer.value),
+            "truths": answer.map(truths),
+            "truths of the range": truths(range),
+        }));
+    });
+    written("workers behind one port, fresh connections", &samples, &reads)
+}
+
 /// `W`, `eval` and `s` are what the program that asks Prometheus reads.
 fn written(kind: &str, samples: &[(f64, Option<f64>)], reads: &[Value]) -> Value {
     let eval: Vec<&Value> = reads.iter().map(|read| &read["at"]).collect();
     json!({ "kind": kind, "W": PACE.window, "eval": eval, "s": samples, "reads": reads })
-}
-
-fn workers_line(story: &workers::Story) -> Value {
-    let truths = |from: f64, to: f64| {
-        let one = |worker: &crate::counter::Counter| json!([worker.counted(from, to) / (to - from)]);
-        story.workers.iter().map(one).collect::<Vec<_>>()
-    };
-    let mut samples = Vec::new();
-    let mut reads = Vec::new();
-    workers::answers(story, |(at, value, _), answer| {
-        samples.push((at, Some(value)));
-        reads.push(json!({
-            "at": at + 1.0,
-            "ours": answer.map(|answer| answer.value),
-            "truths": answer.map(|answer| begins(answer).flat_map(|from| truths(from, answer.at)).collect::<Vec<_>>()),
-            "truths of the range": truths(at + 1.0 - PACE.window, at + 1.0),
-        }));
-    });
-    written("workers behind one port, fresh connections", &samples, &reads)
 }

@@ -20,11 +20,17 @@ const RESOLUTION: f64 = 0.001;
 /// in whole seconds, so the true one begins up to half a second earlier or later; `noise` is what a faulty counter
 /// showed too little by.
 pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> Counted) -> bool {
-    begins(answer).any(|from| {
-        let counted = counted(from, answer.at);
-        let (span, slack) = (answer.at - from, noise + RESOLUTION * (answer.at - from));
-        let increase = answer.value * span;
-        increase >= counted.seen * (1.0 - TENTH) - slack && increase <= counted.all * (1.0 + TENTH) + slack
+    let slack = noise / answer.window.max(1.0) + RESOLUTION;
+    let (least, most) = truth(answer, counted);
+    answer.value >= least * (1.0 - TENTH) - slack && answer.value <= most * (1.0 + TENTH) + slack
+}
+
+/// What was counted a second in the window that an answer states, at the least and at the most: every rate in between
+/// is that of some moment at which the window may have begun.
+pub(crate) fn truth(answer: Answer, counted: impl Fn(f64, f64) -> Counted) -> (f64, f64) {
+    begins(answer).fold((f64::INFINITY, 0.0), |(least, most), from| {
+        let (counted, span) = (counted(from, answer.at), answer.at - from);
+        (f64::min(least, counted.seen / span), f64::max(most, counted.all / span))
     })
 }
 
