@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Addresses, Background, refused, scraping, std};
 use crate::{
-    auth::{Auth, AuthOptions, AuthSettings},
+    auth::{Auth, AuthKube, AuthOptions, AuthSettings},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
-    store::{Limits, Store},
+    store::{Limits, Percent, Store},
     telemetry::{metrics::Metrics, traces},
 };
 
@@ -30,12 +30,19 @@ impl Parts {
         config: &Config,
         metrics: &Metrics,
         background: &Background,
+        readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
         let cluster = connect(config, &store, background).await?;
-        let auth = authority(config, &cluster, metrics, background).await?;
+        let auth = match cluster.client().zip(cluster.server()) {
+            None => Auth::disabled(),
+            Some((client, server)) => {
+                let kube = AuthKube { client, server: server.to_string(), waiting: readiness.waiting() };
+                Auth::delegated(authority(config, kube, metrics, background)).await?
+            }
+        };
         let certificate = certificate(config).await?;
-        let readiness = Readiness::new(cluster.clone(), certificate.clone());
+        readiness.built(cluster.clone(), certificate.clone());
         Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
     }
 
@@ -65,7 +72,13 @@ fn limits(config: &Config) -> Limits {
         series_per_object: config.store.max_series_per_object,
         scraped_series: config.scrape.limits.scrape_max_series,
         scraped_bytes: config.scrape.limits.scrape_max_bytes,
+        share: share(config),
     }
+}
+
+/// What one namespace may take of each limit.
+fn share(config: &Config) -> Percent {
+    Percent::new(config.store.namespace_share).unwrap_or(Percent::WHOLE)
 }
 
 async fn connect(config: &Config, store: &Store, background: &Background) -> anyhow::Result<Cluster> {
@@ -83,13 +96,7 @@ async fn connect(config: &Config, store: &Store, background: &Background) -> any
     Ok(Cluster::connect(options).await?)
 }
 
-async fn authority(
-    config: &Config,
-    cluster: &Cluster,
-    metrics: &Metrics,
-    background: &Background,
-) -> anyhow::Result<Auth> {
-    let Some(client) = cluster.client() else { return Ok(Auth::disabled()) };
+fn authority(config: &Config, kube: AuthKube, metrics: &Metrics, background: &Background) -> AuthOptions {
     let kubernetes = &config.kubernetes;
     let settings = AuthSettings {
         token_ttl: std(kubernetes.authentication_token_webhook_cache_ttl),
@@ -99,16 +106,15 @@ async fn authority(
         always_allow_paths: kubernetes.authorization_always_allow_paths.clone(),
     };
     let Background { tasks: tracker, end: shutdown } = background.clone();
-    let options = AuthOptions {
-        client,
+    AuthOptions {
+        kube,
         settings,
         load_deadline: TRUST_DEADLINE,
         request_headers: Some(Arc::new(traces::inject)),
         observer: metrics.auth.clone(),
         tracker,
         shutdown,
-    };
-    Ok(Auth::delegated(options).await?)
+    }
 }
 
 async fn certificate(config: &Config) -> anyhow::Result<Arc<ServingCertificate>> {
