@@ -20,7 +20,7 @@ const RESOLUTION: f64 = 0.001;
 /// in whole seconds, so the true one begins up to half a second earlier or later; `noise` is what a faulty counter
 /// showed too little by.
 pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> Counted) -> bool {
-    let slack = noise / answer.window.max(1.0) + RESOLUTION;
+    let slack = noise / (answer.window - 0.5).max(0.5) + RESOLUTION;
     let (least, most) = truth(answer, counted);
     answer.value >= least * (1.0 - TENTH) - slack && answer.value <= most * (1.0 + TENTH) + slack
 }

@@ -154,8 +154,8 @@ impl Series {
 }
 
 impl History {
-    /// Whether the answer is the sum of the rates of these label sets. Its time is that of the oldest sample in it; others
-    /// are as new as the `newest` scrape.
+    /// Whether the answer is the sum of the rates of these label sets. Its time is that of the oldest sample in it;
+    /// others are as new as the `newest` scrape.
     fn is_true(&self, answer: Answer, sets: &[usize], newest: f64) -> bool {
         begins(answer).any(|from| {
             let of = |set: &usize, end: f64| {
