@@ -17,11 +17,17 @@ pub mod store;
 
 pub mod hpa;
 
+pub mod notice;
+
+pub mod kubernetes;
+
 pub mod cluster;
 
 pub mod write;
 
 pub mod scrape;
+
+pub mod insight;
 
 pub mod auth;
 
@@ -30,6 +36,8 @@ pub mod api;
 pub mod serve;
 
 pub mod admin;
+
+pub mod explain;
 
 pub mod checks;
 

@@ -15,13 +15,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exposition", &["model"]),
     ("store", &["model"]),
     ("hpa", &["model"]),
-    ("cluster", &["model"]),
-    ("auth", &["model"]),
+    ("notice", &[]),
+    ("kubernetes", &[]),
+    ("cluster", &["hpa", "kubernetes", "model", "notice"]),
+    ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
-    ("admin", &["store", "scrape", "serve", "model"]),
+    ("admin", &["hpa", "store", "scrape", "serve", "model"]),
+    ("explain", &["cluster", "hpa", "model"]),
+    ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
     ("config", &["model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
@@ -33,7 +37,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/"]),
+    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/kubernetes/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],

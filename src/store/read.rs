@@ -33,13 +33,13 @@ pub enum Absence {
         /// When.
         at: Timestamp,
         /// The error of the last scrape.
-        error: Option<String>,
+        error: Option<Box<str>>,
     },
     /// It has a target without a good scrape.
     #[error("its target was not scraped yet{}", because(.error.as_deref()))]
     NotScraped {
         /// The error of the last scrape.
-        error: Option<String>,
+        error: Option<Box<str>>,
     },
     /// A rate or quantile that needs another scrape.
     #[error("it was scraped too few times to tell how fast it grows: wait for the next scrape")]
@@ -70,7 +70,7 @@ pub enum Absence {
         /// When that scrape began.
         at: Timestamp,
         /// The line and what is wrong with it.
-        fault: String,
+        fault: Box<str>,
     },
     /// A good scrape does not have it, the one before had.
     #[error("the scrape of {at} was good but lacks it; it was last exposed at {seen}")]
@@ -114,12 +114,12 @@ pub enum Absence {
     },
     /// Targets of one object mean different things by one name.
     #[error(
-        "its targets {} and {} expose it as different types, which do not add up: rename one of them, or leave it out with \
-         custom-metrics-adapter/metrics", .targets[0], .targets[1]
+        "its targets {targets} expose it as different types, which do not add up: rename one of them, or leave it out with \
+         custom-metrics-adapter/metrics"
     )]
     Mismatch {
-        /// Port and path of two of them.
-        targets: [String; 2],
+        /// Port and path of two of them, such as `8080/metrics and 9090/metrics`.
+        targets: Box<str>,
     },
     /// The timestamp in the exposition is too long ago.
     #[error(

@@ -148,7 +148,7 @@ impl Reader<'_> {
         };
         let unreadable = family.and_then(|family| self.history.unreadable(&family.name));
         unreadable.map_or(Ok(()), |unreadable| {
-            Err(Absence::Unreadable { at: timestamp(self.history.at()), fault: unreadable.fault.to_string() })
+            Err(Absence::Unreadable { at: timestamp(self.history.at()), fault: unreadable.fault.clone() })
         })
     }
 
@@ -306,27 +306,36 @@ impl Reader<'_> {
     }
 
     /// Takes the increases over the time that all have in common: a sum of rates over different times is the rate of no
-    /// time. A counter that is newer than that time, or gone, has a time of its own.
-    fn align(&self, all: &mut [Grown]) {
+    /// time. A counter that is newer than that time has a time of its own; one that is gone counts with what it counted
+    /// within that time.
+    fn align(&self, all: &mut Vec<Grown>) {
         all.iter_mut().for_each(|grown| grown.is_apart = self.is_apart(grown));
         // Each round ends at a scrape that one more counter has; after a few they all have one in common.
         for _ in 0..MOST_ROUNDS {
-            let aligned = || all.iter().filter(|grown| !grown.is_apart).map(|grown| &grown.increase);
-            let common = aligned()
-                .map(|increase| increase.from)
-                .max()
-                .zip(aligned().map(|increase| increase.to).min());
-            let Some((from, to)) = common else { return };
+            let Some((from, to)) = common(all) else { return };
             let differs = |grown: &&mut Grown| {
                 let reaches_out = grown.increase.from < from || grown.increase.to > to;
-                reaches_out && grown.newest_scrape() == self.history.at()
+                reaches_out && !self.is_gone(grown)
             };
             let changed =
                 all.iter_mut().filter(differs).map(|grown| self.cut(grown, from, to)).filter(|cut| *cut);
             if changed.count() == 0 {
-                return;
+                break;
             }
         }
+        if let Some((from, to)) = common(all) {
+            all.retain_mut(|grown| !self.is_gone(grown) || self.counted_within(grown, from, to));
+        }
+    }
+
+    fn counted_within(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
+        let is_counted = self.cut(grown, from, to);
+        (grown.increase.from, grown.increase.to) = (from, to);
+        is_counted
+    }
+
+    fn is_gone(&self, grown: &Grown) -> bool {
+        grown.newest_scrape() < self.history.at()
     }
 
     fn cut(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
@@ -337,7 +346,7 @@ impl Reader<'_> {
     }
 
     fn is_apart(&self, grown: &Grown) -> bool {
-        grown.increase.is_new || grown.newest_scrape() < self.history.at()
+        grown.increase.is_new || self.is_gone(grown)
     }
 
     fn increase(&self, parts: &[Part]) -> Result<Increase, Gap> {
@@ -424,8 +433,8 @@ impl Grown {
         newest.map(|point| point.scraped).min().unwrap_or_default()
     }
 
-    /// The contribution of all. Its time is that of the counters that have one in common: one that is gone counts with
-    /// its last rate, one that is new with its first, and neither says when the others were counted.
+    /// The contribution of all. Its time is that of the counters that have one in common: one that is new does not say
+    /// when the others were counted.
     fn contribute(all: &[Self], parts: Parts) -> Contribution {
         let has_common = all.iter().any(|grown| !grown.is_apart);
         let timed = all.iter().filter(|grown| !(has_common && grown.is_apart));
@@ -434,6 +443,12 @@ impl Grown {
         let at = spans().map(|(_, to)| to).min().unwrap_or_default();
         Contribution { parts, window, at }
     }
+}
+
+/// The time that all counters have in common, but for those that are new or gone.
+fn common(all: &[Grown]) -> Option<(i64, i64)> {
+    let aligned = || all.iter().filter(|grown| !grown.is_apart).map(|grown| &grown.increase);
+    aligned().map(|increase| increase.from).max().zip(aligned().map(|increase| increase.to).min())
 }
 
 fn is_quantile(kind: SeriesKind, q: f64) -> bool {

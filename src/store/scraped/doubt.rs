@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{
     history::Stamp,
     rate::{Change, Fall, Span},
-    shape::Shape,
+    shape::{SeriesKind, Shape},
 };
 
 /// The evidence of one target.
@@ -112,7 +112,7 @@ impl<'a> Step<'a> {
         let reset = fallen.filter(|(series, (then, now))| {
             let is_dip = change == Change::Same && Fall::between(**now, **then) == Some(Fall::Hair);
             !is_dip
-                && self.shape.kind(*series).is_some_and(|kind| kind.falls_at_reset())
+                && self.shape.kind(*series).is_some_and(SeriesKind::falls_at_reset)
                 && !self.began_anew(*series)
         });
         reset
@@ -140,7 +140,7 @@ const MOST_FALLS: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::scraped::{SeriesKind, ShapeBuilder, rate::Starts};
+    use crate::store::scraped::{ShapeBuilder, rate::Starts};
 
     const SPAN: Span = Span { window: 60_000, interval: 15_000 };
 

@@ -63,11 +63,13 @@ impl Names {
                 add(format!("{}{suffix}", family.name), meaning);
             }
         }
+        let quantile = |series: &u32| match kind(*series) {
+            Some(SeriesKind::Quantile(q)) => Some(q),
+            _ => None,
+        };
         for (at, group) in groups.iter().enumerate() {
-            for series in &group.members {
-                if let Some(SeriesKind::Quantile(q)) = kind(*series) {
-                    add(format!("{}_p{}", group.name, percent(q)), Meaning::Published(q, at));
-                }
+            for q in group.members.iter().filter_map(quantile) {
+                add(format!("{}_p{}", group.name, percent(q)), Meaning::Published(q, at));
             }
         }
         Self(table.into_iter().collect())

@@ -205,21 +205,13 @@ impl Table {
     /// explains, or by a counter that goes on where another one stood in between.
     fn shows_several(&self, span: Span) -> bool {
         let Some(newest) = self.rows.first() else { return false };
-        let mut falls = 0;
-        for (at, newer, older) in self.pairs().take_while(|(_, newer, _)| newer.at > newest.at - span.window)
-        {
-            match self.link(newer, older) {
-                Link::Several => return true,
-                Link::Reset { explained: false, .. } => {
-                    falls += 1;
-                    if falls > 1 || self.goes_on_around(at) {
-                        return true;
-                    }
-                }
-                Link::Reset { .. } | Link::Unbroken => {}
-            }
-        }
-        false
+        let recent = self.pairs().take_while(|(_, newer, _)| newer.at > newest.at - span.window);
+        let links: Vec<(usize, Link)> =
+            recent.map(|(at, newer, older)| (at, self.link(newer, older))).collect();
+        let falls = || links.iter().filter(|(_, link)| matches!(link, Link::Reset { explained: false, .. }));
+        links.iter().any(|(_, link)| *link == Link::Several)
+            || falls().nth(1).is_some()
+            || falls().any(|(at, _)| self.goes_on_around(*at))
     }
 
     /// Whether the fall from row `at + 1` to row `at` stands between values of one counter: the next value is above the

@@ -60,7 +60,7 @@ impl Scraped {
             Reader { history, selector: query.selector, oldest, raw_counters: self.options.raw_counters };
         let read = reader.read(metric);
         if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
-            let error = failure.map(|failure| failure.error.into());
+            let error = failure.map(|failure| failure.error);
             return Err(Gap::of_all(Absence::Stale { at: timestamp(history.at()), error }));
         }
         let Some(read) = read else { return Err(not_exposed(history, metric)) };
@@ -78,8 +78,8 @@ impl Scraped {
     }
 
     fn mismatch(&self, other: &Self) -> Absence {
-        let targets = [self.options.name.to_string(), other.options.name.to_string()];
-        Absence::Mismatch { targets }
+        let targets = format!("{} and {}", self.options.name, other.options.name);
+        Absence::Mismatch { targets: targets.into() }
     }
 }
 
@@ -87,7 +87,7 @@ impl Scraped {
 fn never_scraped(failure: Option<Failure>) -> Gap {
     match failure {
         None => Gap::of_all(Absence::NotScraped { error: None }),
-        Some(failure) => Gap::alone(Absence::NotScraped { error: Some(failure.error.into()) }),
+        Some(failure) => Gap::alone(Absence::NotScraped { error: Some(failure.error) }),
     }
 }
 
@@ -95,7 +95,7 @@ fn never_scraped(failure: Option<Failure>) -> Gap {
 fn not_exposed(history: &History, metric: &str) -> Gap {
     let shape = history.shape();
     if let Some(unreadable) = sources(metric).into_iter().find_map(|family| history.unreadable(family)) {
-        let fault = unreadable.fault.to_string();
+        let fault = unreadable.fault.clone();
         return Gap::of_all(Absence::Unreadable { at: timestamp(history.at()), fault });
     }
     // A label set that is gone for longer than a rate reaches back is gone for good.

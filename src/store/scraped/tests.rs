@@ -522,7 +522,7 @@ fn targets_that_mean_different_things_by_a_name_have_no_sum_whatever_their_order
             scrape(&targets[0], at, &gauge, &[1.0]);
             scrape(&targets[1], at, &counter, &[1.0]);
         }
-        let targets = ["8080".to_owned(), "8081".to_owned()];
+        let targets = "8080 and 8081".into();
         assert_eq!(ask(&store, "x_per_second", "", 16), Err(Absence::Mismatch { targets }));
     }
 }
@@ -582,7 +582,7 @@ fn a_family_with_a_line_that_could_not_be_read_is_absent_and_its_history_goes_on
         ..Scrape::new(at, &part, &[150.0, 2.0])
     };
     target.append(cut).unwrap();
-    let fault = "line 1: expected a value".to_owned();
+    let fault = "line 1: expected a value".into();
     assert_eq!(ask(&store, "r_per_second", "", 31), Err(Absence::Unreadable { at, fault }));
     assert_eq!(value(&store, "g", 31), "2");
     let back = Scrape {

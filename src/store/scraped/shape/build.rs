@@ -74,11 +74,8 @@ impl ShapeBuilder {
     /// Tells each series its group.
     fn enlist(&mut self, groups: &[Group]) {
         for (at, group) in (0..).zip(groups) {
-            for series in &group.members {
-                if let Some(series) = self.series.get_mut(*series as usize) {
-                    series.group = at;
-                }
-            }
+            let enlist = |member: &u32| self.series.get_mut(*member as usize).map(|series| series.group = at);
+            group.members.iter().filter_map(enlist).for_each(drop);
         }
     }
 
@@ -115,12 +112,9 @@ impl Families {
         sets.resize_with(self.places.len(), Sets::default);
         for group in groups {
             let Some(sets) = sets.get_mut(group.family) else { continue };
-            for member in &group.members {
-                let kind = series.get(*member as usize).map(|series| series.kind);
-                if let Some(kind) = kind {
-                    sets.add(*member, kind, labels(*member));
-                }
-            }
+            let kinds =
+                group.members.iter().filter_map(|member| Some((*member, series.get(*member as usize)?.kind)));
+            kinds.for_each(|(member, kind)| sets.add(member, kind, labels(member)));
         }
         let mut names: Vec<(Box<str>, usize)> = self.places.into_iter().collect();
         names.sort_unstable_by_key(|(_, place)| *place);
