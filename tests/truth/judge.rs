@@ -21,8 +21,11 @@ const RESOLUTION: f64 = 0.001;
 /// showed too little by.
 pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> Counted) -> bool {
     let slack = noise / (answer.window - 0.5).max(0.5) + RESOLUTION;
-    let (least, most) = truth(answer, counted);
-    answer.value >= least * (1.0 - TENTH) - slack && answer.value <= most * (1.0 + TENTH) + slack
+    let is_within = |(least, most): (f64, f64)| {
+        answer.value >= least * (1.0 - TENTH) - slack && answer.value <= most * (1.0 + TENTH) + slack
+    };
+    let plain = counted(answer.at - answer.window, answer.at);
+    is_within((plain.seen / answer.window, plain.all / answer.window)) || is_within(truth(answer, counted))
 }
 
 /// What was counted a second in the window that an answer states, at the least and at the most: every rate in between

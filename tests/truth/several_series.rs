@@ -186,14 +186,17 @@ fn check(story: &Story) -> Result<(), TestCaseError> {
         let now = at + 0.5 * story.interval;
         for (selector, sets) in [("", all.as_slice()), ("set=s0", &[0])] {
             let answer = pod.ask("jobs_per_second", selector, now);
-            let rates: Vec<_> = sets
-                .iter()
-                .map(|set| history.series[*set].rate((at - history.pace.window, at), history.pace.window))
-                .collect();
+            let rates = || {
+                let span = (at - history.pace.window, at);
+                sets.iter()
+                    .map(|set| history.series[*set].rate(span, history.pace.window))
+                    .collect::<Vec<_>>()
+            };
             match answer {
                 Ok(answer) => prop_assert!(
                     history.is_true(answer, sets, at),
-                    "turn {turn} at {at}, {selector:?}: {answer:?}, in truth {rates:?}"
+                    "turn {turn} at {at}, {selector:?}: {answer:?}, in truth {:?}",
+                    rates()
                 ),
                 Err(absence) => {
                     let oldest = history.series[0].shown.iter().filter(|shown| **shown <= at).count();
