@@ -22,13 +22,13 @@ pub enum Absence {
     #[error("the value was written for an object of this name that is gone")]
     ObjectGone,
     /// The value's ttl has passed.
-    #[error("its ttl ended at {at}")]
+    #[error("its ttl ended at {at:.0}")]
     Expired {
         /// When.
         at: Timestamp,
     },
     /// It is scraped, but the last good scrape is too long ago.
-    #[error("the last good scrape was at {at}{}", because(.error.as_deref()))]
+    #[error("the last good scrape was at {at:.0}{}", because(.error.as_deref()))]
     Stale {
         /// When.
         at: Timestamp,
@@ -65,7 +65,7 @@ pub enum Absence {
     #[error("it is exposed as NaN or infinity")]
     NotANumber,
     /// A line of the metric's family could not be read.
-    #[error("a line of it could not be read in the scrape of {at}, so the rest is not the whole: {fault}")]
+    #[error("a line of it could not be read in the scrape of {at:.0}, so the rest is not the whole: {fault}")]
     Unreadable {
         /// When that scrape began.
         at: Timestamp,
@@ -73,7 +73,7 @@ pub enum Absence {
         fault: Box<str>,
     },
     /// A good scrape does not have it, the one before had.
-    #[error("the scrape of {at} was good but lacks it; it was last exposed at {seen}")]
+    #[error("the scrape of {at:.0} was good but lacks it; it was last exposed at {seen:.0}")]
     Lacking {
         /// When the last good scrape began.
         at: Timestamp,
@@ -123,7 +123,7 @@ pub enum Absence {
     },
     /// The timestamp in the exposition is too long ago.
     #[error(
-        "its sample is exposed with the timestamp {at}, which is too long ago: if that is its nature, annotate the pod with \
+        "its sample is exposed with the timestamp {at:.0}, which is too long ago: if that is its nature, annotate the pod with \
          custom-metrics-adapter/honor-timestamps: \"false\", or a longer custom-metrics-adapter/max-age"
     )]
     OldSample {
@@ -132,7 +132,7 @@ pub enum Absence {
     },
     /// The timestamp in the exposition is still to come.
     #[error(
-        "its sample is exposed with the timestamp {at}, which is still to come: correct the clock of the pod, or annotate it \
+        "its sample is exposed with the timestamp {at:.0}, which is still to come: correct the clock of the pod, or annotate it \
          with custom-metrics-adapter/honor-timestamps: \"false\""
     )]
     TimeAhead {
