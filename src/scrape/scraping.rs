@@ -115,8 +115,12 @@ impl Workshop {
         spec: &TargetSpec,
         last: LastBody,
     ) -> Result<ReadBody, ScrapeError> {
-        let rules =
-            Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
+        let rules = Rules {
+            allow: spec.settings.allow.clone(),
+            counters: spec.settings.counters.clone(),
+            limits: self.limits,
+            strict: spec.settings.strict,
+        };
         let (format, encoding) = (head.negotiated.format, head.encoding);
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
@@ -178,7 +182,14 @@ fn append(
 ) -> Result<(), ScrapeError> {
     let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
     let shape = reading.template.shape();
-    let scrape = Scrape { started, moved: reading.moved.as_deref(), ..Scrape::new(at, shape, values) };
+    let timestamps = if spec.settings.honor_timestamps { reading.timestamps.as_slice() } else { &[] };
+    let scrape = Scrape {
+        started,
+        moved: reading.moved.as_deref(),
+        timestamps,
+        unreadable: &reading.unreadable,
+        ..Scrape::new(at, shape, values)
+    };
     target.append(scrape).map_err(ScrapeError::Store)?;
     memory.template = Some(reading.template);
     Ok(())

@@ -42,7 +42,7 @@ fn without_more_the_usual_path_and_the_configured_times_are_used() {
     assert_eq!((settings.path.as_str(), settings.scheme.as_str()), ("/metrics", "http"));
     assert_eq!((settings.interval, settings.timeout), (Duration::from_secs(15), Duration::from_secs(5)));
     assert_eq!(settings.window, Duration::from_secs(60));
-    assert!(settings.ports.is_empty() && settings.allow.allows("anything"));
+    assert!(settings.ports.is_empty() && settings.allow.may_keep("anything"));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn our_own_annotations_say_how_values_count() {
         ("custom-metrics-adapter/strict", "true"),
         ("custom-metrics-adapter/openmetrics", "true"),
     ]);
-    assert!(settings.allow.allows("queue_depth") && !settings.allow.allows("go_goroutines"));
+    assert!(settings.allow.may_keep("queue_depth") && !settings.allow.may_keep("go_goroutines"));
     assert_eq!((settings.fold, settings.window), (Fold::Max, Duration::from_secs(300)));
     assert!(settings.strict && settings.openmetrics);
 }
