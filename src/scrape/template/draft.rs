@@ -8,7 +8,7 @@ use super::{
     limits::LimitError,
     sorting::{self, Sorted},
 };
-use crate::exposition::{Format, Metadata, Reading};
+use crate::exposition::{Format, Metadata, Reading, series_name};
 
 /// Collects lines in the order of the body. What a series is, the whole body says: a type may be declared below it.
 pub(super) struct Draft {
@@ -76,7 +76,10 @@ impl Draft {
 
     /// Takes a sample, whose place in the last shape is `last_place` if it was there.
     pub(super) fn series(&mut self, text: &str, last_place: Option<u32>, reading: Reading) {
-        if self.broken.is_some() {
+        if let Some(broken) = &mut self.broken {
+            if let LimitError::Samples { found, .. } = broken {
+                *found += usize::from(self.rules.allow.may_keep(&series_name(text)));
+            }
             return;
         }
         let name = self.census.note(text, reading.value, &self.rules);
@@ -88,7 +91,7 @@ impl Draft {
         let most =
             if self.rules.allow.list().is_empty() { limit } else { limit.saturating_mul(LINES_PER_SAMPLE) };
         if self.pending.len() >= most {
-            self.broken = Some(LimitError::Samples { limit });
+            self.broken = Some(LimitError::Samples { found: most + 1, limit });
             return;
         }
         self.pending.push(Pending { reading, last_place, name });
@@ -110,16 +113,14 @@ impl Draft {
 
     fn push(&mut self, text: &[u8], mark: Mark) {
         let limit = self.rules.limits.samples.saturating_mul(LINES_PER_SAMPLE).saturating_add(1000);
-        match mark {
-            _ if self.lines.len() < limit => {}
-            Mark::Unwanted => {
-                self.is_whole = false;
-                return;
-            }
-            _ => {
-                self.broken.get_or_insert(LimitError::Lines { limit });
-                return;
-            }
+        let others = self.lines.len() - self.unwanted.min(limit).min(self.lines.len());
+        if mark == Mark::Unwanted && self.unwanted > limit {
+            self.is_whole = false;
+            return;
+        }
+        if mark != Mark::Unwanted && others >= limit {
+            self.broken.get_or_insert(LimitError::Lines { limit });
+            return;
         }
         let from = self.text_len();
         self.text.extend_from_slice(text);

@@ -20,8 +20,10 @@ pub struct SeriesLimits {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LimitError {
     /// Too many samples.
-    #[error("the body has more than {limit} samples; {LESS}, or raise --scrape-max-samples")]
+    #[error("the body has {found} samples, more than {limit}; {LESS}, or raise --scrape-max-samples")]
     Samples {
+        /// How many.
+        found: usize,
         /// The limit.
         limit: usize,
     },

@@ -199,7 +199,8 @@ impl<'d> Sorter<'d> {
     fn count(&mut self) -> Result<(), LimitError> {
         self.samples += 1;
         let limit = self.draft.rules.limits.samples;
-        if self.samples > limit { Err(LimitError::Samples { limit }) } else { Ok(()) }
+        let found = self.draft.pending.len();
+        if self.samples > limit { Err(LimitError::Samples { found, limit }) } else { Ok(()) }
     }
 
     /// The place of the same series in an earlier line, however it is spelled there.
