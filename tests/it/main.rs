@@ -21,5 +21,6 @@ mod external;
 mod replay;
 mod scrape;
 mod serve;
+mod start;
 mod telemetry;
 mod write;
