@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     buffers::Buffers,
-    client::{Client, Head, Kept},
+    client::{Client, Form, Head, Kept},
     error::ScrapeError,
     options::ScrapeOptions,
     state::Measured,
@@ -15,7 +15,7 @@ use super::{
     template::{self, Reading, Rules, SeriesLimits, Template, Templates},
 };
 use crate::{
-    exposition::decode,
+    exposition::{Format, decode},
     store::{Budget, Scrape, Target},
 };
 
@@ -92,7 +92,7 @@ impl Workshop {
             }
         };
         measured.wire_bytes = wire.len();
-        measured.content_type_fallback = head.negotiated.fallback && !wire.is_empty();
+        measured.content_type_fallback = head.form.negotiated.fallback && !wire.is_empty();
         memory.wire_bytes = wire.len();
         let last = (memory.body_bytes, memory.template.clone());
         let read = self.parse(wire, &head, spec, last).await?;
@@ -121,12 +121,12 @@ impl Workshop {
             limits: self.limits,
             strict: spec.settings.strict,
         };
-        let (format, encoding) = (head.negotiated.format, head.encoding);
-        let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
+        let form = head.form;
+        let most = if form.encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
         if wire.len() <= most && last.0 <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
-            let read = self.read(&wire, (format, encoding), (&rules, small), &last);
+            let read = self.read(&wire, form, (&rules, small), &last);
             if small == self.body_bytes || !read.is_too_large() {
                 self.bodies.put(wire);
                 return Ok(read);
@@ -135,7 +135,7 @@ impl Workshop {
         }
         let workshop = self.clone();
         let read = move || {
-            let read = workshop.read(&wire, (format, encoding), (&rules, workshop.body_bytes), &last);
+            let read = workshop.read(&wire, form, (&rules, workshop.body_bytes), &last);
             workshop.bodies.put(wire);
             read
         };
@@ -145,19 +145,23 @@ impl Workshop {
     fn read(
         &self,
         wire: &[u8],
-        (format, encoding): (crate::exposition::Format, decode::Encoding),
+        form: Form,
         (rules, most): (&Rules, usize),
         (last_bytes, last): &LastBody,
     ) -> ReadBody {
-        let unpacks = encoding == decode::Encoding::Gzip;
+        let unpacks = form.encoding == decode::Encoding::Gzip;
         let mut unpacked = if unpacks { self.bodies.take(*last_bytes) } else { Vec::new() };
         let mut values = self.values.take(last.as_ref().map_or(0, |last| last.shape().len()));
         let mut body_bytes = 0;
-        let decoded = decode::decode(encoding, wire, most, &mut unpacked);
+        let decoded = decode::decode(form.encoding, wire, most, &mut unpacked);
         let result = decoded.map_err(ScrapeError::from).and_then(|body| {
             body_bytes = body.len();
+            if form.may_be_cut(body) {
+                return Err(ScrapeError::CutShort);
+            }
             let room = (&self.templates, &mut values);
-            template::read(body, format, rules, last.as_ref(), room).map_err(ScrapeError::from)
+            template::read(body, form.negotiated.format, rules, last.as_ref(), room)
+                .map_err(ScrapeError::from)
         });
         if unpacks {
             self.bodies.put(unpacked);
@@ -166,11 +170,24 @@ impl Workshop {
     }
 }
 
+impl Form {
+    /// Whether the body may lack its end: gzip, OpenMetrics and protobuf would tell, and so would a length.
+    fn may_be_cut(self, body: &[u8]) -> bool {
+        self.ends_by_closing
+            && self.encoding == decode::Encoding::Identity
+            && self.negotiated.format == Format::Text
+            && !matches!(body, [] | [.., b'\n'])
+    }
+}
+
 fn note(measured: &mut Measured, reading: &Reading, memory: &Memory) {
     measured.samples = reading.samples;
     measured.series = reading.template.shape().len();
     measured.rejected = reading.rejected.clone();
     measured.skipped_families = reading.skipped;
+    measured.left_out = reading.template.left_out();
+    measured.unreadable.clone_from(&reading.unreadable);
+    measured.notes = reading.template.notes().clone();
     measured.steady = memory.template.as_ref().is_some_and(|last| Arc::ptr_eq(last, &reading.template));
 }
 

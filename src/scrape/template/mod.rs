@@ -199,7 +199,7 @@ impl Template {
         size_of::<Self>() + self.text.len() + lines + self.shape.bytes() + told
     }
 
-    /// What a page says of it: entries of annotations that meet nothing, what is not read, what has no value.
+    /// What a page says of it: entries of annotations that meet nothing, and what is exposed and not read.
     #[must_use]
     pub fn notes(&self) -> &Arc<[String]> {
         &self.notes

@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Rules, meaning::Meaning};
-use crate::{
-    scrape::{allow::NameList, annotations::OWN_PREFIX},
-    store::Unreadable,
-};
+use crate::scrape::{allow::NameList, annotations::OWN_PREFIX};
 
 /// What is to be said.
 #[derive(Default)]
@@ -52,8 +49,8 @@ impl Notes {
         }
     }
 
-    /// The notes, one a line; the faults of the template among them.
-    pub(super) fn into_list(self, faults: &[Unreadable]) -> Arc<[String]> {
+    /// The notes, one a line.
+    pub(super) fn into_list(self) -> Arc<[String]> {
         let idle = |entries: &[String], idle: &BTreeSet<usize>, annotation: &str, what: &str| {
             let entries = idle.iter().filter_map(|at| entries.get(*at));
             let notes = entries.map(|entry| format!("entry {entry} of {OWN_PREFIX}{annotation} {what}"));
@@ -65,7 +62,6 @@ impl Notes {
         notes.extend(self.unread.iter().map(|name| {
             format!("{name} has buckets by vmrange, which are not read: quantiles need buckets by le")
         }));
-        notes.extend(faults.iter().map(|fault| format!("{} has no value: {}", fault.family, fault.fault)));
         let more = notes.len().saturating_sub(MOST);
         notes.truncate(MOST);
         if more > 0 {

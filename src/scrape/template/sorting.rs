@@ -328,7 +328,6 @@ impl Found {
         for (line, mark) in lines.iter_mut().filter(|line| line.mark == Mark::Spare).zip(marks) {
             line.mark = *mark;
         }
-        let faults = self.faults.into_list();
         let template = Template {
             format: draft.format,
             allow: draft.rules.allow,
@@ -341,8 +340,8 @@ impl Found {
             left_out: self.left_out,
             spare: self.spare_lines.into(),
             starts: self.starts,
-            notes: self.notes.into_list(&faults),
-            faults: faults.into(),
+            notes: self.notes.into_list(),
+            faults: self.faults.into_list().into(),
             by_text: OnceLock::new(),
             share: None,
         };
