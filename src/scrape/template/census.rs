@@ -1,7 +1,7 @@
 //! Which names a body has, and what each of them means. What one line says of another counts wherever it stands, so this
 //! is asked when all lines are read.
 
-use std::{borrow::Cow, collections::BTreeMap, hash::BuildHasher};
+use std::{collections::BTreeMap, hash::BuildHasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -183,13 +183,13 @@ impl Census {
         self.by_text.find(self.hash.hash_one(name), is_it).copied()
     }
 
-    fn add(&mut self, name: &Cow<'_, str>, rules: &Rules) -> u32 {
+    fn add(&mut self, name: &str, rules: &Rules) -> u32 {
         let at = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let is_candidate = *name == PROCESS_START || rules.allow.may_keep(name);
-        self.names.push(Name { text: (**name).into(), is_candidate, is_bounded: false, are_moments: true });
+        let is_candidate = name == PROCESS_START || rules.allow.may_keep(name);
+        self.names.push(Name { text: name.into(), is_candidate, is_bounded: false, are_moments: true });
         let (names, hash) = (&self.names, &self.hash);
         let rehash = |at: &u32| names.get(*at as usize).map_or(0, |name| hash.hash_one(&*name.text));
-        self.by_text.insert_unique(hash.hash_one(&**name), at, rehash);
+        self.by_text.insert_unique(hash.hash_one(name), at, rehash);
         at
     }
 }

@@ -34,10 +34,13 @@ pub(super) struct Pass<'a> {
     declaration: String,
 }
 
+/// For each series its place in the last shape.
+type Moved = Vec<Option<u32>>;
+
 /// What a walk comes to.
 pub(super) struct Ended {
     pub(super) template: Arc<Template>,
-    pub(super) moved: Option<Vec<Option<u32>>>,
+    pub(super) moved: Option<Moved>,
     pub(super) process_start: Option<f64>,
     pub(super) timestamps: Vec<(u32, i64)>,
     pub(super) unreadable: Vec<Unreadable>,
@@ -95,10 +98,7 @@ impl<'a> Pass<'a> {
             && last.starts.hold(self.values, &self.spare)
     }
 
-    fn build(
-        &mut self,
-        templates: &Templates,
-    ) -> Result<(Arc<Template>, Option<Vec<Option<u32>>>), ReadError> {
+    fn build(&mut self, templates: &Templates) -> Result<(Arc<Template>, Option<Moved>), ReadError> {
         self.diverge();
         let draft = self.draft.take().unwrap_or_else(|| Draft::new(self.format, self.rules, self.last));
         let sorted = draft.finish(self.last.map(|last| &**last), self.values)?;

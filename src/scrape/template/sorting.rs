@@ -159,41 +159,21 @@ impl<'d> Sorter<'d> {
     }
 
     fn sort_line(&mut self, (at, line): (u32, Line), pending: &Pending) -> Result<Mark, LimitError> {
+        let text = self.draft.text(line);
         let Some(named) = self.named.get(pending.name as usize) else { return Ok(Mark::Spare) };
-        let (meaning, is_wanted) = (named.meaning, named.is_wanted);
-        let Ok(mut series) = Series::parse(self.draft.text(line)) else { return Ok(Mark::Spare) };
-        let is_process_start = series.name == PROCESS_START && series.labels.is_empty();
-        if !is_wanted {
-            self.found.left_out += 1;
-            let is_first = is_process_start && self.found.process_start.is_none();
-            return Ok(if is_first { Mark::ProcessStart } else { Mark::Spare });
+        let meaning = named.meaning;
+        let Ok(mut series) = Series::parse(text) else { return Ok(Mark::Spare) };
+        if !named.is_wanted {
+            return Ok(self.found.leave_out(&series));
         }
-        limits::check(&series, self.draft.text(line), &self.draft.rules.limits)?;
+        limits::check(&series, text, &self.draft.rules.limits)?;
         self.count()?;
         series.canonicalise(meaning.membership);
-        let kind = match meaning.judge(&series) {
-            Verdict::Counts(kind) => kind,
-            Verdict::Unread => {
-                self.found.notes.unread(&series.name);
-                return Ok(Mark::Spare);
-            }
-            Verdict::Flawed(flaw) => {
-                let text = self.draft.text(line);
-                self.found.faults.add(meaning.family(&series.name), || limits::excerpt(text) + ": " + flaw);
-                return Ok(Mark::Spare);
-            }
-        };
-        let place = self.found.place();
+        let Some(kind) = self.found.judge(&series, meaning, text) else { return Ok(Mark::Spare) };
         if let Some(first) = self.first(&series, at, meaning.membership) {
             return Ok(Mark::Duplicate(first));
         }
-        if is_process_start {
-            self.found.start_place = Some(place);
-        }
-        self.found.has_starts |= kind == SeriesKind::Created;
-        let labels = series.labels.iter().map(|(name, value)| (&**name, &**value));
-        self.found.shape.add(&series.name, kind, labels);
-        Ok(Mark::Kept(place))
+        Ok(Mark::Kept(self.found.add(&series, kind)))
     }
 
     fn count(&mut self) -> Result<(), LimitError> {
@@ -286,14 +266,13 @@ impl<'d> Sorter<'d> {
 
     fn finish(self, marks: &[Mark]) -> Result<Found, LimitError> {
         let Self { draft, mut found, .. } = self;
-        let mut spare = 0_u32..;
+        let mut spare = 0_u32;
         for (pending, mark) in draft.pending.iter().zip(marks) {
             match mark {
                 Mark::Kept(place) => found.starts.add_place(pending.name, *place),
                 Mark::Spare | Mark::Duplicate(_) => {
-                    if let Some(at) = spare.next() {
-                        found.starts.add_spare(pending.name, at);
-                    }
+                    found.starts.add_spare(pending.name, spare);
+                    spare += 1;
                 }
                 _ => {}
             }
@@ -304,6 +283,36 @@ impl<'d> Sorter<'d> {
 }
 
 impl Found {
+    /// A series that no list keeps; the start of the process is told all the same.
+    fn leave_out(&mut self, series: &Series<'_>) -> Mark {
+        self.left_out += 1;
+        let is_first = is_process_start(series) && self.process_start.is_none();
+        if is_first { Mark::ProcessStart } else { Mark::Spare }
+    }
+
+    /// How the series counts; `None` if it is not read.
+    fn judge(&mut self, series: &Series<'_>, meaning: Meaning, text: &str) -> Option<SeriesKind> {
+        match meaning.judge(series) {
+            Verdict::Counts(kind) => return Some(kind),
+            Verdict::Unread => self.notes.unread(&series.name),
+            Verdict::Flawed(flaw) => {
+                self.faults.add(meaning.family(&series.name), || limits::excerpt(text) + ": " + flaw);
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, series: &Series<'_>, kind: SeriesKind) -> u32 {
+        let place = self.place();
+        if is_process_start(series) {
+            self.start_place = Some(place);
+        }
+        self.has_starts |= kind == SeriesKind::Created;
+        let labels = series.labels.iter().map(|(name, value)| (&**name, &**value));
+        self.shape.add(&series.name, kind, labels);
+        place
+    }
+
     fn place(&self) -> u32 {
         u32::try_from(self.moved.len()).unwrap_or(u32::MAX)
     }
@@ -361,6 +370,10 @@ impl Draft {
         let text = self.text.get(line.from as usize..line.to as usize).unwrap_or_default();
         std::str::from_utf8(text).unwrap_or_default()
     }
+}
+
+fn is_process_start(series: &Series<'_>) -> bool {
+    series.name == PROCESS_START && series.labels.is_empty()
 }
 
 fn parse_again(text: &str, membership: Membership) -> Option<Series<'_>> {

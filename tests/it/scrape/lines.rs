@@ -20,7 +20,7 @@ async fn scraped(behaviour: Behaviour, annotations: &[(&str, &str)]) -> (World, 
 #[tokio::test]
 async fn exemplars_in_text_cost_no_line_and_no_series_when_they_come_and_go() {
     let page = |number: usize| {
-        let exemplar = if number % 2 == 0 { "" } else { " # {trace_id=\"6c10\"} 0.006" };
+        let exemplar = if number.is_multiple_of(2) { "" } else { " # {trace_id=\"6c10\"} 0.006" };
         answer(
             "text/plain; version=0.0.4",
             &[],
