@@ -281,7 +281,9 @@ fn text_timestamp(text: &[u8]) -> Result<(Option<i64>, &[u8]), Reason> {
 /// ` # {` behind a value means nothing else.
 fn text_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
     match Dialect::Text.skip_blanks(text) {
-        exemplar @ [b'{', ..] => metadata::skip_exemplar(exemplar, Dialect::Text),
+        exemplar @ [b'{', ..] if exemplar.len() < text.len() => {
+            metadata::skip_exemplar(exemplar, Dialect::Text)
+        }
         _ => Err(Reason::Trailing),
     }
 }
