@@ -1,6 +1,6 @@
 //! One scrape: fetch, unpack, read, append.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     exposition::{Format, decode},
-    store::{Budget, Scrape, Target},
+    store::{Scrape, Target},
 };
 
 /// What all targets share.
@@ -35,14 +35,21 @@ pub(super) struct Workshop {
 #[derive(Default)]
 pub(super) struct Memory {
     connection: Option<Kept>,
-    /// What the last appended body looked like.
-    template: Option<Arc<Template>>,
+    /// What the last appended body looked like, for as long as the store has it.
+    template: Weak<Template>,
     wire_bytes: usize,
     body_bytes: usize,
 }
 
-/// The unpacked bytes of the last body, and what it looked like.
-type LastBody = (usize, Option<Arc<Template>>);
+/// What is known of a target's bodies.
+struct LastBody {
+    /// The unpacked bytes of the last one.
+    bytes: usize,
+    /// What the last appended one looked like.
+    template: Option<Arc<Template>>,
+    /// Where another is found.
+    templates: Templates,
+}
 
 /// A body that has been read.
 struct ReadBody {
@@ -61,10 +68,10 @@ impl ReadBody {
 }
 
 impl Workshop {
-    pub(super) fn new(options: &ScrapeOptions, budget: Arc<Budget>) -> Self {
+    pub(super) fn new(options: &ScrapeOptions) -> Self {
         Self {
             client: Client::new(options),
-            templates: Templates::new(budget),
+            templates: Templates::default(),
             in_flight: Semaphore::new(options.in_flight.max(1)),
             parsing: Semaphore::new(options.parsing.max(1)),
             bodies: Buffers::new(4 * options.parsing),
@@ -94,7 +101,11 @@ impl Workshop {
         measured.wire_bytes = wire.len();
         measured.content_type_fallback = head.form.negotiated.fallback && !wire.is_empty();
         memory.wire_bytes = wire.len();
-        let last = (memory.body_bytes, memory.template.clone());
+        let last = LastBody {
+            bytes: memory.body_bytes,
+            template: memory.template.upgrade(),
+            templates: self.templates.charged_to(target.account()),
+        };
         let read = self.parse(wire, &head, spec, last).await?;
         measured.body_bytes = read.body_bytes;
         memory.body_bytes = read.body_bytes;
@@ -124,7 +135,7 @@ impl Workshop {
         let form = head.form;
         let most = if form.encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
-        if wire.len() <= most && last.0 <= SMALL_BODY {
+        if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
             let read = self.read(&wire, form, (&rules, small), &last);
             if small == self.body_bytes || !read.is_too_large() {
@@ -142,16 +153,10 @@ impl Workshop {
         tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
     }
 
-    fn read(
-        &self,
-        wire: &[u8],
-        form: Form,
-        (rules, most): (&Rules, usize),
-        (last_bytes, last): &LastBody,
-    ) -> ReadBody {
+    fn read(&self, wire: &[u8], form: Form, (rules, most): (&Rules, usize), last: &LastBody) -> ReadBody {
         let unpacks = form.encoding == decode::Encoding::Gzip;
-        let mut unpacked = if unpacks { self.bodies.take(*last_bytes) } else { Vec::new() };
-        let mut values = self.values.take(last.as_ref().map_or(0, |last| last.shape().len()));
+        let mut unpacked = if unpacks { self.bodies.take(last.bytes) } else { Vec::new() };
+        let mut values = self.values.take(last.template.as_ref().map_or(0, |last| last.shape().len()));
         let mut body_bytes = 0;
         let decoded = decode::decode(form.encoding, wire, most, &mut unpacked);
         let result = decoded.map_err(ScrapeError::from).and_then(|body| {
@@ -159,8 +164,8 @@ impl Workshop {
             if form.may_be_cut(body) {
                 return Err(ScrapeError::CutShort);
             }
-            let room = (&self.templates, &mut values);
-            template::read(body, form.negotiated.format, rules, last.as_ref(), room)
+            let room = (&last.templates, &mut values);
+            template::read(body, form.negotiated.format, rules, last.template.as_ref(), room)
                 .map_err(ScrapeError::from)
         });
         if unpacks {
@@ -188,7 +193,7 @@ fn note(measured: &mut Measured, reading: &Reading, memory: &Memory) {
     measured.left_out = reading.template.left_out();
     measured.unreadable.clone_from(&reading.unreadable);
     measured.notes = reading.template.notes().clone();
-    measured.steady = memory.template.as_ref().is_some_and(|last| Arc::ptr_eq(last, &reading.template));
+    measured.steady = std::ptr::eq(memory.template.as_ptr(), Arc::as_ptr(&reading.template));
 }
 
 fn append(
@@ -208,7 +213,9 @@ fn append(
         ..Scrape::new(at, shape, values)
     };
     target.append(scrape).map_err(ScrapeError::Store)?;
-    memory.template = Some(reading.template);
+    memory.template = Arc::downgrade(&reading.template);
+    let charged = reading.template.charged();
+    target.keep(reading.template, charged);
     Ok(())
 }
 

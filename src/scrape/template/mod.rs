@@ -44,7 +44,7 @@ use self::starts::Starts;
 use super::allow::{AllowList, NameList};
 use crate::{
     exposition::{self, Expected, Format, ParseError, Rejected},
-    store::{AppendError, Shape, Share, Unreadable},
+    store::{AppendError, Charge, Shape, Unreadable},
 };
 
 /// How the bodies of a target are read.
@@ -86,7 +86,7 @@ pub struct Template {
     /// Series lines by their text; built when a line is first looked for out of order.
     by_text: OnceLock<HashTable<u32>>,
     /// What it takes of all that scrapes may hold.
-    share: Option<Share>,
+    charge: Option<Charge>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -213,6 +213,12 @@ impl Template {
 
     fn is_read_by(&self, rules: &Rules) -> bool {
         self.allow == rules.allow && self.counters == rules.counters
+    }
+
+    /// What its target was charged for it.
+    #[must_use]
+    pub fn charged(&self) -> usize {
+        self.charge.as_ref().map_or(0, Charge::amount)
     }
 
     /// What it makes the process hold at most: beside itself the index of its lines, and the names of its metrics.

@@ -352,7 +352,7 @@ impl Found {
             notes: self.notes.into_list(),
             faults: self.faults.into_list().into(),
             by_text: OnceLock::new(),
-            share: None,
+            charge: None,
         };
         Sorted {
             template,
