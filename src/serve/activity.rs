@@ -24,7 +24,7 @@ pub(super) struct Activity {
     since: Instant,
     /// Milliseconds from `since` to the last byte read or written.
     last: AtomicU64,
-    requested: AtomicBool,
+    requests: AtomicU64,
     first_request: Notify,
     draining: AtomicBool,
 }
@@ -34,7 +34,7 @@ impl Activity {
         Arc::new(Self {
             since: Instant::now(),
             last: AtomicU64::new(0),
-            requested: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
             first_request: Notify::new(),
             draining: AtomicBool::new(false),
         })
@@ -42,9 +42,14 @@ impl Activity {
 
     /// A request has come.
     pub(super) fn request(&self) {
-        if !self.requested.swap(true, Ordering::Relaxed) {
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
             self.first_request.notify_one();
         }
+    }
+
+    /// How many requests have come.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// From now on each answer ends its connection.
@@ -72,7 +77,7 @@ impl Activity {
     }
 
     fn deadline(&self, limits: &Limits) -> Instant {
-        if !self.requested.load(Ordering::Relaxed) {
+        if self.requests() == 0 {
             return self.since + limits.header_read;
         }
         self.since + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limits.idle
