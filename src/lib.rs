@@ -15,6 +15,8 @@ pub mod exposition;
 
 pub mod store;
 
+pub mod hpa;
+
 pub mod cluster;
 
 pub mod write;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exposition", &["model"]),
     ("store", &["model"]),
+    ("hpa", &["model"]),
     ("cluster", &["model"]),
     ("auth", &["model"]),
     ("serve", &["auth", "model"]),
@@ -41,7 +42,7 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] = &["src/model/", "src/exposition/", "src/store/"];
+const CORE: &[&str] = &["src/model/", "src/exposition/", "src/store/", "src/hpa/"];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

@@ -178,7 +178,7 @@ fn append(
 ) -> Result<(), ScrapeError> {
     let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
     let shape = reading.template.shape();
-    let scrape = Scrape { at, started, shape, values, moved: reading.moved.as_deref() };
+    let scrape = Scrape { started, moved: reading.moved.as_deref(), ..Scrape::new(at, shape, values) };
     target.append(scrape).map_err(ScrapeError::Store)?;
     memory.template = Some(reading.template);
     Ok(())

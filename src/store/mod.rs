@@ -33,7 +33,9 @@ pub use budget::{Budget, Share};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, Limits};
 pub use read::{Absence, Query};
-pub use scraped::{Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions};
+pub use scraped::{
+    Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+};
 pub use search::{Found, Search, Source, Stored};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Uid};

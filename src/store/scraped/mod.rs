@@ -72,6 +72,28 @@ pub struct Scrape<'a> {
     pub values: &'a [f64],
     /// Where the shape is not that of the last append: for each of its series the place in the last shape.
     pub moved: Option<&'a [Option<u32>]>,
+    /// The series that are exposed with a timestamp of their own (milliseconds since 1970), by place, ascending.
+    pub timestamps: &'a [(u32, i64)],
+    /// The families of which a line could not be read.
+    pub unreadable: &'a [Unreadable],
+}
+
+/// A family of which a line of a body could not be read. It has no value in that scrape: the rest of it would be taken
+/// for the whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable {
+    /// The family, without the suffix of its part: `latency_seconds` for a line of `latency_seconds_bucket`.
+    pub family: Box<str>,
+    /// The line and its fault, such as `line 2: expected a value: "queue_depth{q=\"a\"} undefined"`.
+    pub fault: Box<str>,
+}
+
+impl<'a> Scrape<'a> {
+    /// A scrape of the same shape as the last one, or of a target's first, and nothing else to tell.
+    #[must_use]
+    pub fn new(at: Timestamp, shape: &'a Arc<Shape>, values: &'a [f64]) -> Self {
+        Self { at, started: None, shape, values, moved: None, timestamps: &[], unreadable: &[] }
+    }
 }
 
 /// The right to append to one target; dropping it takes the target's values out of the store.

@@ -36,6 +36,7 @@ pub struct Shape {
     series: Box<[Series]>,
     groups: Box<[Group]>,
     labels: Box<[u8]>,
+    left_out: Box<[Box<str>]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,7 @@ pub struct ShapeBuilder {
     series: Vec<Series>,
     labels: Vec<u8>,
     groups: std::collections::BTreeMap<Box<str>, (SeriesKind, Vec<u32>)>,
+    left_out: std::collections::BTreeSet<Box<str>>,
 }
 
 /// The labels of one series, in place.
@@ -93,7 +95,8 @@ impl Shape {
     pub fn bytes(&self) -> usize {
         let groups: usize =
             self.groups.iter().map(|group| group.name.len() + 4 * group.members.len() + 64).sum();
-        self.series.len() * size_of::<Series>() + self.labels.len() + groups
+        let left_out: usize = self.left_out.iter().map(|name| name.len() + size_of::<Box<str>>()).sum();
+        self.series.len() * size_of::<Series>() + self.labels.len() + groups + left_out
     }
 
     /// Estimated bytes of the names that its groups are found by in the catalog: a few each, in two places.
@@ -113,6 +116,12 @@ impl Shape {
     pub(super) fn group(&self, name: &str) -> Option<&Group> {
         let at = self.groups.binary_search_by(|group| (*group.name).cmp(name)).ok()?;
         self.groups.get(at)
+    }
+
+    /// Whether the target exposes series of this sample name that are not kept.
+    #[expect(dead_code, reason = "the reading side follows")]
+    pub(super) fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.binary_search_by(|left| (**left).cmp(name)).is_ok()
     }
 
     pub(super) fn groups(&self) -> &[Group] {
@@ -147,6 +156,14 @@ impl ShapeBuilder {
         }
     }
 
+    /// Says that the target exposes series of this name that are not kept, so that a read can say so. Of many names
+    /// the first [`MOST_LEFT_OUT`] are remembered.
+    pub fn leave_out(&mut self, name: &str) {
+        if self.left_out.len() < MOST_LEFT_OUT && !self.left_out.contains(name) {
+            self.left_out.insert(name.into());
+        }
+    }
+
     /// The shape.
     #[must_use]
     pub fn build(self) -> Shape {
@@ -155,7 +172,8 @@ impl ShapeBuilder {
             .into_iter()
             .map(|(name, (kind, members))| Group { name, kind, members: members.into() })
             .collect();
-        Shape { series: self.series.into(), groups, labels: self.labels.into() }
+        let left_out = self.left_out.into_iter().collect();
+        Shape { series: self.series.into(), groups, labels: self.labels.into(), left_out }
     }
 
     fn labels_len(&self) -> u32 {
@@ -179,6 +197,8 @@ impl LabelSource for PackedLabels<'_> {
 
 /// Quantiles, mean and rate of a histogram are five names for its three groups; a counter has two.
 const NAMES_OF_GROUP: usize = 2;
+/// Names that are not kept and yet remembered, for an answer that says so.
+const MOST_LEFT_OUT: usize = 1_000;
 /// Of a name in the catalog, beside its text.
 const NAME_OVERHEAD: usize = 128;
 

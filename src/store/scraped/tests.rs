@@ -43,7 +43,7 @@ fn shape(lines: &[Line<'_>]) -> Arc<Shape> {
 }
 
 fn scrape(target: &Target, at: i64, shape: &Arc<Shape>, values: &[f64]) {
-    target.append(Scrape { at: START + seconds(at), started: None, shape, values, moved: None }).unwrap();
+    target.append(Scrape::new(START + seconds(at), shape, values)).unwrap();
 }
 
 fn ask(store: &Store, metric: &str, selector: &str, at: i64) -> Result<Sample, Absence> {
@@ -213,7 +213,7 @@ fn series_that_a_scrape_lacks_are_gone_at_once() {
     let less = shape(&[("b", SeriesKind::Gauge, &[])]);
     let moved = [Some(1)];
     let at = START + seconds(15);
-    target.append(Scrape { at, started: None, shape: &less, values: &[3.0], moved: Some(&moved) }).unwrap();
+    target.append(Scrape { moved: Some(&moved), ..Scrape::new(at, &less, &[3.0]) }).unwrap();
     assert_eq!(ask(&store, "a", "", 16), Err(Absence::UnknownMetric));
     assert_eq!(value(&store, "b", 16), "3");
     assert_eq!(store.stats().scraped.series, 1);
@@ -254,7 +254,7 @@ fn a_scrape_past_the_series_limit_changes_nothing() {
     );
     scrape(&target, 0, &one, &[1.0]);
     let moved = [Some(0), None];
-    let scrape = Scrape { at: START, started: None, shape: &two, values: &[9.0, 9.0], moved: Some(&moved) };
+    let scrape = Scrape { moved: Some(&moved), ..Scrape::new(START, &two, &[9.0, 9.0]) };
     assert!(matches!(target.append(scrape), Err(AppendError::Full { limit: 1, .. })));
     assert_eq!(value(&store, "a", 1), "1");
 }
@@ -301,8 +301,7 @@ fn past_the_limit_of_bytes_no_target_is_new_and_those_that_are_there_shorten_the
         scrape(&other, at * 15, &shape, &counted(at));
         assert!(store.budget().held() <= limit, "{}", store.budget().held());
     }
-    let refused =
-        new.append(Scrape { at: START, started: None, shape: &shape, values: &counted(0), moved: None });
+    let refused = new.append(Scrape::new(START, &shape, &counted(0)));
     assert!(matches!(refused, Err(AppendError::Bytes { limit: 40_000, new: 16_000, .. })), "{refused:?}");
     let rate = ask(&store, "c5_per_second", "", 76).unwrap();
     assert_eq!(
