@@ -15,6 +15,7 @@ mod catalog;
 mod external;
 mod fold;
 mod limits;
+mod order;
 mod read;
 mod scraped;
 mod search;
@@ -32,6 +33,7 @@ pub use append::{Removal, Write};
 pub use budget::{Budget, Share};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, Limits};
+pub use order::Outdated;
 pub use read::{Absence, Query};
 pub use scraped::{
     Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,

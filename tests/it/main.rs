@@ -18,6 +18,7 @@ mod auth;
 mod browser;
 mod cluster;
 mod external;
+mod odd_writes;
 mod replay;
 mod scrape;
 mod serve;
