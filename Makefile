@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test lint bench bench-scrape e2e docs setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test soak lint bench bench-scrape e2e docs setup
 
 demo:
 	tests/setup.sh demo
@@ -17,6 +17,10 @@ demo-stop:
 test: setup lint docs
 	cargo test
 	tests/e2e.sh
+
+# new random histories of counters, beside the truth, for some minutes
+soak:
+	TRUTH_HISTORIES=100 cargo test --test truth
 
 lint:
 	cargo fmt --check

@@ -1,11 +1,12 @@
 //! Wires the parts, opens the sockets, drives them, and drains them in order.
 //!
-//! Start: cluster (watches) → auth (returns once the front proxy's CA is loaded) → certificate → sockets → scrapes. A
-//! listener that opened earlier would answer kube-apiserver's first probes as an anonymous stranger's; a scrape that
-//! began earlier could be sent to a listener of ours.
+//! Start: admin port → cluster (watches) → auth (returns once the front proxy's CA is loaded) → certificate → the other
+//! sockets → scrapes. A metrics API that opened earlier would answer kube-apiserver's first probes as an anonymous
+//! stranger's; a scrape that began earlier could be sent to a listener of ours.
 //!
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.
 
+mod admin_port;
 mod doors;
 mod metrics;
 mod pages;
@@ -18,7 +19,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{cluster::Cluster, config::Config, store::Store, telemetry::metrics::Metrics};
+use crate::{checks::Readiness, cluster::Cluster, config::Config, store::Store, telemetry::metrics::Metrics};
+use admin_port::AdminPort;
 use doors::{Doors, Sockets};
 use parts::Parts;
 
@@ -29,6 +31,7 @@ pub struct App {
     metrics: Arc<Metrics>,
     addresses: Addresses,
     doors: Doors,
+    admin: AdminPort,
     background: Background,
     /// Cancelled by whoever wants the adapter to end.
     shutdown: CancellationToken,
@@ -53,7 +56,7 @@ struct Background {
 }
 
 impl App {
-    /// Builds every part and opens the sockets; nothing is accepted before [`App::run`].
+    /// Opens the admin port, builds every part and opens the other sockets, which accept nothing before [`App::run`].
     ///
     /// # Errors
     /// When a part cannot be built: no cluster, no front-proxy CA, no certificate, no socket. One line says which.
@@ -61,15 +64,19 @@ impl App {
         // Fails when a test of the same process was first, with the same provider.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let background = Background::default();
-        let metrics = metrics::begin(&config)?;
-        let mut parts = Parts::build(&config, &metrics, &background).await?;
+        let (metrics, counters) = (metrics::begin(&config)?, doors::counters(&config));
+        let readiness = Readiness::default();
+        let options = doors::admin(&config, &counters);
+        let admin =
+            AdminPort::open(config.listen.admin_listen, options, &readiness, &background.tasks).await?;
+        let mut parts = Parts::build(&config, &metrics, &background, readiness).await?;
         let sockets = Sockets::open(&config).await?;
-        let addresses = sockets.addresses();
+        let addresses = sockets.addresses(admin.address());
         parts.scrape(&config, &metrics, addresses, &background).await;
-        let counters = doors::counters(&config);
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters))?;
-        Ok(Self { config, parts, metrics, addresses, doors, background, shutdown })
+        admin.show(doors::pages(&config, &parts, &metrics, addresses));
+        Ok(Self { config, parts, metrics, addresses, doors, admin, background, shutdown })
     }
 
     /// Where it listens.
@@ -90,7 +97,7 @@ impl App {
     /// None now; the signature leaves room for a listener that fails for good.
     pub async fn run(self) -> anyhow::Result<()> {
         self.announce();
-        let Self { config, parts, doors, background, shutdown, .. } = self;
+        let Self { config, parts, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
@@ -101,7 +108,7 @@ impl App {
             tokio::time::sleep(std(config.shutdown.shutdown_delay)).await;
             stop.cancel();
         };
-        tokio::join!(doors.serve(&stop), drain);
+        tokio::join!(doors.serve(&stop), admin.serve(&stop), drain);
         end.cancel();
         tasks.close();
         tasks.wait().await;

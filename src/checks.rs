@@ -1,9 +1,11 @@
 //! What readiness is made of, by name.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+
+use tokio::sync::watch;
 
 use crate::{
     api::{Check, CheckScope, Checks},
@@ -12,20 +14,35 @@ use crate::{
 };
 
 /// The named checks of the whole adapter.
-#[derive(Clone)]
+///
+/// While the adapter starts there is one check, `startup`, which fails with the reason for the wait.
+#[derive(Clone, Default)]
 pub struct Readiness(Arc<Inner>);
 
+#[derive(Default)]
 struct Inner {
-    cluster: Cluster,
-    certificate: Arc<ServingCertificate>,
+    /// Why the start goes on, while it does.
+    waiting: watch::Sender<Option<String>>,
+    parts: OnceLock<Parts>,
     shutting_down: AtomicBool,
 }
 
+struct Parts {
+    cluster: Cluster,
+    certificate: Arc<ServingCertificate>,
+}
+
 impl Readiness {
-    /// Checks of these parts.
+    /// Where the start says why it has to wait.
     #[must_use]
-    pub fn new(cluster: Cluster, certificate: Arc<ServingCertificate>) -> Self {
-        Self(Arc::new(Inner { cluster, certificate, shutting_down: AtomicBool::new(false) }))
+    pub fn waiting(&self) -> watch::Sender<Option<String>> {
+        self.0.waiting.clone()
+    }
+
+    /// The start is over: from now on the checks are those of these parts.
+    pub fn built(&self, cluster: Cluster, certificate: Arc<ServingCertificate>) {
+        // Built once: a second set would be ignored.
+        let _ = self.0.parts.set(Parts { cluster, certificate });
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -55,10 +72,22 @@ impl Readiness {
 
 impl Inner {
     fn list(&self) -> Vec<Check> {
-        let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
-        checks.push(self.certificate_check());
+        let mut checks = self.parts.get().map_or_else(|| vec![self.starting()], Parts::checks);
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
+        checks
+    }
+
+    fn starting(&self) -> Check {
+        let reason = self.waiting.borrow().clone();
+        ready("startup", Some(reason.unwrap_or_else(|| "the adapter is starting".to_owned())))
+    }
+}
+
+impl Parts {
+    fn checks(&self) -> Vec<Check> {
+        let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
+        checks.push(self.certificate_check());
         checks
     }
 

@@ -3,13 +3,18 @@
 //! Names follow the Kubernetes extension API servers where those have the same flag (`--tls-cert-file`,
 //! `--authorization-webhook-cache-authorized-ttl`, …). `docs/configuration.md` lists them; a test keeps it equal.
 
+mod check;
 mod scrape;
+mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use jiff::SignedDuration;
 
+use values::{ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, request_timeout};
+
+pub use check::ConfigError;
 pub use scrape::{Compression, Scrape};
 
 /// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
@@ -53,20 +58,20 @@ pub struct Config {
     pub log: Log,
 }
 
-/// Where the adapter listens. In standalone mode the defaults move to 127.0.0.1.
+/// Where the adapter listens. `[::]` takes IPv4 too. In standalone mode the defaults move to 127.0.0.1.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Listeners")]
 pub struct Listen {
     /// TLS: the metrics APIs, for kube-apiserver's aggregation layer.
-    #[arg(long, env = "CMA_SECURE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:6443")]
+    #[arg(long, env = "CMA_SECURE_LISTEN", value_name = "ADDRESS", default_value = "[::]:6443")]
     pub secure_listen: SocketAddr,
 
     /// Plain HTTP: /write-metrics.
-    #[arg(long, env = "CMA_WRITE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "CMA_WRITE_LISTEN", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub write_listen: SocketAddr,
 
     /// Plain HTTP: /metrics, probes and pages for operators.
-    #[arg(long, env = "CMA_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "CMA_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,
 }
 
@@ -75,11 +80,11 @@ pub struct Listen {
 #[command(next_help_heading = "Serving certificate")]
 pub struct Tls {
     /// Certificate chain in PEM; reloaded when the file changes. With --tls-private-key-file.
-    #[arg(long, env = "CMA_TLS_CERT_FILE", value_name = "FILE", requires = "tls_private_key_file")]
+    #[arg(long, env = "CMA_TLS_CERT_FILE", value_name = "FILE", value_parser = file, requires = "tls_private_key_file")]
     pub tls_cert_file: Option<PathBuf>,
 
     /// Its private key in PEM.
-    #[arg(long, env = "CMA_TLS_PRIVATE_KEY_FILE", value_name = "FILE", requires = "tls_cert_file")]
+    #[arg(long, env = "CMA_TLS_PRIVATE_KEY_FILE", value_name = "FILE", value_parser = file, requires = "tls_cert_file")]
     pub tls_private_key_file: Option<PathBuf>,
 
     /// Where a pair is generated and kept when no certificate is given: apiserver.crt, apiserver.key, ca.crt.
@@ -87,16 +92,17 @@ pub struct Tls {
         long,
         env = "CMA_CERT_DIR",
         value_name = "DIR",
+        value_parser = file,
         default_value = "apiserver.local.config/certificates"
     )]
     pub cert_dir: PathBuf,
 
     /// The Service that kube-apiserver reaches the adapter by; its DNS names stand in a generated certificate.
-    #[arg(long, env = "CMA_SERVICE_NAME", value_name = "NAME", default_value = "custom-metrics-apiserver")]
+    #[arg(long, env = "CMA_SERVICE_NAME", value_name = "NAME", value_parser = dns_label, default_value = "custom-metrics-apiserver")]
     pub service_name: String,
 
     /// The namespace of that Service.
-    #[arg(long, env = "CMA_SERVICE_NAMESPACE", value_name = "NAME", default_value = "custom-metrics")]
+    #[arg(long, env = "CMA_SERVICE_NAMESPACE", value_name = "NAME", value_parser = dns_label, default_value = "custom-metrics")]
     pub service_namespace: String,
 }
 
@@ -105,7 +111,7 @@ pub struct Tls {
 #[command(next_help_heading = "Kubernetes")]
 pub struct Kubernetes {
     /// A kubeconfig; without it $KUBECONFIG, ~/.kube/config or the pod's service account, as kubectl does.
-    #[arg(long, env = "CMA_KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "CMA_KUBECONFIG", value_name = "FILE", value_parser = file)]
     pub kubeconfig: Option<PathBuf>,
 
     /// Paths that need no authorization; a trailing * is a prefix.
@@ -123,7 +129,7 @@ pub struct Kubernetes {
         long,
         env = "CMA_AUTHENTICATION_TOKEN_WEBHOOK_CACHE_TTL",
         value_name = "DURATION",
-        value_parser = duration,
+        value_parser = duration_up_to(ONE_HOUR),
         default_value = "10s"
     )]
     pub authentication_token_webhook_cache_ttl: SignedDuration,
@@ -133,7 +139,7 @@ pub struct Kubernetes {
         long,
         env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_AUTHORIZED_TTL",
         value_name = "DURATION",
-        value_parser = duration,
+        value_parser = duration_up_to(ONE_HOUR),
         default_value = "10s"
     )]
     pub authorization_webhook_cache_authorized_ttl: SignedDuration,
@@ -143,7 +149,7 @@ pub struct Kubernetes {
         long,
         env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_UNAUTHORIZED_TTL",
         value_name = "DURATION",
-        value_parser = duration,
+        value_parser = duration_up_to(ONE_HOUR),
         default_value = "10s"
     )]
     pub authorization_webhook_cache_unauthorized_ttl: SignedDuration,
@@ -153,7 +159,7 @@ pub struct Kubernetes {
         long,
         env = "CMA_AUTHORIZATION_WEBHOOK_CACHE_OUTAGE_TTL",
         value_name = "DURATION",
-        value_parser = duration,
+        value_parser = duration_up_to(ONE_DAY),
         default_value = "0s"
     )]
     pub authorization_webhook_cache_outage_ttl: SignedDuration,
@@ -164,19 +170,19 @@ pub struct Kubernetes {
 #[command(next_help_heading = "Values")]
 pub struct Values {
     /// The ttl of writes that name none; 0s keeps them until they are replaced, deleted, or their object is.
-    #[arg(long, env = "CMA_WRITE_TTL", value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, env = "CMA_WRITE_TTL", value_name = "DURATION", value_parser = duration_up_to(ALWAYS), default_value = "0s")]
     pub write_ttl: SignedDuration,
 
     /// Series (metric name and label set of one object) in all; a write past it is answered 507.
-    #[arg(long, env = "CMA_MAX_SERIES", value_name = "COUNT", default_value_t = 1_000_000)]
+    #[arg(long, env = "CMA_MAX_SERIES", value_name = "COUNT", value_parser = count, default_value_t = 1_000_000)]
     pub max_series: usize,
 
     /// Series of one object, and of the external metrics of one namespace.
-    #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", value_parser = count, default_value_t = 10_000)]
     pub max_series_per_object: usize,
 
     /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
-    #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", default_value_t = 1_000)]
+    #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", value_parser = count, default_value_t = 1_000)]
     pub discovery_max_metrics: usize,
 }
 
@@ -185,24 +191,24 @@ pub struct Values {
 #[command(next_help_heading = "Requests")]
 pub struct Requests {
     /// API requests under way at once; more are answered 429. Probes are exempt.
-    #[arg(long, env = "CMA_MAX_REQUESTS_INFLIGHT", value_name = "COUNT", default_value_t = 400)]
+    #[arg(long, env = "CMA_MAX_REQUESTS_INFLIGHT", value_name = "COUNT", value_parser = count, default_value_t = 400)]
     pub max_requests_inflight: usize,
 
     /// Writes under way at once, once their bodies are there; more are answered 429.
-    #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", default_value_t = 200)]
+    #[arg(long, env = "CMA_MAX_WRITES_INFLIGHT", value_name = "COUNT", value_parser = count, default_value_t = 200)]
     pub max_writes_inflight: usize,
 
     /// Connections open at once, each listener; one more is closed at once.
-    #[arg(long, env = "CMA_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4_096)]
+    #[arg(long, env = "CMA_MAX_CONNECTIONS", value_name = "COUNT", value_parser = count, default_value_t = 4_096)]
     pub max_connections: usize,
 
     /// Connections open at once from one address, each listener; one more is closed at once. Without it a quarter of
     /// --max-connections.
-    #[arg(long, env = "CMA_MAX_CONNECTIONS_PER_CLIENT", value_name = "COUNT")]
+    #[arg(long, env = "CMA_MAX_CONNECTIONS_PER_CLIENT", value_name = "COUNT", value_parser = count)]
     pub max_connections_per_client: Option<usize>,
 
     /// How long one request may take; after it the answer is 504.
-    #[arg(long, env = "CMA_REQUEST_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    #[arg(long, env = "CMA_REQUEST_TIMEOUT", value_name = "DURATION", value_parser = request_timeout, default_value = "60s")]
     pub request_timeout: SignedDuration,
 }
 
@@ -211,11 +217,11 @@ pub struct Requests {
 #[command(next_help_heading = "Shutdown")]
 pub struct Shutdown {
     /// How long to go on serving, not ready, so that Endpoints are updated before the listeners close.
-    #[arg(long, env = "CMA_SHUTDOWN_DELAY", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "CMA_SHUTDOWN_DELAY", value_name = "DURATION", value_parser = duration_up_to(ONE_HOUR), default_value = "5s")]
     pub shutdown_delay: SignedDuration,
 
     /// How long requests under way may take to finish then.
-    #[arg(long, env = "CMA_SHUTDOWN_GRACE", value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    #[arg(long, env = "CMA_SHUTDOWN_GRACE", value_name = "DURATION", value_parser = duration_up_to(ONE_HOUR), default_value = "20s")]
     pub shutdown_grace: SignedDuration,
 }
 
@@ -227,7 +233,7 @@ pub struct Log {
     #[arg(long, env = "CMA_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace, or a tracing filter; RUST_LOG goes before it.
+    /// What is logged: error, warn, info, debug, or a tracing filter; RUST_LOG goes before it.
     #[arg(long, env = "CMA_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
 }
@@ -241,24 +247,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why a configuration that parses cannot be run.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// No delegated authorization, so nobody else may reach it.
-    #[error(
-        "--standalone serves without authorization, so --{flag} must be a loopback address, not {address}"
-    )]
-    NotLoopback {
-        /// Which flag.
-        flag: &'static str,
-        /// What it said.
-        address: SocketAddr,
-    },
-    /// Scraping without a pause, or without the time for one.
-    #[error("--scrape-interval must be at least 1s and --scrape-timeout more than 0s")]
-    ScrapePace,
-}
-
 impl Config {
     /// The configuration of this process: flags, then environment, then defaults. Ends the process with usage on
     /// stderr and exit code 2 when a flag is wrong, as every command does.
@@ -266,7 +254,9 @@ impl Config {
     /// # Errors
     /// When flags contradict each other.
     pub fn load() -> Result<Self, ConfigError> {
-        Self::parse().validated()
+        let matches = Self::command().get_matches();
+        let config = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        config.checked(&matches)
     }
 
     /// The configuration that these arguments (without the program's name) give.
@@ -277,28 +267,8 @@ impl Config {
         args: I,
     ) -> anyhow::Result<Self> {
         let name = std::iter::once(std::ffi::OsString::from("custom-metrics-adapter"));
-        Ok(Self::try_parse_from(name.chain(args.into_iter().map(Into::into)))?.validated()?)
-    }
-
-    fn validated(mut self) -> Result<Self, ConfigError> {
-        let (interval, timeout) = (self.scrape.scrape_interval, self.scrape.scrape_timeout);
-        if interval < SignedDuration::from_secs(1) || !timeout.is_positive() {
-            return Err(ConfigError::ScrapePace);
-        }
-        if !self.standalone {
-            return Ok(self);
-        }
-        // Nobody's Endpoints have to be updated.
-        self.shutdown.shutdown_delay = SignedDuration::ZERO;
-        for (flag, address) in self.listen.each() {
-            if address.ip().is_unspecified() {
-                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-            }
-            if !address.ip().is_loopback() {
-                return Err(ConfigError::NotLoopback { flag, address: *address });
-            }
-        }
-        Ok(self)
+        let matches = Self::command().try_get_matches_from(name.chain(args.into_iter().map(Into::into)))?;
+        Ok(Self::from_arg_matches(&matches)?.checked(&matches)?)
     }
 }
 
@@ -311,72 +281,5 @@ impl Requests {
     }
 }
 
-impl Listen {
-    fn each(&mut self) -> [(&'static str, &mut SocketAddr); 3] {
-        [
-            ("secure-listen", &mut self.secure_listen),
-            ("write-listen", &mut self.write_listen),
-            ("admin-listen", &mut self.admin_listen),
-        ]
-    }
-}
-
-/// `90s`, `5m`, `1h30m`, and `0` for none.
-fn duration(text: &str) -> Result<SignedDuration, String> {
-    if text == "0" {
-        return Ok(SignedDuration::ZERO);
-    }
-    let parsed: Result<SignedDuration, _> = text.parse();
-    parsed
-        .ok()
-        .filter(|duration| !duration.is_negative())
-        .ok_or_else(|| "write a duration such as 90s or 5m".to_owned())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn standalone_listens_on_loopback_only() {
-        let config = Config::from_args(["--standalone"]).unwrap();
-        assert_eq!(config.listen.secure_listen.to_string(), "127.0.0.1:6443");
-        let refused = Config::from_args(["--standalone", "--write-listen=192.0.2.1:8080"]).unwrap_err();
-        assert!(refused.to_string().contains("loopback"), "{refused}");
-    }
-
-    #[test]
-    fn in_a_cluster_the_defaults_are_reachable() {
-        let config = Config::from_args::<_, &str>([]).unwrap();
-        assert_eq!(config.listen.write_listen.to_string(), "0.0.0.0:8080");
-        assert_eq!(config.store.write_ttl, SignedDuration::ZERO);
-    }
-
-    #[test]
-    fn scraping_without_a_pause_is_refused() {
-        assert!(Config::from_args(["--scrape-interval=0s"]).is_err());
-        assert!(Config::from_args(["--scrape-timeout=0s"]).is_err());
-    }
-
-    #[test]
-    fn one_client_has_a_quarter_of_the_connections_unless_it_is_said_otherwise() {
-        let per_client = |args: &[&str]| Config::from_args(args.to_vec()).unwrap().requests.per_client();
-        assert_eq!(per_client(&[]), 1024);
-        assert_eq!(per_client(&["--max-connections=2"]), 1);
-        assert_eq!(per_client(&["--max-connections-per-client=4096"]), 4096);
-    }
-
-    #[test]
-    fn a_certificate_without_key_is_refused() {
-        assert!(Config::from_args(["--tls-cert-file=a"]).is_err());
-    }
-
-    #[test]
-    fn a_negative_duration_is_refused() {
-        assert!(Config::from_args(["--write-ttl=-5s"]).is_err());
-        assert_eq!(
-            Config::from_args(["--write-ttl=1h30m"]).unwrap().store.write_ttl,
-            SignedDuration::from_mins(90)
-        );
-    }
-}
+mod tests;

@@ -37,6 +37,8 @@ pub mod config;
 
 pub mod telemetry;
 
+pub mod runtime;
+
 pub mod shutdown;
 
 pub mod app;

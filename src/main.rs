@@ -1,23 +1,25 @@
 //! The process: configuration, logs, the adapter, an exit code.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use custom_metrics_adapter::{app::App, config::Config, shutdown::Signals, telemetry};
+use custom_metrics_adapter::{app::App, config::Config, runtime, shutdown::Signals, telemetry};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
 #[expect(clippy::print_stderr, reason = "the one line of a start that failed, before there are logs")]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("custom-metrics-adapter: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+fn main() -> ExitCode {
+    let ended = runtime::build().map_err(anyhow::Error::from).and_then(|runtime| {
+        let ended = runtime.block_on(run());
+        // A name that is being looked up would hold the end up.
+        runtime.shutdown_timeout(STRAGGLERS);
+        ended
+    });
+    ended.unwrap_or_else(|error| {
+        eprintln!("custom-metrics-adapter: {error:#}");
+        ExitCode::from(2)
+    })
 }
 
 async fn run() -> anyhow::Result<ExitCode> {
@@ -25,9 +27,22 @@ async fn run() -> anyhow::Result<ExitCode> {
     let _telemetry = telemetry::init(&config.log)?;
     let token = CancellationToken::new();
     let signals = Signals::install()?;
-    let app = async { App::bind(config, token.clone()).await?.run().await };
     tokio::select! {
-        ended = app => ended.map(|()| ExitCode::SUCCESS),
+        ended = serve(config, token.clone()) => ended.map(|()| ExitCode::SUCCESS),
         () = signals.cancel(token.clone()) => Ok(ExitCode::from(130)),
     }
 }
+
+/// Starts, serves and drains. A signal ends the start too.
+async fn serve(config: Config, token: CancellationToken) -> anyhow::Result<()> {
+    match token.run_until_cancelled(App::bind(config, token.clone())).await {
+        Some(app) => app?.run().await,
+        None => {
+            tracing::info!("shut down before the start was complete");
+            Ok(())
+        }
+    }
+}
+
+/// How long blocking work may go on after the end.
+const STRAGGLERS: Duration = Duration::from_millis(500);

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["store", "scrape", "serve", "model"]),
     ("config", &["model"]),
+    ("runtime", &[]),
     ("shutdown", &[]),
     ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
 ];

@@ -1,6 +1,6 @@
-//! The three listeners and what each serves.
+//! The listeners and what each serves.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use jiff::SignedDuration;
@@ -23,11 +23,10 @@ use crate::{
 pub(super) struct Sockets {
     secure: Listener,
     write: Listener,
-    admin: Listener,
 }
 
 /// Listeners with what they serve.
-pub(super) struct Doors([Door; 3]);
+pub(super) struct Doors([Door; 2]);
 
 struct Door {
     listener: Listener,
@@ -47,16 +46,11 @@ impl Sockets {
         Ok(Self {
             secure: Listener::bind(config.listen.secure_listen).await?,
             write: Listener::bind(config.listen.write_listen).await?,
-            admin: Listener::bind(config.listen.admin_listen).await?,
         })
     }
 
-    pub(super) fn addresses(&self) -> Addresses {
-        Addresses {
-            secure: self.secure.local_address(),
-            write: self.write.local_address(),
-            admin: self.admin.local_address(),
-        }
+    pub(super) fn addresses(&self, admin: SocketAddr) -> Addresses {
+        Addresses { secure: self.secure.local_address(), write: self.write.local_address(), admin }
     }
 }
 
@@ -67,33 +61,25 @@ impl Doors {
         parts: &Parts,
         (metrics, counters): (&Arc<Metrics>, &Listeners),
     ) -> anyhow::Result<Self> {
-        let addresses = sockets.addresses();
-        let options =
-            |tls: Option<Tls>, counters: &Arc<ConnectionCounters>, edge: Option<Edge>| ServeOptions {
-                limits: limits(config, tls.is_some()),
-                tls,
-                counters: counters.clone(),
-                spans: edge.and_then(traces::of_requests),
-            };
+        let options = |tls: Option<Tls>, counters: &Arc<ConnectionCounters>, edge: Edge| ServeOptions {
+            limits: limits(config, tls.is_some()),
+            tls,
+            counters: counters.clone(),
+            spans: traces::of_requests(edge),
+        };
         let tls = Tls::new(parts.certificate.clone(), parts.auth.clone())?;
-        let secure = options(Some(tls), &counters.secure, Some(Edge::Api));
-        let write = options(None, &counters.write, Some(Edge::Write));
-        let admin = options(None, &counters.admin, None);
+        let secure = options(Some(tls), &counters.secure, Edge::Api);
+        let write = options(None, &counters.write, Edge::Write);
         Ok(Self([
             Door { listener: sockets.secure, router: api(config, parts, metrics), options: secure },
             Door { listener: sockets.write, router: writes(config, parts, metrics), options: write },
-            Door {
-                listener: sockets.admin,
-                router: pages(config, parts, metrics, addresses),
-                options: admin,
-            },
         ]))
     }
 
     /// Serves all of them until `stop`, and to the end of their drains.
     pub(super) async fn serve(self, stop: &CancellationToken) {
-        let [secure, write, admin] = self.0;
-        tokio::join!(secure.serve(stop), write.serve(stop), admin.serve(stop));
+        let [secure, write] = self.0;
+        tokio::join!(secure.serve(stop), write.serve(stop));
     }
 }
 
@@ -127,7 +113,13 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
     write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone())
 }
 
-fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addresses) -> Router {
+/// How the admin port is served.
+pub(super) fn admin(config: &Config, counters: &Listeners) -> ServeOptions {
+    ServeOptions { tls: None, limits: limits(config, false), counters: counters.admin.clone(), spans: None }
+}
+
+/// What the admin port shows once all is there.
+pub(super) fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addresses) -> Router {
     admin::router(pages::sources(config, parts, addresses))
         .merge(admin::metrics(metrics::page(metrics)))
         .merge(api::probes(&parts.readiness.checks()))

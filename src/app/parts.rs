@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Addresses, Background, refused, scraping, std};
 use crate::{
-    auth::{Auth, AuthOptions, AuthSettings},
+    auth::{Auth, AuthKube, AuthOptions, AuthSettings},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
@@ -30,12 +30,19 @@ impl Parts {
         config: &Config,
         metrics: &Metrics,
         background: &Background,
+        readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
         let cluster = connect(config, &store, background).await?;
-        let auth = authority(config, &cluster, metrics, background).await?;
+        let auth = match cluster.client().zip(cluster.server()) {
+            None => Auth::disabled(),
+            Some((client, server)) => {
+                let kube = AuthKube { client, server: server.to_string(), waiting: readiness.waiting() };
+                Auth::delegated(authority(config, kube, metrics, background)).await?
+            }
+        };
         let certificate = certificate(config).await?;
-        let readiness = Readiness::new(cluster.clone(), certificate.clone());
+        readiness.built(cluster.clone(), certificate.clone());
         Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
     }
 
@@ -83,13 +90,7 @@ async fn connect(config: &Config, store: &Store, background: &Background) -> any
     Ok(Cluster::connect(options).await?)
 }
 
-async fn authority(
-    config: &Config,
-    cluster: &Cluster,
-    metrics: &Metrics,
-    background: &Background,
-) -> anyhow::Result<Auth> {
-    let Some(client) = cluster.client() else { return Ok(Auth::disabled()) };
+fn authority(config: &Config, kube: AuthKube, metrics: &Metrics, background: &Background) -> AuthOptions {
     let kubernetes = &config.kubernetes;
     let settings = AuthSettings {
         token_ttl: std(kubernetes.authentication_token_webhook_cache_ttl),
@@ -99,16 +100,15 @@ async fn authority(
         always_allow_paths: kubernetes.authorization_always_allow_paths.clone(),
     };
     let Background { tasks: tracker, end: shutdown } = background.clone();
-    let options = AuthOptions {
-        client,
+    AuthOptions {
+        kube,
         settings,
         load_deadline: TRUST_DEADLINE,
         request_headers: Some(Arc::new(traces::inject)),
         observer: metrics.auth.clone(),
         tracker,
         shutdown,
-    };
-    Ok(Auth::delegated(options).await?)
+    }
 }
 
 async fn certificate(config: &Config) -> anyhow::Result<Arc<ServingCertificate>> {

@@ -72,8 +72,8 @@ pub struct AuthSettings {
 
 /// Everything that delegated authentication needs.
 pub struct AuthOptions {
-    /// A client for the kube-apiserver that is delegated to.
-    pub client: kube::Client,
+    /// The kube-apiserver that is delegated to.
+    pub kube: AuthKube,
     /// Times and paths.
     pub settings: AuthSettings,
     /// How long to try to load the ConfigMap at the start.
@@ -86,6 +86,16 @@ pub struct AuthOptions {
     pub tracker: TaskTracker,
     /// Ends the watch task.
     pub shutdown: CancellationToken,
+}
+
+/// A kube-apiserver, and how the wait for it is told.
+pub struct AuthKube {
+    /// A client for it.
+    pub client: kube::Client,
+    /// Its URL, for messages.
+    pub server: String,
+    /// Holds, while [`Auth::delegated`] waits for the ConfigMap, the reason.
+    pub waiting: tokio::sync::watch::Sender<Option<String>>,
 }
 
 /// What is trusted now, for a page or a check.
@@ -145,12 +155,13 @@ impl Auth {
     /// # Errors
     /// When the ConfigMap cannot be read or used within the load deadline, or an always-allowed path is malformed.
     pub async fn delegated(options: AuthOptions) -> Result<Self, AuthError> {
-        let reviews = Arc::new(review::KubeReviews::new(options.client.clone(), options.request_headers));
+        let client = options.kube.client.clone();
+        let reviews = Arc::new(review::KubeReviews::new(client.clone(), options.request_headers));
         let rules = Rules::of(options.settings)?;
-        let data = watch::load(&options.client, options.load_deadline).await?;
+        let data = watch::load(&options.kube, options.load_deadline).await?;
         let trust = Trust::parse(&data)?;
         let delegated = Arc::new(Delegated::new(trust, reviews, rules, options.observer));
-        let watched = watch::follow(options.client, Arc::clone(&delegated), data);
+        let watched = watch::follow(client, Arc::clone(&delegated), data);
         let shutdown = options.shutdown;
         options.tracker.spawn(async move { shutdown.run_until_cancelled(watched).await });
         Ok(Self(Some(delegated)))

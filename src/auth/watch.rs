@@ -1,6 +1,6 @@
 //! Loads and follows ConfigMap `kube-system/extension-apiserver-authentication`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, error::Error as _, sync::Arc, time::Duration};
 
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -10,30 +10,32 @@ use kube::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AuthError, Delegated, Trust};
+use super::{AuthError, AuthKube, Delegated, Trust};
 
 type ConfigMapData = BTreeMap<String, String>;
 
 /// The ConfigMap's data. A kube-apiserver that is not there yet, and RBAC rules that are applied a moment after the
 /// Deployment, are waited for.
-pub(super) async fn load(client: &Client, deadline: Duration) -> Result<ConfigMapData, AuthError> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+pub(super) async fn load(kube: &AuthKube, deadline: Duration) -> Result<ConfigMapData, AuthError> {
+    let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), NAMESPACE);
     let started = Instant::now();
     let mut delay = FIRST_DELAY;
     loop {
         let problem = match timeout(CALL_DEADLINE, api.get(NAME)).await {
-            Ok(Ok(config_map)) => return Ok(config_map.data.unwrap_or_default()),
-            Ok(Err(error)) => Problem::of(&error),
-            Err(_) => Problem { text: "no answer".to_owned(), hint: "" },
+            Ok(Ok(config_map)) => {
+                kube.waiting.send_replace(None);
+                return Ok(config_map.data.unwrap_or_default());
+            }
+            Ok(Err(error)) => Problem::of(&error, &kube.server),
+            Err(_) => Problem::silence(&kube.server),
         };
         if started.elapsed() + delay >= deadline {
-            return Err(AuthError::Load {
-                waited: started.elapsed(),
-                problem: problem.text,
-                hint: problem.hint,
-            });
+            let waited = Duration::from_secs(started.elapsed().as_secs());
+            return Err(AuthError::Load { waited, problem: problem.text, hint: problem.hint });
         }
-        tracing::warn!(problem = problem.text, "waiting for ConfigMap {NAMESPACE}/{NAME}");
+        let Problem { text, hint } = problem;
+        tracing::warn!(problem = %format_args!("{text}{hint}"), "waiting for ConfigMap {NAMESPACE}/{NAME}");
+        kube.waiting.send_replace(Some(format!("waiting for ConfigMap {NAMESPACE}/{NAME}: {text}{hint}")));
         sleep(delay).await;
         delay = (delay * 2).min(LAST_DELAY);
     }
@@ -84,18 +86,40 @@ struct Problem {
 }
 
 impl Problem {
-    fn of(error: &kube::Error) -> Self {
+    fn of(error: &kube::Error, server: &str) -> Self {
         match error {
             kube::Error::Api(status) if status.code == 403 => Self {
                 text: status.message.clone(),
                 hint: "; bind Role kube-system/extension-apiserver-authentication-reader to this service account",
             },
             kube::Error::Api(status) => Self { text: status.message.clone(), hint: "" },
-            other => Self { text: other.to_string(), hint: "" },
+            other => Self {
+                text: format!("no answer from kube-apiserver at {server}: {}", causes(other)),
+                hint: UNREACHABLE,
+            },
+        }
+    }
+
+    fn silence(server: &str) -> Self {
+        let seconds = CALL_DEADLINE.as_secs();
+        Self {
+            text: format!("no answer from kube-apiserver at {server} within {seconds} s"),
+            hint: UNREACHABLE,
         }
     }
 }
 
+/// The errors under `error`, down to the cause. Its own text only says that a call failed.
+fn causes(error: &kube::Error) -> String {
+    let sources = std::iter::successors(error.source(), |cause| (*cause).source());
+    let mut texts: Vec<String> = sources.map(ToString::to_string).collect();
+    // A wrapper often repeats what it wraps.
+    texts.dedup_by(|inner, outer| outer.contains(inner.as_str()));
+    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}
+
+const UNREACHABLE: &str = "; check that this address answers from here, and that its certificate fits the kubeconfig or the \
+                           service account";
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 const CALL_DEADLINE: Duration = Duration::from_secs(10);

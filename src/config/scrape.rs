@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 
-use super::duration;
+use super::values::{annotation_prefix, count, file, scrape_interval, scrape_timeout, server_name};
 
 /// What is scraped, and how.
 #[derive(clap::Args, Clone, Debug)]
@@ -20,16 +20,17 @@ pub struct Scrape {
         long,
         env = "CMA_SCRAPE_ANNOTATION_PREFIX",
         value_name = "PREFIX",
+        value_parser = annotation_prefix,
         default_value = "prometheus.io"
     )]
     pub scrape_annotation_prefix: String,
 
     /// How often a target is scraped that does not say so itself.
-    #[arg(long, env = "CMA_SCRAPE_INTERVAL", value_name = "DURATION", value_parser = duration, default_value = "15s")]
+    #[arg(long, env = "CMA_SCRAPE_INTERVAL", value_name = "DURATION", value_parser = scrape_interval, default_value = "15s")]
     pub scrape_interval: SignedDuration,
 
     /// How long one scrape may take: connection, headers and body together.
-    #[arg(long, env = "CMA_SCRAPE_TIMEOUT", value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "CMA_SCRAPE_TIMEOUT", value_name = "DURATION", value_parser = scrape_timeout, default_value = "5s")]
     pub scrape_timeout: SignedDuration,
 
     /// One bad line of a text exposition fails its whole scrape, as in Prometheus; without it the line is skipped.
@@ -54,27 +55,27 @@ pub struct Scrape {
 #[command(next_help_heading = "Scraping")]
 pub struct ScrapeLimits {
     /// Targets in all; over it the newest pods have none.
-    #[arg(long, env = "CMA_SCRAPE_MAX_TARGETS", value_name = "COUNT", default_value_t = 20_000)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_TARGETS", value_name = "COUNT", value_parser = count, default_value_t = 20_000)]
     pub scrape_max_targets: usize,
 
     /// Samples of one target; a body with more fails.
-    #[arg(long, env = "CMA_SCRAPE_MAX_SAMPLES", value_name = "COUNT", default_value_t = 50_000)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_SAMPLES", value_name = "COUNT", value_parser = count, default_value_t = 50_000)]
     pub scrape_max_samples: usize,
 
     /// Scraped series in all.
-    #[arg(long, env = "CMA_SCRAPE_MAX_SERIES", value_name = "COUNT", default_value_t = 10_000_000)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_SERIES", value_name = "COUNT", value_parser = count, default_value_t = 10_000_000)]
     pub scrape_max_series: usize,
 
     /// Bytes of memory that scraped series may take in all; over it no new target or series fits.
-    #[arg(long, env = "CMA_SCRAPE_MAX_BYTES", value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_BYTES", value_name = "BYTES", value_parser = count, default_value_t = 1 << 30)]
     pub scrape_max_bytes: usize,
 
     /// Bytes of one body, as they come and unpacked.
-    #[arg(long, env = "CMA_SCRAPE_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_BODY_BYTES", value_name = "BYTES", value_parser = count, default_value_t = 16 << 20)]
     pub scrape_max_body_bytes: usize,
 
     /// Scrapes under way at once; others wait.
-    #[arg(long, env = "CMA_SCRAPE_MAX_INFLIGHT", value_name = "COUNT", default_value_t = 128)]
+    #[arg(long, env = "CMA_SCRAPE_MAX_INFLIGHT", value_name = "COUNT", value_parser = count, default_value_t = 128)]
     pub scrape_max_inflight: usize,
 
     /// Whether bodies are asked for in gzip.
@@ -87,19 +88,19 @@ pub struct ScrapeLimits {
 #[command(next_help_heading = "Scraping")]
 pub struct ScrapeCredentials {
     /// The CAs of https targets, in PEM.
-    #[arg(long, env = "CMA_SCRAPE_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "CMA_SCRAPE_CA_FILE", value_name = "FILE", value_parser = file)]
     pub scrape_ca_file: Option<PathBuf>,
 
     /// A client certificate for https targets, in PEM.
-    #[arg(long, env = "CMA_SCRAPE_CERT_FILE", value_name = "FILE", requires = "scrape_key_file")]
+    #[arg(long, env = "CMA_SCRAPE_CERT_FILE", value_name = "FILE", value_parser = file, requires = "scrape_key_file")]
     pub scrape_cert_file: Option<PathBuf>,
 
     /// Its private key.
-    #[arg(long, env = "CMA_SCRAPE_KEY_FILE", value_name = "FILE", requires = "scrape_cert_file")]
+    #[arg(long, env = "CMA_SCRAPE_KEY_FILE", value_name = "FILE", value_parser = file, requires = "scrape_cert_file")]
     pub scrape_key_file: Option<PathBuf>,
 
     /// The name that https targets' certificates are for; without it the pod's IP.
-    #[arg(long, env = "CMA_SCRAPE_SERVER_NAME", value_name = "NAME")]
+    #[arg(long, env = "CMA_SCRAPE_SERVER_NAME", value_name = "NAME", value_parser = server_name)]
     pub scrape_server_name: Option<String>,
 
     /// Take any certificate of an https target.
@@ -107,7 +108,7 @@ pub struct ScrapeCredentials {
     pub scrape_insecure_skip_verify: bool,
 
     /// A bearer token for targets, sent over verified https only.
-    #[arg(long, env = "CMA_SCRAPE_BEARER_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "CMA_SCRAPE_BEARER_TOKEN_FILE", value_name = "FILE", value_parser = file)]
     pub scrape_bearer_token_file: Option<PathBuf>,
 
     /// Send the token over plain http and unverified https as well: to whoever can annotate a pod.

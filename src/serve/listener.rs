@@ -1,9 +1,15 @@
 //! Accepting connections: a cap, errors that do not spin, an orderly end.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use futures::FutureExt;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -31,12 +37,16 @@ pub struct BindError {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes a free port.
+    /// Binds `address`; port 0 takes a free port. `[::]` takes IPv4 connections too, and is `0.0.0.0` where the kernel
+    /// has no IPv6.
     ///
     /// # Errors
     /// When the system refuses; names the address.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = TcpListener::bind(address).await;
+        let bound = open(address).or_else(|error| match without_ipv6(address, &error) {
+            Some(address) => open(address),
+            None => Err(error),
+        });
         let bound = bound.and_then(|socket| socket.local_addr().map(|address| Self { socket, address }));
         bound.map_err(|source| BindError { address, source })
     }
@@ -126,6 +136,28 @@ impl Drop for Open {
     }
 }
 
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Said, because net.ipv6.bindv6only may say otherwise.
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for connections of the process before to time out.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Where to listen instead when `[::]` failed because the kernel has no IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let absent =
+        error.raw_os_error() == Some(NO_ADDRESS_FAMILY) || error.kind() == io::ErrorKind::AddrNotAvailable;
+    let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
+    (absent && everywhere).then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+}
+
 /// An error of a connection that ended before it was accepted says nothing about the next one.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
@@ -145,6 +177,11 @@ impl Pause {
     }
 }
 
+/// EAFNOSUPPORT of Linux: the answer of a kernel without IPv6.
+const NO_ADDRESS_FAMILY: i32 = 97;
+/// Connections that the system keeps until they are accepted; as tokio has it.
+const BACKLOG: i32 = 1024;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -157,6 +194,18 @@ mod tests {
         let mut pause = Pause::default();
         let pauses: Vec<u128> = (0..10).map(|_| pause.next().as_millis()).collect();
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+
+    #[test]
+    fn without_ipv6_in_the_kernel_everywhere_means_ipv4_and_any_other_address_fails() {
+        let instead = |address: &str, error| {
+            without_ipv6(address.parse().unwrap(), &io::Error::from_raw_os_error(error))
+                .map(|address| address.to_string())
+        };
+        assert_eq!(instead("[::]:6443", 97).as_deref(), Some("0.0.0.0:6443"));
+        assert_eq!(instead("[::]:6443", 99).as_deref(), Some("0.0.0.0:6443"), "IPv6 is switched off");
+        assert_eq!(instead("[::]:6443", 98), None, "in use");
+        assert_eq!(instead("[::1]:6443", 97), None);
     }
 
     #[tokio::test]

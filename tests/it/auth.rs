@@ -93,7 +93,7 @@ async fn delegated(
     shutdown: &CancellationToken,
 ) -> Result<Auth, AuthError> {
     let options = AuthOptions {
-        client: kube.client(),
+        kube: kube.delegate(),
         settings,
         load_deadline: Duration::from_secs(5),
         request_headers: None,
@@ -360,7 +360,7 @@ async fn starting_without_that_right_says_which_role_is_missing() {
     let kube = FakeKube::start(BTreeMap::new()).await;
     kube.set_readable(false);
     let options = AuthOptions {
-        client: kube.client(),
+        kube: kube.delegate(),
         settings: AuthSettings::default(),
         load_deadline: Duration::from_millis(1),
         request_headers: None,

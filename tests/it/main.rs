@@ -22,5 +22,6 @@ mod odd_writes;
 mod replay;
 mod scrape;
 mod serve;
+mod start;
 mod telemetry;
 mod write;

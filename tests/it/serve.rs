@@ -1,5 +1,6 @@
 //! The listeners: deadlines, caps, reload and drain on real sockets.
 
+mod ipv6;
 mod limits;
 mod odd_requests;
 mod reload;

@@ -63,6 +63,7 @@ pub(super) fn series_kind(series: &Series<'_>, membership: Membership) -> Series
     match (membership.kind, membership.role) {
         (Kind::Counter, Role::Value) => SeriesKind::Counter,
         (Kind::Unknown, Role::Value) if series.name.ends_with("_total") => SeriesKind::Counter,
+        (Kind::Unknown, Role::Value) => SeriesKind::Untyped,
         (Kind::Histogram, Role::Bucket) => bound("le").map_or(SeriesKind::Gauge, SeriesKind::Bucket),
         (Kind::Histogram | Kind::Summary, Role::Sum) => SeriesKind::Sum,
         (Kind::Histogram | Kind::Summary, Role::Count) => SeriesKind::Count,

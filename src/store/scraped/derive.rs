@@ -257,7 +257,7 @@ pub(super) fn names(shape: &Shape) -> Vec<String> {
         let name = &*group.name;
         let base = |suffix: &str| name.strip_suffix(suffix).unwrap_or(name).to_owned();
         match group.kind {
-            SeriesKind::Gauge | SeriesKind::Quantile(_) => names.push(name.to_owned()),
+            SeriesKind::Gauge | SeriesKind::Untyped | SeriesKind::Quantile(_) => names.push(name.to_owned()),
             SeriesKind::Counter => names.push(base("_total") + "_per_second"),
             SeriesKind::Bucket(_) => names.extend(["_p50", "_p90", "_p99"].map(|p| base("_bucket") + p)),
             SeriesKind::Count => names.push(base("_count") + "_per_second"),

@@ -8,8 +8,10 @@ use crate::model::LabelSource;
 /// How a series counts, from its family's type.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum SeriesKind {
-    /// Goes up and down; also what has no type.
+    /// Goes up and down.
     Gauge,
+    /// The exposition does not say; read as a gauge.
+    Untyped,
     /// Only goes up, until it is reset.
     Counter,
     /// A histogram's cumulative bucket with its upper bound; a counter.

@@ -39,9 +39,9 @@ fn status() -> Status {
         mode: "cluster",
         started: Timestamp::now() - SignedDuration::from_hours(70),
         listeners: vec![
-            listener("Metrics API (TLS)", "0.0.0.0:6443"),
+            listener("Metrics API (TLS)", "[::]:6443"),
             listener("Writes", "[2001:db8:1111:2222:3333:4444:5555:6666]:8080"),
-            listener("This page", "0.0.0.0:9090"),
+            listener("This page", "[::]:9090"),
         ],
         checks: vec![
             check("discovery-loaded", None),

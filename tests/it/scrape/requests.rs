@@ -38,6 +38,17 @@ async fn a_request_says_what_prometheus_says() {
 }
 
 #[tokio::test]
+async fn a_pod_of_ipv6_is_scraped() {
+    let world = World::start(options());
+    let target = Target::listen("[::1]:0".parse().unwrap(), text("a 1\n"), None).await;
+    world.add(pod("web-1", target.address, &[]));
+    world.reads("web-1", "a", 1000).await;
+    let host = format!("host: [::1]:{}", target.address.port());
+    assert!(target.requests()[0].lines().any(|line| line == host), "{:?}", target.requests());
+    assert_eq!(world.status("web-1").unwrap().url.unwrap(), format!("http://{}/metrics", target.address));
+}
+
+#[tokio::test]
 async fn openmetrics_is_asked_for_by_annotation() {
     let world = World::start(options());
     let body = b"# TYPE a gauge\na 1\n# EOF\n";

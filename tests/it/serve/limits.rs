@@ -18,13 +18,13 @@ fn soon() -> Duration {
 }
 
 /// Reads until the other end closes; a reset is a close too.
-async fn closed(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+pub(super) async fn closed(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = within("the connection is closed", stream.read_to_end(&mut bytes)).await;
     bytes
 }
 
-async fn get(address: SocketAddr, path: &str) -> String {
+pub(super) async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
         .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())

@@ -75,19 +75,24 @@ impl Files {
 
 impl World {
     pub(super) async fn https(limits: Limits) -> Self {
-        Self::start(limits, true).await
+        Self::start("127.0.0.1:0", limits, true).await
     }
 
     pub(super) async fn http(limits: Limits) -> Self {
-        Self::start(limits, false).await
+        Self::at("127.0.0.1:0", limits).await
     }
 
-    async fn start(limits: Limits, secure: bool) -> Self {
+    /// Plain HTTP at this address.
+    pub(super) async fn at(address: &str, limits: Limits) -> Self {
+        Self::start(address, limits, false).await
+    }
+
+    async fn start(address: &str, limits: Limits, secure: bool) -> Self {
         let authority = Authority::new("serving-ca");
         let files = Files::new(&authority.server(&["localhost"]));
         let certificate = ServingCertificate::from_files(files.certificate(), files.key()).await.unwrap();
         let tls = Tls::new(Arc::clone(&certificate), Auth::disabled()).unwrap();
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind(address.parse().unwrap()).await.unwrap();
         let address = listener.local_address();
         let (counters, gate) = (Arc::new(ConnectionCounters::default()), Arc::new(Gate::new()));
         let options =

@@ -9,6 +9,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use custom_metrics_adapter::auth::AuthKube;
 use futures::StreamExt;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -58,6 +59,15 @@ impl FakeKube {
         let mut config = kube::Config::new(format!("http://{}", self.address).parse().unwrap());
         config.default_retry = false;
         kube::Client::try_from(config).unwrap()
+    }
+
+    /// This API as what authentication delegates to.
+    pub(crate) fn delegate(&self) -> AuthKube {
+        AuthKube {
+            client: self.client(),
+            server: "http://fake".to_owned(),
+            waiting: watch::Sender::default(),
+        }
     }
 
     /// What a review is answered with from now on.

@@ -25,10 +25,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it and waits until it listens.
     pub(crate) async fn start(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_with(&[&["--standalone"], flags].concat(), environment).await
+    }
+
+    /// The same, in the cluster or without one as the flags say.
+    pub(crate) async fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"));
         command
-            .arg("--standalone")
             .args(["--secure-listen=127.0.0.1:0", "--write-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .args(["--shutdown-delay=0s", "--shutdown-grace=1s"])
             .arg(format!("--cert-dir={}", directory.path().display()))

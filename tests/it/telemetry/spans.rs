@@ -144,7 +144,7 @@ async fn kube_apiserver_is_told_of_the_span_of_a_review() {
     let (spans, _guard) = Spans::record(Sampler::AlwaysOn);
     let kube = FakeKube::start(config_map()).await;
     let options = AuthOptions {
-        client: kube.client(),
+        kube: kube.delegate(),
         settings: AuthSettings::default(),
         load_deadline: Duration::from_secs(5),
         request_headers: Some(Arc::new(traces::inject)),

@@ -39,7 +39,7 @@ fn the_type_of_a_family_decides_how_its_series_count() {
     let (reading, values) = full(body, &Rules::default());
     assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     let shape = shape(&reading);
-    let kinds = ["Gauge", "Counter", "Bucket(1.0)", "Sum", "Count", "Quantile(0.5)", "Gauge", "Counter"];
+    let kinds = ["Gauge", "Counter", "Bucket(1.0)", "Sum", "Count", "Quantile(0.5)", "Untyped", "Counter"];
     let mut rest = shape.as_str();
     for kind in kinds {
         (_, rest) = rest.split_once(&format!("kind: {kind},")).unwrap_or_else(|| panic!("{kind} in {rest}"));
