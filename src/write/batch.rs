@@ -138,8 +138,8 @@ impl<'a> Rest<'a> {
 
     /// Whether the next line that is not blank is an object by itself: then this one was cut short.
     fn is_followed_by_object(self) -> bool {
-        let lines = self.text.lines().skip(1).map(str::trim);
-        let next = lines.filter(|line| !line.is_empty()).next().unwrap_or_default();
+        let mut lines = self.text.lines().skip(1).map(str::trim);
+        let next = lines.find(|line| !line.is_empty()).unwrap_or_default();
         next.starts_with('{') && serde_json::from_str::<&RawValue>(next).is_ok()
     }
 

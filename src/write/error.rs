@@ -1,24 +1,16 @@
-//! Why a write was refused, and how that is answered: JSON with the status code, what is wrong, and what to change.
+//! Why a write was refused: what is wrong, what to change, and the status code that says so.
 
-use axum::{
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::{
     cluster::{Cluster, UnknownResource},
-    exposition::decode::{ACCEPT_ENCODING, DecodeError},
+    exposition::decode::DecodeError,
     model::{LabelError, MetricNameError, Quantity, QuantityError},
     store::{AppendError, Outdated, Removal},
 };
 
-use super::{
-    observe::{Rejected, Rejection},
-    query::UnknownParameter,
-    receive::BodyError,
-};
+use super::{observe::Rejection, query::UnknownParameter, receive::BodyError};
 
 /// Why a write was refused. Nothing was stored, but for the good lines of a partial batch.
 #[derive(Debug, thiserror::Error)]
@@ -201,30 +193,6 @@ pub enum WriteError {
     },
 }
 
-/// The JSON body of an error.
-#[derive(Serialize)]
-struct Body {
-    code: u16,
-    error: String,
-    #[serde(flatten)]
-    batch: Option<BatchBody>,
-}
-
-/// What is said of a batch.
-#[derive(Serialize)]
-struct BatchBody {
-    stored: usize,
-    refused: usize,
-    lines: Vec<LineBody>,
-}
-
-#[derive(Serialize)]
-struct LineBody {
-    line: usize,
-    code: u16,
-    error: String,
-}
-
 impl WriteError {
     /// The refusal of a batch of which nothing was stored; the answer shows the first twenty lines.
     pub(super) fn lines(refused: Vec<(usize, Self)>) -> Self {
@@ -255,13 +223,11 @@ impl WriteError {
     pub(super) fn with_nearest(self, cluster: &Cluster) -> Self {
         match self {
             Self::Resource(unknown) => Self::Resource(cluster.unknown(&unknown.name)),
-            Self::Lines { count, first, rejected, stored, status } => {
-                let nearest = |(at, (line, error)): (usize, (usize, Self))| {
-                    // A search for each: more would take long, and who reads them sees the first.
-                    (line, if at < SHOWN_LINES { error.with_nearest(cluster) } else { error })
-                };
-                let first = first.into_iter().enumerate().map(nearest).collect();
-                Self::Lines { count, first, rejected, stored, status }
+            Self::Lines { count, mut first, rejected, stored, status } => {
+                // A search for each: more would take long, and a reader looks at the first.
+                let rest = first.split_off(first.len().min(SHOWN_LINES));
+                let named = first.into_iter().map(|(line, error)| (line, error.with_nearest(cluster)));
+                Self::Lines { count, first: named.chain(rest).collect(), rejected, stored, status }
             }
             other => other,
         }
@@ -314,45 +280,6 @@ impl WriteError {
             | Self::Twice(_)
             | Self::Body(BodyError::Aborted { .. }) => StatusCode::BAD_REQUEST,
         }
-    }
-
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self {
-            Self::Method { allowed, .. } => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            Self::Packing(DecodeError::UnknownEncoding(_)) => {
-                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
-            }
-            Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        headers
-    }
-
-    fn batch_body(&self) -> Option<BatchBody> {
-        let Self::Lines { count, first, stored, .. } = self else { return None };
-        let lines = first.iter().map(|(line, error)| LineBody {
-            line: *line,
-            code: error.status().as_u16(),
-            error: error.to_string(),
-        });
-        Some(BatchBody { stored: *stored, refused: *count, lines: lines.collect() })
-    }
-}
-
-impl IntoResponse for WriteError {
-    fn into_response(self) -> Response {
-        let body = Body { code: self.status().as_u16(), error: self.to_string(), batch: self.batch_body() };
-        let mut json = serde_json::to_vec(&body).unwrap_or_default();
-        json.push(b'\n');
-        let mut response = (self.status(), self.headers(), json).into_response();
-        response.extensions_mut().insert(Rejected::of(self));
-        response
     }
 }
 

@@ -11,6 +11,7 @@
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
 //! every error is JSON that says what to change.
 
+mod answer;
 mod arrivals;
 pub mod batch;
 mod body;
@@ -166,7 +167,7 @@ impl Writes {
         let query = Query::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
         let Received { body, arrival, _admission } = self.receive(request).await?;
         let now = Timestamp::now();
-        let value = Value::parse(&body, now)?.with_query(query)?;
+        let value = Value::parse(&body, now)?.with_query(&query)?;
         self.learn([&path].into_iter(), &arrival, body.len()).await?;
         let target = Target::resolve(&self.cluster, path)?;
         let write = vec![self.stamped(target, value, now)?];

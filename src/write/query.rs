@@ -97,7 +97,7 @@ impl Value {
     ///
     /// # Errors
     /// When both say the same thing.
-    pub fn with_query(self, query: Query) -> Result<Self, WriteError> {
+    pub fn with_query(self, query: &Query) -> Result<Self, WriteError> {
         let twice = [
             ("labels", self.labels.is_some() && query.labels.is_some()),
             ("ttl", self.ttl.is_some() && query.ttl.is_some()),
@@ -106,7 +106,7 @@ impl Value {
         ];
         match twice.into_iter().find(|(_, twice)| *twice) {
             Some((name, _)) => Err(WriteError::Twice(name)),
-            None => Ok(self.or(&query)),
+            None => Ok(self.or(query)),
         }
     }
 
@@ -122,12 +122,15 @@ impl Value {
     }
 }
 
+/// A name and its value.
+type Parameter<'q> = (Cow<'q, str>, Cow<'q, str>);
+
 /// The parameters of a query, each known and there once.
 fn parameters<'q>(
     query: &'q str,
     what: &'static str,
     known: &'static [&'static str],
-) -> Result<Vec<(Cow<'q, str>, Cow<'q, str>)>, WriteError> {
+) -> Result<Vec<Parameter<'q>>, WriteError> {
     let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let mut seen = BTreeSet::new();
     for (name, _) in &parameters {
@@ -255,7 +258,7 @@ mod tests {
             let query =
                 Query::parse("labels=a%3Db&ttl=9s&timestamp=1794999600&windowSeconds=9", NOW).unwrap();
             let value = Value::parse(body.as_bytes(), NOW).unwrap();
-            assert!(matches!(value.with_query(query), Err(WriteError::Twice(_))), "{body}");
+            assert!(matches!(value.with_query(&query), Err(WriteError::Twice(_))), "{body}");
         }
     }
 
