@@ -181,6 +181,17 @@ pub struct Values {
     #[arg(long, env = "CMA_MAX_SERIES_PER_OBJECT", value_name = "COUNT", value_parser = count, default_value_t = 10_000)]
     pub max_series_per_object: usize,
 
+    /// What one namespace may take of --max-series, --scrape-max-targets, --scrape-max-series and --scrape-max-bytes, in
+    /// percent of each; 100 is all. Cluster-scoped objects count as one namespace.
+    #[arg(
+        long,
+        env = "CMA_NAMESPACE_SHARE",
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(1..=100),
+        default_value_t = 25
+    )]
+    pub namespace_share: u8,
+
     /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
     #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", value_parser = count, default_value_t = 1_000)]
     pub discovery_max_metrics: usize,

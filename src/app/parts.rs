@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
-    store::{Limits, Store},
+    store::{Limits, Percent, Store},
     telemetry::{metrics::Metrics, traces},
 };
 
@@ -42,7 +42,7 @@ impl Parts {
             }
         };
         let certificate = certificate(config).await?;
-        readiness.built(cluster.clone(), certificate.clone());
+        readiness.built(cluster.clone());
         Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
     }
 
@@ -72,7 +72,13 @@ fn limits(config: &Config) -> Limits {
         series_per_object: config.store.max_series_per_object,
         scraped_series: config.scrape.limits.scrape_max_series,
         scraped_bytes: config.scrape.limits.scrape_max_bytes,
+        share: share(config),
     }
+}
+
+/// What one namespace may take of each limit.
+fn share(config: &Config) -> Percent {
+    Percent::new(config.store.namespace_share).unwrap_or(Percent::WHOLE)
 }
 
 async fn connect(config: &Config, store: &Store, background: &Background) -> anyhow::Result<Cluster> {

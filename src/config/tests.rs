@@ -121,3 +121,11 @@ fn durations_are_written_as_people_write_them() {
     assert_eq!(ttl("1h30m"), SignedDuration::from_mins(90));
     assert_eq!(ttl("0"), SignedDuration::ZERO);
 }
+
+#[test]
+fn a_namespace_has_a_quarter_of_each_limit_unless_it_is_said_otherwise() {
+    let share = |args: &[&str]| Config::from_args(args.to_vec()).map(|config| config.store.namespace_share);
+    assert_eq!(share(&[]).unwrap(), 25);
+    assert_eq!(share(&["--namespace-share=100"]).unwrap(), 100);
+    assert!(share(&["--namespace-share=0"]).is_err() && share(&["--namespace-share=101"]).is_err());
+}

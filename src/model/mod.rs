@@ -9,6 +9,7 @@ mod quantity;
 mod sample;
 mod selector;
 mod subject;
+mod tenant;
 
 pub use field_selector::{FieldSelector, FieldTerm};
 pub use labels::{BrokenRules, LabelError, LabelSource, Labels};
@@ -21,3 +22,4 @@ pub use selector::{
     SelectorOperator,
 };
 pub use subject::Subject;
+pub use tenant::Tenant;

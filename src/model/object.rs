@@ -118,7 +118,7 @@ impl fmt::Display for ObjectRef {
 }
 
 /// The UID that tells two objects of one name apart (a pod and its successor).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Uid(pub Arc<str>);
 
 /// An object that the cluster has now, as the watch last showed it.

@@ -64,7 +64,7 @@ impl Scraper {
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
-        let workshop = Arc::new(Workshop::new(&options, store.budget().clone()));
+        let workshop = Arc::new(Workshop::new(&options));
         let shared = Arc::new(Shared {
             store,
             workshop,

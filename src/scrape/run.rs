@@ -166,6 +166,7 @@ fn store_options(spec: &TargetSpec) -> TargetOptions {
     TargetOptions {
         object: spec.object.clone(),
         uid: Uid(spec.key.uid.clone()),
+        created: spec.created,
         name: spec.name().into(),
         interval: signed(spec.settings.interval),
         window: signed(spec.settings.window),

@@ -1,6 +1,6 @@
 //! One scrape: fetch, unpack, read, append.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     exposition::decode,
-    store::{Budget, Scrape, Target},
+    store::{Scrape, Target},
 };
 
 /// What all targets share.
@@ -35,14 +35,21 @@ pub(super) struct Workshop {
 #[derive(Default)]
 pub(super) struct Memory {
     connection: Option<Kept>,
-    /// What the last appended body looked like.
-    template: Option<Arc<Template>>,
+    /// What the last appended body looked like, for as long as the store has it.
+    template: Weak<Template>,
     wire_bytes: usize,
     body_bytes: usize,
 }
 
-/// The unpacked bytes of the last body, and what it looked like.
-type LastBody = (usize, Option<Arc<Template>>);
+/// What is known of a target's bodies.
+struct LastBody {
+    /// The unpacked bytes of the last one.
+    bytes: usize,
+    /// What the last appended one looked like.
+    template: Option<Arc<Template>>,
+    /// Where another is found.
+    templates: Templates,
+}
 
 /// A body that has been read.
 struct ReadBody {
@@ -61,10 +68,10 @@ impl ReadBody {
 }
 
 impl Workshop {
-    pub(super) fn new(options: &ScrapeOptions, budget: Arc<Budget>) -> Self {
+    pub(super) fn new(options: &ScrapeOptions) -> Self {
         Self {
             client: Client::new(options),
-            templates: Templates::new(budget),
+            templates: Templates::default(),
             in_flight: Semaphore::new(options.in_flight.max(1)),
             parsing: Semaphore::new(options.parsing.max(1)),
             bodies: Buffers::new(4 * options.parsing),
@@ -94,7 +101,11 @@ impl Workshop {
         measured.wire_bytes = wire.len();
         measured.content_type_fallback = head.negotiated.fallback && !wire.is_empty();
         memory.wire_bytes = wire.len();
-        let last = (memory.body_bytes, memory.template.clone());
+        let last = LastBody {
+            bytes: memory.body_bytes,
+            template: memory.template.upgrade(),
+            templates: self.templates.charged_to(target.account()),
+        };
         let read = self.parse(wire, &head, spec, last).await?;
         measured.body_bytes = read.body_bytes;
         memory.body_bytes = read.body_bytes;
@@ -120,7 +131,7 @@ impl Workshop {
         let (format, encoding) = (head.negotiated.format, head.encoding);
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
-        if wire.len() <= most && last.0 <= SMALL_BODY {
+        if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
             let read = self.read(&wire, (format, encoding), (&rules, small), &last);
             if small == self.body_bytes || !read.is_too_large() {
@@ -143,17 +154,17 @@ impl Workshop {
         wire: &[u8],
         (format, encoding): (crate::exposition::Format, decode::Encoding),
         (rules, most): (&Rules, usize),
-        (last_bytes, last): &LastBody,
+        last: &LastBody,
     ) -> ReadBody {
         let unpacks = encoding == decode::Encoding::Gzip;
-        let mut unpacked = if unpacks { self.bodies.take(*last_bytes) } else { Vec::new() };
-        let mut values = self.values.take(last.as_ref().map_or(0, |last| last.shape().len()));
+        let mut unpacked = if unpacks { self.bodies.take(last.bytes) } else { Vec::new() };
+        let mut values = self.values.take(last.template.as_ref().map_or(0, |last| last.shape().len()));
         let mut body_bytes = 0;
         let decoded = decode::decode(encoding, wire, most, &mut unpacked);
         let result = decoded.map_err(ScrapeError::from).and_then(|body| {
             body_bytes = body.len();
-            let room = (&self.templates, &mut values);
-            template::read(body, format, rules, last.as_ref(), room).map_err(ScrapeError::from)
+            let room = (&last.templates, &mut values);
+            template::read(body, format, rules, last.template.as_ref(), room).map_err(ScrapeError::from)
         });
         if unpacks {
             self.bodies.put(unpacked);
@@ -167,7 +178,7 @@ fn note(measured: &mut Measured, reading: &Reading, memory: &Memory) {
     measured.series = reading.template.shape().len();
     measured.rejected = reading.rejected.clone();
     measured.skipped_families = reading.skipped;
-    measured.steady = memory.template.as_ref().is_some_and(|last| Arc::ptr_eq(last, &reading.template));
+    measured.steady = std::ptr::eq(memory.template.as_ptr(), Arc::as_ptr(&reading.template));
 }
 
 fn append(
@@ -180,7 +191,9 @@ fn append(
     let shape = reading.template.shape();
     let scrape = Scrape { started, moved: reading.moved.as_deref(), ..Scrape::new(at, shape, values) };
     target.append(scrape).map_err(ScrapeError::Store)?;
-    memory.template = Some(reading.template);
+    memory.template = Arc::downgrade(&reading.template);
+    let charged = reading.template.charged();
+    target.keep(reading.template, charged);
     Ok(())
 }
 

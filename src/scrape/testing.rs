@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     cluster::{Container, ContainerPort, Pod, PodPhase, Protocol},
     model::{GroupResource, Labels, LiveObject, ObjectRef, Uid},
+    store::{Fold, TargetOptions},
 };
 
 /// A running pod in `default` with one IP, one container, and these annotations.
@@ -28,6 +29,22 @@ pub(super) fn pod(name: &str, annotations: &[(&str, &str)]) -> Pod {
         host_network: false,
         node: None,
         containers: vec![container("main", &[])],
+    }
+}
+
+/// A target of a pod in `default`, as the store knows it.
+pub(super) fn target(pod_name: &str) -> TargetOptions {
+    let live = pod(pod_name, &[]).live;
+    let seconds = jiff::SignedDuration::from_secs;
+    TargetOptions {
+        object: live.object.clone(),
+        uid: live.uid.clone(),
+        created: live.created,
+        name: "8080/metrics".into(),
+        interval: seconds(15),
+        window: seconds(60),
+        max_age: seconds(45),
+        fold: Fold::Sum,
     }
 }
 

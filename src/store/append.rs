@@ -1,10 +1,10 @@
 //! Values in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Labels, MetricName, Sample, Subject, Uid};
+use crate::model::{Labels, MetricName, Sample, Subject, Tenant, Uid};
 
 use super::{
     AppendError, Store,
@@ -53,13 +53,14 @@ impl Store {
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
         let turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
-        let new = self.count_new(&batch)?;
-        self.0.written.reserve(new, self.0.limits.series)?;
+        let reserved = self.reserve(&batch)?;
         let added = match turn {
             Some(_) if batch.len() > 1 => self.put_by_subject(batch, now),
-            _ => batch.into_iter().map(|write| self.put(write, now)).filter(|added| *added).count(),
+            _ => counted(batch.into_iter().filter_map(|write| self.put(write, now))),
         };
-        self.0.written.settle(new, added);
+        // A concurrent writer may have added or removed one of the series since they were counted.
+        added.iter().for_each(|(tenant, series)| self.0.written.recount(tenant, 0, *series));
+        reserved.iter().for_each(|(tenant, series)| self.0.written.give_back(tenant, *series));
         Ok(())
     }
 
@@ -72,7 +73,23 @@ impl Store {
         self.prune(&removal.subject, |slot| slot.retain(|series| !matches(series)))
     }
 
-    fn count_new(&self, batch: &[Write]) -> Result<usize, AppendError> {
+    /// Takes the new series of `batch` off the allowance of their tenants: all, or none.
+    fn reserve(&self, batch: &[Write]) -> Result<SeriesCount, AppendError> {
+        let new = self.count_new(batch)?;
+        let written = &self.0.written;
+        let mut reserved = SeriesCount::new();
+        for (tenant, series) in new {
+            if let Err(refusal) = written.take(&tenant, series) {
+                written.count_refusal(&refusal);
+                reserved.iter().for_each(|(tenant, series)| written.give_back(tenant, *series));
+                return Err(refusal);
+            }
+            reserved.insert(tenant, series);
+        }
+        Ok(reserved)
+    }
+
+    fn count_new(&self, batch: &[Write]) -> Result<SeriesCount, AppendError> {
         let mut new: HashMap<&Subject, std::collections::HashSet<(&MetricName, &Labels)>> = HashMap::new();
         for write in batch.iter().filter(|write| !self.has(write)) {
             new.entry(&write.subject).or_default().insert((&write.metric, &write.labels));
@@ -80,7 +97,7 @@ impl Store {
         for (subject, series) in &new {
             self.check_subject(subject, series.len())?;
         }
-        Ok(new.values().map(std::collections::HashSet::len).sum())
+        Ok(counted(new.iter().map(|(subject, series)| (Tenant::from(*subject), series.len()))))
     }
 
     fn has(&self, write: &Write) -> bool {
@@ -96,31 +113,35 @@ impl Store {
         Err(AppendError::ObjectFull { object: subject.to_string(), held, limit })
     }
 
-    /// Whether the write made a new series.
-    fn put(&self, write: Write, now: Timestamp) -> bool {
+    /// Whose new series the write made, if it made one.
+    fn put(&self, write: Write, now: Timestamp) -> Option<(Tenant, usize)> {
         let (subject, series) = write.into_series(now);
         let metric = series.metric.clone();
-        self.0.written.charge(series.bytes());
+        self.0.written_bytes.charge(series.bytes());
         let listed = Listed::of(&subject);
+        let tenant = Tenant::from(&subject);
         self.0.slots.fill(subject, |slot| {
             let old = slot.put(series);
             match &old {
-                Some(old) => self.0.written.refund(old.bytes()),
+                Some(old) => self.0.written_bytes.refund(old.bytes()),
                 // While the slot is held: whoever removes the series next finds its name counted.
                 None => self.0.names.add(&listed, &metric),
             }
-            old.is_none()
+            old.is_none().then_some((tenant, 1))
         })
     }
 
     /// Puts a batch with new series; how many were new.
-    fn put_by_subject(&self, batch: Vec<Write>, now: Timestamp) -> usize {
+    fn put_by_subject(&self, batch: Vec<Write>, now: Timestamp) -> SeriesCount {
         let mut subjects: HashMap<Subject, Vec<Series>> = HashMap::new();
         for write in batch {
             let (subject, series) = write.into_series(now);
             subjects.entry(subject).or_default().push(series);
         }
-        subjects.into_iter().map(|(subject, series)| self.put_all(subject, series)).sum()
+        counted(subjects.into_iter().map(|(subject, series)| {
+            let tenant = Tenant::from(&subject);
+            (tenant, self.put_all(subject, series))
+        }))
     }
 
     fn put_all(&self, subject: Subject, series: Vec<Series>) -> usize {
@@ -128,16 +149,27 @@ impl Store {
         self.0.slots.fill(subject, |slot| {
             let held = slot.len();
             for series in &series {
-                self.0.written.charge(series.bytes());
+                self.0.written_bytes.charge(series.bytes());
                 self.0.names.add(&listed, &series.metric);
             }
             for old in slot.put_all(series) {
-                self.0.written.refund(old.bytes());
+                self.0.written_bytes.refund(old.bytes());
                 self.0.names.remove(&listed, &old.metric);
             }
             slot.len() - held
         })
     }
+}
+
+/// Numbers of series by tenant, in the order of their names: of two refusals the same one is told each time.
+type SeriesCount = BTreeMap<Tenant, usize>;
+
+fn counted(series: impl Iterator<Item = (Tenant, usize)>) -> SeriesCount {
+    let mut counted = SeriesCount::new();
+    for (tenant, series) in series {
+        *counted.entry(tenant).or_default() += series;
+    }
+    counted
 }
 
 impl Write {

@@ -17,6 +17,7 @@ mod fold;
 mod limits;
 mod order;
 mod read;
+mod room;
 mod scraped;
 mod search;
 mod slot;
@@ -30,19 +31,21 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use append::{Removal, Write};
-pub use budget::{Budget, Share};
+pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
-pub use limits::{AppendError, Limits};
+pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use order::Outdated;
 pub use read::{Absence, Query};
+pub use room::Account;
 pub use scraped::{
     Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Stored};
 
-use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Uid};
+use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};
 use catalog::{Listed, Names};
-use limits::Usage;
+use limits::Bytes;
+use room::Holders;
 use slot::Slot;
 use slots::Slots;
 
@@ -56,9 +59,15 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     slots: Slots,
     names: Names,
-    written: Usage,
-    scraped: Usage,
-    budget: Arc<Budget>,
+    /// Written series, and an estimate of their bytes.
+    written: Arc<Budget>,
+    written_bytes: Bytes,
+    /// Scraped series, and an estimate of the bytes of their values.
+    scraped: Arc<Budget>,
+    scraped_bytes: Bytes,
+    /// Bytes of all that scrapes hold.
+    bytes: Arc<Budget>,
+    holders: Holders,
     /// Held by whoever adds written series, from counting to the last of them.
     growth: Mutex<()>,
     limits: Limits,
@@ -88,14 +97,16 @@ impl Store {
     /// An empty store with these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let (written, scraped) = (Usage::default(), Usage::default());
-        let budget = Budget::new(limits.scraped_bytes);
+        let budget = |kind, limit| Budget::new(kind, limit, limits.share.of(limit));
         Self(Arc::new(Inner {
             slots: Slots::default(),
             names: Names::default(),
-            written,
-            scraped,
-            budget,
+            written: budget(LimitKind::WrittenSeries, limits.series),
+            written_bytes: Bytes::default(),
+            scraped: budget(LimitKind::ScrapedSeries, limits.scraped_series),
+            scraped_bytes: Bytes::default(),
+            bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
+            holders: Holders::default(),
             growth: Mutex::default(),
             limits,
         }))
@@ -147,13 +158,25 @@ impl Store {
     /// What is held now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { objects: self.0.slots.len(), written: self.0.written.held(), scraped: self.0.scraped.held() }
+        let held = |series: &Budget, bytes: &Bytes| Held { series: series.held(), bytes: bytes.held() };
+        let inner = &*self.0;
+        Stats {
+            objects: inner.slots.len(),
+            written: held(&inner.written, &inner.written_bytes),
+            scraped: held(&inner.scraped, &inner.scraped_bytes),
+        }
     }
 
-    /// What scrapes may hold, and do: whoever keeps something for all targets takes a share of it.
+    /// The bytes that scrapes may hold, and do.
     #[must_use]
-    pub fn budget(&self) -> &Arc<Budget> {
-        &self.0.budget
+    pub fn budget(&self) -> &Budget {
+        &self.0.bytes
+    }
+
+    /// The limits of which a tenant has a share, with what is taken of them.
+    #[must_use]
+    pub fn budgets(&self) -> [&Budget; 3] {
+        [&self.0.written, &self.0.scraped, &self.0.bytes]
     }
 
     /// The limits it was made with.
@@ -171,8 +194,9 @@ impl Store {
         let listed = Listed::of(subject);
         for series in &removed {
             self.0.names.remove(&listed, &series.metric);
-            self.0.written.release(series.bytes());
+            self.0.written_bytes.refund(series.bytes());
         }
+        self.0.written.give_back(&Tenant::from(subject), removed.len());
         removed.len()
     }
 }

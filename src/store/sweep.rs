@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{ObjectRef, Presence, Subject};
+use crate::model::{ObjectRef, Presence, Subject, Tenant};
 
 use super::{
     Store,
@@ -30,17 +30,15 @@ impl Store {
             let is_absent = presence == Presence::Absent;
             let unclaimed = |series: &Series| is_absent && now.duration_since(series.received) >= patience;
             self.prune(&subject, |slot| {
-                let remembered = self.remembered(slot);
+                let remembered = self.remembered(slot, &Tenant::from(&subject));
                 slot.retain(|series| !unclaimed(series) && !is_over(series, &presence, now, remembered))
             });
         }
     }
 
     /// How long expired values of `slot` stay.
-    fn remembered(&self, slot: &Slot) -> SignedDuration {
-        let limits = &self.0.limits;
-        let crowded =
-            slot.len() > limits.series_per_object / 2 || self.0.written.held().series > limits.series / 2;
+    fn remembered(&self, slot: &Slot, tenant: &Tenant) -> SignedDuration {
+        let crowded = slot.len() > self.0.limits.series_per_object / 2 || self.0.written.is_crowded(tenant);
         if crowded { SignedDuration::ZERO } else { REMEMBERED }
     }
 }

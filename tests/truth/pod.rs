@@ -69,6 +69,7 @@ impl Pod {
         let options = TargetOptions {
             object: pod(),
             uid: Uid("a".into()),
+            created: Timestamp::UNIX_EPOCH,
             name: name.into(),
             interval: duration(self.pace.interval),
             window: duration(self.pace.window),

@@ -137,7 +137,7 @@ impl Draft {
             shape: Arc::new(self.shape.build()),
             process_start: self.process_start,
             by_text: OnceLock::new(),
-            share: None,
+            charge: None,
         };
         Ok((template, self.moved))
     }

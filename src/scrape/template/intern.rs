@@ -1,4 +1,5 @@
-//! One template for all targets that expose the same lines.
+//! One template for all targets of a namespace that expose the same lines. Namespaces share none: each pays for its own,
+//! so that nobody can make another pay.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher},
@@ -10,21 +11,15 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::Template;
-use crate::store::{AppendError, Budget};
+use crate::store::{Account, AppendError, Charge};
 
-/// The templates in use. One lives as long as a target holds it.
-#[derive(Debug)]
+/// The templates in use. One lives as long as a target holds it. Cheap to clone; all clones are the same.
+#[derive(Clone, Default)]
 pub struct Templates {
-    pub(super) known: Mutex<Known>,
+    pub(super) known: Arc<Mutex<Known>>,
     hash: RandomState,
-    budget: Arc<Budget>,
-}
-
-impl Default for Templates {
-    /// Without a bound.
-    fn default() -> Self {
-        Self::new(Budget::new(usize::MAX))
-    }
+    /// Takes the bytes of new ones; `None` is without a bound.
+    account: Option<Account>,
 }
 
 #[derive(Debug, Default)]
@@ -35,10 +30,10 @@ pub(super) struct Known {
 }
 
 impl Templates {
-    /// None yet; they will take their bytes from `budget`.
+    /// The same templates; new ones are charged to this account.
     #[must_use]
-    pub fn new(budget: Arc<Budget>) -> Self {
-        Self { known: Mutex::default(), hash: RandomState::default(), budget }
+    pub fn charged_to(&self, account: Account) -> Self {
+        Self { account: Some(account), ..self.clone() }
     }
 
     /// The shared template that equals `template`.
@@ -46,15 +41,19 @@ impl Templates {
     /// # Errors
     /// When there is none, and no room for another.
     pub(super) fn intern(&self, mut template: Template) -> Result<Arc<Template>, AppendError> {
-        let hash = self.hash.hash_one(&template);
+        let tenant = self.account.as_ref().map(Account::tenant);
+        let hash = self.hash.hash_one((&template, tenant));
         let mut known = self.known.lock();
         let same = |(other, weak): &(u64, Weak<Template>)| {
-            *other == hash && weak.upgrade().is_some_and(|other| *other == template)
+            let is_same = |other: Arc<Template>| {
+                other.charge.as_ref().map(Charge::tenant) == tenant && *other == template
+            };
+            *other == hash && weak.upgrade().is_some_and(is_same)
         };
         if let Some(shared) = known.templates.find(hash, same).and_then(|(_, weak)| weak.upgrade()) {
             return Ok(shared);
         }
-        template.share = Some(self.budget.share(template.cost())?);
+        template.charge = self.account.as_ref().map(|account| account.charge(template.cost())).transpose()?;
         known.make_room();
         let template = Arc::new(template);
         known.templates.insert_unique(hash, (hash, Arc::downgrade(&template)), |(hash, _)| *hash);

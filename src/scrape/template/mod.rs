@@ -37,7 +37,7 @@ pub use limits::{LimitError, SeriesLimits};
 use super::allow::AllowList;
 use crate::{
     exposition::{self, Expected, Format, ParseError, Rejected},
-    store::{AppendError, Shape, Share},
+    store::{AppendError, Charge, Shape},
 };
 
 /// How the bodies of a target are read.
@@ -64,7 +64,7 @@ pub struct Template {
     /// Series lines by their text; built when a line is first looked for out of order.
     by_text: OnceLock<HashTable<u32>>,
     /// What it takes of all that scrapes may hold.
-    share: Option<Share>,
+    charge: Option<Charge>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +167,12 @@ impl Template {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.text.len() + self.lines.len() * size_of::<Line>() + self.shape.bytes()
+    }
+
+    /// What its target was charged for it.
+    #[must_use]
+    pub fn charged(&self) -> usize {
+        self.charge.as_ref().map_or(0, Charge::amount)
     }
 
     /// What it makes the process hold at most: beside itself the index of its lines, and the names of its metrics.

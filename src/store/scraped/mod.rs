@@ -1,6 +1,7 @@
 //! What scrapes bring in. A [`Target`] is one scraped port of an object; it keeps the scrapes of a little more than
 //! one window, and computes what is asked for when it is asked.
 
+mod books;
 mod derive;
 mod history;
 mod quantile;
@@ -22,8 +23,11 @@ use self::{
     history::{History, Stamp},
     rate::Span,
 };
-use super::{Absence, AppendError, Query, Store, catalog::Listed};
-use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Uid};
+use super::{
+    Absence, Account, AppendError, Query, Store,
+    room::{Age, Kept},
+};
+use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Tenant, Uid};
 
 /// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
 /// them does not hide in the sum.
@@ -47,6 +51,8 @@ pub struct TargetOptions {
     pub object: ObjectRef,
     /// Which incarnation of it.
     pub uid: Uid,
+    /// When that was created: older ones go before newer ones where a limit is reached.
+    pub created: Timestamp,
     /// What tells the targets of one object apart, such as `8080/metrics`.
     pub name: Arc<str>,
     /// The scrape interval.
@@ -105,7 +111,11 @@ pub struct Target {
 /// What the store keeps of a target.
 pub(super) struct Scraped {
     options: TargetOptions,
+    tenant: Tenant,
+    age: Age,
     history: RwLock<Option<History>>,
+    /// There is none without a history.
+    kept: Mutex<Option<Kept>>,
     error: Mutex<Option<Box<str>>>,
 }
 
@@ -114,7 +124,7 @@ impl Store {
     #[must_use]
     pub fn target(&self, options: TargetOptions) -> Target {
         let object = options.object.clone();
-        let scraped = Arc::new(Scraped { options, history: RwLock::default(), error: Mutex::default() });
+        let scraped = Arc::new(Scraped::new(options));
         self.0.slots.fill(object.into(), |slot| slot.scraped.push(scraped.clone()));
         Target { store: self.clone(), scraped }
     }
@@ -135,7 +145,7 @@ impl Target {
         let before = history.as_ref().map(|history| history.shape().clone());
         let changed = before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, scrape.shape));
         if changed {
-            self.store.reshape(&self.scraped.options, before.as_deref(), scrape.shape)?;
+            self.store.reshape(&self.scraped, before.as_deref(), scrape.shape)?;
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
         match (history.as_mut(), scrape.moved) {
@@ -149,10 +159,24 @@ impl Target {
             }
         }
         if let Some(history) = history.as_mut() {
-            self.store.account(bytes, history);
+            self.store.account(&self.scraped.tenant, bytes, history);
         }
         self.scraped.error.lock().take();
         Ok(())
+    }
+
+    /// Keeps `what` alive for as long as the store holds what was last appended, and no longer. `bytes` of it are
+    /// charged to the target's [`Account`], alone or with others that keep the same.
+    pub fn keep(&self, what: Arc<dyn std::any::Any + Send + Sync>, bytes: usize) {
+        if self.scraped.history.read().is_some() {
+            *self.scraped.kept.lock() = Some(Kept { what, bytes });
+        }
+    }
+
+    /// For what the target shares with others.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Account { store: self.store.clone(), scraped: self.scraped.clone() }
     }
 
     /// Says why the last scrape failed, for those who miss its values.
@@ -168,50 +192,6 @@ impl Drop for Target {
     }
 }
 
-impl Store {
-    /// Accounts for a target's new shape: there has to be room for two scrapes of what is new, for its rates.
-    fn reshape(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) -> Result<(), AppendError> {
-        let limit = self.0.limits.scraped_series;
-        let old_len = old.map_or(0, Shape::len);
-        let more = new.len().saturating_sub(old_len);
-        self.0.budget.check(more.saturating_mul(2 * size_of::<f64>()))?;
-        self.0.scraped.reserve(more, limit)?;
-        self.0.scraped.give_back(old_len.saturating_sub(new.len()));
-        self.name(options, old, new);
-        Ok(())
-    }
-
-    /// Puts what a history grew by on the books, cut to what is left, but never to less than two scrapes: an HPA
-    /// would be told for ever to wait for the next one. So targets that came when there was room can pass the limit
-    /// by one scrape each, nine bytes a series.
-    fn account(&self, before: usize, history: &mut History) {
-        let grew = |history: &History| history.bytes().saturating_sub(before);
-        while self.0.budget.check(grew(history)).is_err() && history.forget_oldest() {}
-        let after = history.bytes();
-        self.0.scraped.recount(before, after);
-        self.0.budget.recount(before, after);
-    }
-
-    fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
-        let listed = Listed::Under(options.object.resource.clone());
-        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
-        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
-        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
-    }
-
-    /// Takes a target out of its object and off the books; nothing if that was done already.
-    pub(super) fn detach(&self, scraped: &Arc<Scraped>) {
-        let subject = scraped.options.object.clone().into();
-        self.0.slots.change(&subject, |slot| slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped)));
-        if let Some(history) = scraped.history.write().take() {
-            self.0.scraped.give_back(history.shape().len());
-            self.0.scraped.refund(history.bytes());
-            self.0.budget.recount(history.bytes(), 0);
-            self.name(&scraped.options, Some(history.shape()), &Shape::default());
-        }
-    }
-}
-
 impl TargetOptions {
     fn span(&self) -> Span {
         let millis = |duration: SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8);
@@ -220,6 +200,26 @@ impl TargetOptions {
 }
 
 impl Scraped {
+    fn new(options: TargetOptions) -> Self {
+        let TargetOptions { uid, created, name, .. } = &options;
+        Self {
+            tenant: Tenant::of(&options.object),
+            age: Age { created: *created, uid: uid.clone(), name: name.clone() },
+            options,
+            history: RwLock::default(),
+            kept: Mutex::default(),
+            error: Mutex::default(),
+        }
+    }
+
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    pub(super) fn age(&self) -> &Age {
+        &self.age
+    }
+
     pub(super) fn uid(&self) -> &Uid {
         &self.options.uid
     }

@@ -24,6 +24,7 @@ fn options(name: &str) -> TargetOptions {
     TargetOptions {
         object: pod(),
         uid: Uid("a".into()),
+        created: START,
         name: name.into(),
         interval: seconds(15),
         window: seconds(60),

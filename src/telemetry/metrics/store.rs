@@ -9,12 +9,14 @@ use super::{
 };
 use crate::{
     api::{listed, route::Group},
+    cluster::Cluster,
     store::Store,
 };
 
 pub(super) fn register(
     registration: &mut Registration<'_>,
     store: Store,
+    cluster: Cluster,
     discovery_max_metrics: usize,
 ) -> Result<(), Error> {
     let what = [
@@ -38,14 +40,17 @@ pub(super) fn register(
     registration.readings(&what, move |readings| {
         let (stats, limits) = (store.stats(), store.limits());
         let catalog = store.catalog();
-        let groups = [(Group::Custom, catalog.metrics.len()), (Group::External, catalog.external.len())];
+        let known = [catalog.metrics.len(), catalog.external.len()];
         readings.put("store_objects", float(stats.objects));
-        readings.put("store_metrics", float(groups.iter().map(|(_, metrics)| metrics).sum()));
+        readings.put("store_metrics", float(known.iter().sum()));
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
         readings.put("scrape_bytes", float(store.budget().held()));
         readings.put("scrape_bytes_limit", float(store.budget().limit()));
-        for (group, metrics) in groups {
-            let listed = listed(&catalog, group, discovery_max_metrics);
+        let listed = listed(&catalog, discovery_max_metrics, |name| cluster.is_resource_name(name));
+        for (group, listed, metrics) in [
+            (Group::Custom, listed.custom.len(), catalog.metrics.len()),
+            (Group::External, listed.external.len(), catalog.external.len() - listed.hidden.len()),
+        ] {
             // Long names reach the limit of bytes before that of metrics.
             let limit = if listed < metrics { listed } else { discovery_max_metrics };
             readings.put_by("api_discovery_metrics", (group,), float(listed));

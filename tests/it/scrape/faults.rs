@@ -281,7 +281,9 @@ async fn many_bytes_in_few_series_are_bounded_and_those_who_came_first_go_on() {
     let mut bad = Vec::new();
     for seed in 0..10 {
         let target = Target::start(bulky(seed)).await;
-        world.add(pod(&format!("bulky-{seed}"), target.address, &[]));
+        let mut pod = pod(&format!("bulky-{seed}"), target.address, &[]);
+        Arc::make_mut(&mut pod.live).created = jiff::Timestamp::from_second(1_000).unwrap();
+        world.add(pod);
         bad.push(target);
     }
     let counts = || world.scraper.counts();

@@ -124,7 +124,7 @@ async fn reads_of_external_metrics_are_counted_and_series_shows_what_they_are() 
 
 #[tokio::test]
 async fn writes_are_counted_by_operation_and_samples_by_their_fate() {
-    let adapter = Running::start(&["--max-series=2"]).await;
+    let adapter = Running::start(&["--max-series=2", "--namespace-share=100"]).await;
     let batch = concat!(
         r#"{"namespace":"default","resource":"pods","name":"web-0","metric":"a","value":"1"}"#,
         "\n",

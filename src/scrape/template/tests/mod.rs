@@ -5,7 +5,10 @@ mod agreement;
 use std::sync::Arc;
 
 use super::*;
-use crate::{exposition::Format, store::Budget};
+use crate::{
+    exposition::Format,
+    store::{Limits, Store},
+};
 
 /// What a text body holds, read without a last one.
 fn full(body: &str, rules: &Rules) -> (Reading, Vec<f64>) {
@@ -185,8 +188,10 @@ fn targets_with_the_same_lines_share_one_template_and_the_last_of_them_frees_it(
 
 #[test]
 fn templates_take_no_more_than_they_may_and_give_it_back() {
-    let budget = Budget::new(20_000);
-    let templates = Templates::new(budget.clone());
+    let store = Store::new(Limits { scraped_bytes: 20_000, ..Limits::default() });
+    let target = store.target(crate::scrape::testing::target("web-0"));
+    let templates = Templates::default().charged_to(target.account());
+    let budget = store.budget();
     let read = |name: &str| {
         let body = format!("a{{name=\"{name}{}\"}} 1\n", "x".repeat(4_000));
         let room = (&templates, &mut Vec::new());

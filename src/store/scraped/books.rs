@@ -1,0 +1,98 @@
+//! What targets take of the limits, and what they give back.
+
+use std::sync::Arc;
+
+use super::{Scraped, answered, history::History, shape::Shape};
+use crate::{
+    model::Tenant,
+    store::{
+        AppendError, Inner, LimitKind, Store, TargetOptions,
+        catalog::Listed,
+        room::{Kept, Wish},
+    },
+};
+
+impl Store {
+    /// Accounts for a target's new shape: there has to be room for two scrapes of what is new, for its rates.
+    pub(super) fn reshape(
+        &self,
+        target: &Arc<Scraped>,
+        old: Option<&Shape>,
+        new: &Shape,
+    ) -> Result<(), AppendError> {
+        let Inner { bytes, scraped, holders, .. } = &*self.0;
+        let old_len = old.map_or(0, Shape::len);
+        let more = new.len().saturating_sub(old_len);
+        let more_bytes = more.saturating_mul(2 * size_of::<f64>());
+        let wish = |budget, more| Wish { budget, target, more };
+        self.fit(wish(bytes, more_bytes), || bytes.check(&target.tenant, more_bytes))?;
+        self.fit(wish(scraped, more), || scraped.take(&target.tenant, more))?;
+        scraped.give_back(&target.tenant, old_len.saturating_sub(new.len()));
+        if old.is_none() {
+            holders.insert(target);
+        }
+        self.name(&target.options, old, new);
+        Ok(())
+    }
+
+    /// Puts what a history grew by on the books, cut to what is left, but never to less than two scrapes: an HPA
+    /// would be told for ever to wait for the next one. So targets that came when there was room can pass the limit
+    /// by one scrape each, nine bytes a series.
+    pub(super) fn account(&self, tenant: &Tenant, before: usize, history: &mut History) {
+        let grew = |history: &History| history.bytes().saturating_sub(before);
+        while self.0.bytes.check(tenant, grew(history)).is_err() && history.forget_oldest() {}
+        let after = history.bytes();
+        self.0.scraped_bytes.recount(before, after);
+        self.0.bytes.recount(tenant, before, after);
+    }
+
+    fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
+        let listed = Listed::Under(options.object.resource.clone());
+        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
+        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
+        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
+    }
+
+    /// Takes a target out of its object and off the books; nothing if that was done already.
+    pub(in crate::store) fn detach(&self, scraped: &Arc<Scraped>) {
+        let subject = scraped.options.object.clone().into();
+        self.0.slots.change(&subject, |slot| slot.scraped.retain(|other| !Arc::ptr_eq(other, scraped)));
+        if let Some(history) = scraped.history.write().take() {
+            self.release(scraped, &history);
+        }
+    }
+
+    /// Takes what a target holds from it, because `refusal` says that others need the room. A target that is being
+    /// scraped or read keeps it: waiting for it here could wait for ever.
+    pub(in crate::store) fn displace(&self, target: &Scraped, refusal: &AppendError) {
+        let Some(mut history) = target.history.try_write() else { return };
+        let Some(history) = history.take() else { return };
+        self.release(target, &history);
+        *target.error.lock() = Some(
+            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into(),
+        );
+    }
+
+    /// Takes a target off the books that has just lost its history.
+    fn release(&self, target: &Scraped, history: &History) {
+        self.0.holders.remove(target);
+        target.kept.lock().take();
+        self.0.scraped.give_back(&target.tenant, history.shape().len());
+        self.0.scraped_bytes.refund(history.bytes());
+        self.0.bytes.give_back(&target.tenant, history.bytes());
+        self.name(&target.options, Some(history.shape()), &Shape::default());
+    }
+}
+
+impl Scraped {
+    /// What is free of a limit when this target gives way; nothing while it is being read or scraped.
+    pub(in crate::store) fn holds(&self, kind: LimitKind) -> usize {
+        let Some(history) = self.history.try_read() else { return 0 };
+        let Some(history) = history.as_ref() else { return 0 };
+        match kind {
+            LimitKind::WrittenSeries => 0,
+            LimitKind::ScrapedSeries => history.shape().len(),
+            LimitKind::ScrapedBytes => history.bytes() + self.kept.lock().as_ref().map_or(0, Kept::own_bytes),
+        }
+    }
+}
