@@ -18,6 +18,7 @@ mod error;
 mod forbidden;
 mod front_proxy;
 mod observe;
+mod options;
 mod paths;
 mod review;
 mod rules;
@@ -27,20 +28,20 @@ mod verdicts;
 mod watch;
 mod weight;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use rustls::DistinguishedName;
 use tokio::sync::Semaphore;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use attributes::{Attributes, ResourceAttributes, SelectorRequirement, asks_to_watch};
 pub use certificate::PeerCertificates;
 pub use error::{AuthError, AuthenticationError, AuthorizationError};
 pub use forbidden::Forbidden;
 pub use observe::{Observer, Remembered, ReviewKind};
+pub use options::{AuthKube, AuthOptions, AuthSettings};
 pub use review::{
     AccessVerdict, BearerToken, Question, RequestHeaders, ReviewError, ReviewFailure, Reviews, TokenVerdict,
 };
@@ -56,50 +57,6 @@ use watch::TrustWatch;
 /// Authentication and authorization of requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth(Option<Arc<Delegated>>);
-
-/// How reviews are remembered and who is let through without one.
-#[derive(Clone, Debug)]
-pub struct AuthSettings {
-    /// How long the answer to a token review is used, either way.
-    pub token_ttl: Duration,
-    /// How long "allowed" is used.
-    pub authorized_ttl: Duration,
-    /// How long "not allowed" is used.
-    pub unauthorized_ttl: Duration,
-    /// How much longer "allowed" is used while kube-apiserver gives no answer; zero, the default, is not at all.
-    /// See `docs/adr` on stale decisions for what one takes on with it.
-    pub outage_ttl: Duration,
-    /// Paths that need no review; a trailing `*` makes a prefix.
-    pub always_allow_paths: Vec<String>,
-}
-
-/// Everything that delegated authentication needs.
-pub struct AuthOptions {
-    /// The kube-apiserver that is delegated to.
-    pub kube: AuthKube,
-    /// Times and paths.
-    pub settings: AuthSettings,
-    /// How long to try to load the ConfigMap at the start.
-    pub load_deadline: Duration,
-    /// Adds headers to the calls of reviews.
-    pub request_headers: Option<RequestHeaders>,
-    /// Who counts reviews.
-    pub observer: Arc<dyn Observer>,
-    /// Owns the watch task.
-    pub tracker: TaskTracker,
-    /// Ends the watch task.
-    pub shutdown: CancellationToken,
-}
-
-/// A kube-apiserver, and how the wait for it is told.
-pub struct AuthKube {
-    /// A client for it.
-    pub client: kube::Client,
-    /// Its URL, for messages.
-    pub server: String,
-    /// Holds, while [`Auth::delegated`] waits for the ConfigMap, the reason.
-    pub waiting: tokio::sync::watch::Sender<Option<String>>,
-}
 
 /// What is trusted now, for a page or a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,20 +90,6 @@ struct Trusted {
 type TokenDigest = [u8; 32];
 type TokenCall = BoxFuture<'static, Result<TokenVerdict, ReviewError>>;
 type AccessCall = BoxFuture<'static, Result<AccessVerdict, ReviewError>>;
-
-impl Default for AuthSettings {
-    /// The times of the upstream library, and the three health paths.
-    fn default() -> Self {
-        let ttl = Duration::from_secs(10);
-        Self {
-            token_ttl: ttl,
-            authorized_ttl: ttl,
-            unauthorized_ttl: ttl,
-            outage_ttl: Duration::ZERO,
-            always_allow_paths: ["/healthz", "/readyz", "/livez"].map(str::to_owned).into(),
-        }
-    }
-}
 
 impl Auth {
     /// Lets everyone do everything, as `system:anonymous`: for the standalone mode, which binds to loopback only.

@@ -14,6 +14,7 @@ pub mod allow;
 pub mod annotations;
 mod buffers;
 mod client;
+mod counts;
 mod duration;
 mod error;
 mod options;
@@ -33,9 +34,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use counts::TargetCounts;
 pub use error::{ErrorClass, ScrapeError, Stage};
 pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
-pub use state::{Health, LastError, LastScrape, TargetCounts, TargetStatus};
+pub use state::{Health, LastError, LastScrape, TargetStatus};
 pub use stats::{Finished, ScrapeStats};
 pub use supervisor::PodSource;
 

@@ -9,8 +9,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ScrapeOptions,
+    counts::TargetCounts,
     run::{Loop, Orders, Shared},
-    state::{SharedState, TargetCounts, TargetStatus},
+    state::{SharedState, TargetStatus},
     targets::{self, PodPlan, TargetKey, TargetSpec},
 };
 use crate::{
