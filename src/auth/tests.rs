@@ -1,6 +1,9 @@
 //! Authentication and authorization with scripted reviews; the certificate matrix is in `tests/it`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use http::header;
