@@ -130,7 +130,10 @@ async fn sweep(store: Store, cluster: Cluster, end: CancellationToken) {
             ticks.tick().await;
             let (store, cluster) = (store.clone(), cluster.clone());
             // With many objects it takes a while, which no answer to the HPA should wait for.
-            let swept = move || store.sweep(Timestamp::now(), |object| cluster.presence(object));
+            let swept = move || {
+                store.sweep(Timestamp::now(), |object| cluster.presence_of_stored(object));
+                store.forget_unserved(|resource| cluster.is_served(resource));
+            };
             let _ = tokio::task::spawn_blocking(swept).await;
         }
     };

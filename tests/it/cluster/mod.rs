@@ -1,5 +1,6 @@
 //! What the adapter knows of a cluster, against a scripted API server.
 
+mod lifetime;
 mod live;
 mod naming;
 mod pods;
@@ -115,6 +116,10 @@ const PACING: Pacing = Pacing {
     first_retry: Duration::from_millis(5),
     longest_retry: Duration::from_millis(40),
     refused_retry: Duration::from_millis(40),
+    longest_refusal: Duration::from_millis(80),
+    refusal_tolerance: Duration::ZERO,
+    unneeded: Duration::from_secs(3600),
+    unserved: Duration::from_millis(100),
     discovery_gap: Duration::from_secs(3600),
     discovery_interval: Duration::from_secs(3600),
 };
