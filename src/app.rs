@@ -9,6 +9,7 @@
 mod admin_port;
 mod doors;
 mod metrics;
+mod notices;
 mod pages;
 mod parts;
 mod refused;
@@ -19,7 +20,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{checks::Readiness, cluster::Cluster, config::Config, store::Store, telemetry::metrics::Metrics};
+use crate::{
+    checks::Readiness,
+    cluster::Cluster,
+    config::Config,
+    store::Store,
+    telemetry::{limits::Limits, metrics::Metrics},
+};
 use admin_port::AdminPort;
 use doors::{Doors, Sockets};
 use parts::Parts;
@@ -29,6 +36,7 @@ pub struct App {
     config: Config,
     parts: Parts,
     metrics: Arc<Metrics>,
+    limits: Limits,
     addresses: Addresses,
     doors: Doors,
     admin: AdminPort,
@@ -76,7 +84,8 @@ impl App {
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters))?;
         admin.show(doors::pages(&config, &parts, &metrics, addresses));
-        Ok(Self { config, parts, metrics, addresses, doors, admin, background, shutdown })
+        let limits = Limits::new(&metrics, &counters);
+        Ok(Self { config, parts, metrics, limits, addresses, doors, admin, background, shutdown })
     }
 
     /// Where it listens.
@@ -97,9 +106,12 @@ impl App {
     /// None now; the signature leaves room for a listener that fails for good.
     pub async fn run(self) -> anyhow::Result<()> {
         self.announce();
-        let Self { config, parts, doors, admin, background, shutdown, .. } = self;
+        let Self { config, parts, limits, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
+        let notices = notices::watch(parts.readiness.clone(), parts.certificate.clone());
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(notices));
+        tasks.spawn(end.clone().run_until_cancelled_owned(limits.watch()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
         let stop = CancellationToken::new();
         let drain = async {

@@ -19,15 +19,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kubernetes", &[]),
     ("cluster", &["kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
-    ("serve", &["auth", "model"]),
+    ("serve", &["auth", "model", "notice"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["store", "exposition", "cluster", "model"]),
+    ("scrape", &["store", "exposition", "cluster", "model", "notice"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["store", "scrape", "serve", "model"]),
     ("config", &["model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
-    ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
+    (
+        "telemetry",
+        &["api", "auth", "cluster", "config", "model", "notice", "scrape", "serve", "store", "write"],
+    ),
 ];
 
 /// The files that wire the parts together and so may import all of them.

@@ -19,7 +19,7 @@ use axum::{
 };
 
 pub use metrics::{Page, metrics};
-pub use status::{Listener, Status, StatusCheck};
+pub use status::{DiscoveryRow, Listener, Status, StatusCheck, WatchRow};
 
 use crate::{scrape::TargetStatus, store::Store};
 

@@ -148,7 +148,7 @@ impl Health {
     }
 
     /// Returns how often it has failed in a row.
-    pub(super) fn failed(&self, failure: Failure, error: String) -> u32 {
+    pub(super) fn failed(&self, failure: Failure, error: &str) -> u32 {
         let mut notes = self.notes.lock();
         let is_refused = notes.refusal(self.tolerance).is_some();
         notes.failures += 1;
@@ -157,13 +157,13 @@ impl Health {
         let failing = notes.failing.get_or_insert_with(new);
         failing.attempts += 1;
         match (failure, &mut failing.refused) {
-            (Failure::Forbidden, Some((_, reason))) => reason.clone_from(&error),
-            (Failure::Forbidden, refused @ None) => *refused = Some((now, error.clone())),
+            (Failure::Forbidden, Some((_, reason))) => error.clone_into(reason),
+            (Failure::Forbidden, refused @ None) => *refused = Some((now, error.to_owned())),
             // An outage gives no right back.
             (_, _) if is_refused => {}
             (_, refused) => *refused = None,
         }
-        failing.error = error;
+        error.clone_into(&mut failing.error);
         let attempts = failing.attempts;
         self.is_failing.store(true, Ordering::Release);
         attempts

@@ -70,7 +70,7 @@ async fn follow_once<S: Sink>(sink: &mut S, api: Api<S::Wire>, watched: &Watched
         };
         let failure = Failure::of(&error);
         refused_starts += u32::from(failure == Failure::StartRefused);
-        watched.failed(failure, Class::of(&error), root_cause(&error));
+        watched.failed(failure, Class::of(&error), &root_cause(&error));
         if failure == Failure::NotServed {
             sink.not_served();
         }

@@ -124,10 +124,10 @@ impl Watched {
         }
     }
 
-    pub(super) fn failed(&self, failure: Failure, class: Class, error: String) {
+    pub(super) fn failed(&self, failure: Failure, class: Class, error: &str) {
         let (resource, class) = (&self.resource, class.as_str());
         tracing::debug!(%resource, class, error, "watch interrupted");
-        let attempts = self.health.failed(failure, error.clone());
+        let attempts = self.health.failed(failure, error);
         if attempts >= failure.attempts_before_it_is_logged() && self.incident.fails(class) {
             let remedy = remedy(failure, resource);
             tracing::warn!(%resource, class, error, remedy, "watch fails");

@@ -1,6 +1,6 @@
 //! The watches of all resources but pods: each from its first use until nobody needs it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kube::Client;
 use parking_lot::RwLock;
@@ -63,14 +63,15 @@ impl Watches {
         let mut looks = interval((longest / LOOKS).max(SHORTEST_LOOK));
         loop {
             looks.tick().await;
-            self.watched.write().retain(|_, watched| {
-                let is_needed = watched.unneeded() < longest;
-                if !is_needed {
-                    watched.drop_it();
-                }
-                is_needed
-            });
+            for watched in self.take_unneeded(longest) {
+                watched.drop_it();
+            }
         }
+    }
+
+    fn take_unneeded(&self, longest: Duration) -> Vec<Arc<Watched>> {
+        let mut watched = self.watched.write();
+        watched.extract_if(|_, watched| watched.unneeded() >= longest).map(|(_, watched)| watched).collect()
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -98,4 +99,4 @@ impl Watches {
 /// How often to look in the time after which a watch is dropped.
 const LOOKS: u32 = 20;
 
-const SHORTEST_LOOK: std::time::Duration = std::time::Duration::from_millis(1);
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);

@@ -44,7 +44,7 @@ use self::{
     scraping::Workshop,
     supervisor::{Board, Supervisor},
 };
-use crate::store::Store;
+use crate::{notice::Incident, store::Store};
 
 /// Scrapes the pods that say so. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -81,6 +81,7 @@ impl Scraper {
             tasks,
             shutdown,
             planned: HashMap::default(),
+            limit_incident: Incident::default(),
         };
         supervisor.start();
         Self { shared, board }

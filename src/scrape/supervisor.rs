@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cluster::{Cluster, Pod},
     model::{ObjectRef, Uid},
+    notice::Incident,
 };
 
 /// Where pods come from.
@@ -60,6 +61,7 @@ pub(super) struct Supervisor {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
     pub(super) planned: HashMap<Uid, Planned, RandomState>,
+    pub(super) limit_incident: Incident,
 }
 
 /// A pod as it was when it was planned.
@@ -107,8 +109,21 @@ impl Supervisor {
         let wishes =
             self.planned.iter().filter_map(|(uid, planned)| Some((uid.clone(), planned.plan.clone()?)));
         let mut plans: HashMap<Uid, PodPlan, RandomState> = wishes.collect();
-        targets::enforce_limit(&mut plans, self.options.targets);
+        let refused = targets::enforce_limit(&mut plans, self.options.targets);
+        self.log_limit(refused);
         self.apply(&plans);
+    }
+
+    fn log_limit(&self, refused: usize) {
+        if refused == 0 {
+            if self.limit_incident.works().is_some() {
+                tracing::info!(limit = "targets", "limit no longer reached");
+            }
+        } else if self.limit_incident.fails("limit") {
+            let (effect, remedy) =
+                ("the newest pods are not scraped", "raise --scrape-max-targets, and the memory");
+            tracing::warn!(limit = "targets", refused, effect, remedy, "limit reached");
+        }
     }
 
     fn apply(&self, plans: &HashMap<Uid, PodPlan, RandomState>) {

@@ -113,11 +113,12 @@ pub fn plan(pod: &Pod, options: &ScrapeOptions) -> Option<PodPlan> {
     Some(plan)
 }
 
-/// Keeps the targets of the oldest pods within `limit`: those that are scraped already stay so.
-pub fn enforce_limit(plans: &mut HashMap<Uid, PodPlan, foldhash::fast::RandomState>, limit: usize) {
+/// Keeps the targets of the oldest pods within `limit`: those that are scraped already stay so. Returns how many
+/// there are too many.
+pub fn enforce_limit(plans: &mut HashMap<Uid, PodPlan, foldhash::fast::RandomState>, limit: usize) -> usize {
     let total: usize = plans.values().map(|plan| plan.targets.len()).sum();
     if total <= limit {
-        return;
+        return 0;
     }
     let all = plans.values().flat_map(|plan| &plan.targets);
     let mut oldest: Vec<(Timestamp, TargetKey)> =
@@ -129,6 +130,7 @@ pub fn enforce_limit(plans: &mut HashMap<Uid, PodPlan, foldhash::fast::RandomSta
             plan.refusals.push(Refusal::TargetLimit(limit));
         }
     }
+    total - limit
 }
 
 impl PodPlan {

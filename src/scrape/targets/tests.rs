@@ -185,7 +185,7 @@ fn over_the_limit_the_newest_pods_have_no_target() {
         live.created = Timestamp::from_second(1000 - age).unwrap();
         plans.insert(pod.live.uid.clone(), plan(&pod, &ScrapeOptions::default()).unwrap());
     }
-    enforce_limit(&mut plans, 7);
+    assert_eq!(enforce_limit(&mut plans, 7), 3);
     for age in 0..10 {
         let plan = &plans[&Uid(format!("uid-of-web-{age}").into())];
         assert_eq!(plan.targets.len(), usize::from(age >= 3), "{age}");

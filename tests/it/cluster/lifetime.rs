@@ -83,7 +83,7 @@ async fn a_refused_resource_is_a_state_of_its_own_and_no_value_keeps_it_asked_fo
     seen("it is dropped", dropped).await;
     assert_eq!(followed.cluster.presence_of_stored(&stored), Presence::Unknown);
     assert!(watched(&followed).is_empty(), "a stored value starts nothing");
-    followed.cluster.presence(&stored);
+    let _ = followed.cluster.presence(&stored);
     assert_eq!(watched(&followed), ["deployments.apps"], "a read does");
 }
 
