@@ -7,6 +7,7 @@
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.
 
 mod admin_port;
+pub mod command;
 mod doors;
 mod metrics;
 mod notices;
@@ -112,6 +113,7 @@ impl App {
         let notices = notices::watch(parts.readiness.clone(), parts.certificate.clone());
         tasks.spawn(shutdown.clone().run_until_cancelled_owned(notices));
         tasks.spawn(end.clone().run_until_cancelled_owned(limits.watch()));
+        tasks.spawn(parts.insight.run(end.clone()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
         let stop = CancellationToken::new();
         let drain = async {

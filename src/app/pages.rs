@@ -9,9 +9,10 @@ use super::{
     parts::{Parts, mode},
 };
 use crate::{
-    admin::{DiscoveryRow, Listener, Sources, Status, StatusCheck, WatchRow},
+    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
     cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
+    insight::Insight,
     scrape::Scraper,
 };
 
@@ -32,7 +33,19 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
     Sources {
         store: parts.store.clone(),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
+        hpas: hpas(&parts.insight),
         status: Arc::new(status),
+    }
+}
+
+fn hpas(insight: &Insight) -> Hpas {
+    let (list, one) = (insight.clone(), insight.clone());
+    Hpas {
+        list: Arc::new(move || list.listing()),
+        one: Arc::new(move |namespace, name| {
+            let insight = one.clone();
+            Box::pin(async move { insight.detail(namespace, name).await })
+        }),
     }
 }
 

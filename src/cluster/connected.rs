@@ -5,8 +5,16 @@ use std::sync::Arc;
 use kube::Client;
 
 use super::{
-    Check, ClusterError, ClusterOptions, Unavailable, health::WatchStatus, options, pod::Pods,
-    resources::Book, sink::PodObjects, watch::follow, watched::Watched, watches::Watches,
+    Check, ClusterError, ClusterOptions, Pacing, Unavailable,
+    health::WatchStatus,
+    hpas::{HpaObjects, Hpas},
+    options,
+    pod::Pods,
+    resources::Book,
+    sink::PodObjects,
+    watch::follow,
+    watched::Watched,
+    watches::Watches,
 };
 use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector};
 
@@ -15,6 +23,7 @@ pub(super) struct Connected {
     pub(super) server: http::Uri,
     pub(super) book: Arc<Book>,
     pub(super) pod_details: Arc<Pods>,
+    pub(super) hpas: Arc<Hpas>,
     pods: Arc<Watched>,
     others: Arc<Watches>,
 }
@@ -28,10 +37,12 @@ impl Connected {
             server,
             book: book.clone(),
             pod_details: Arc::new(Pods::new()),
+            hpas: Arc::new(Hpas::new(&options.pacing)),
             pods: Watched::pods(&options.pacing),
             others: Arc::new(Watches::new(client, book, options.clone())),
         };
         connected.keep_discovering();
+        connected.follow_hpas(options.pacing.clone());
         connected.follow_pods(options);
         let others = connected.others.clone();
         connected.others.spawn(async move { others.drop_unneeded().await });
@@ -108,6 +119,12 @@ impl Connected {
         let sink = PodObjects::new(self.pods.clone(), details, on_change);
         let (client, pods) = (self.client.clone(), self.pods.clone());
         self.others.spawn(async move { follow(sink, client, &pods, &pacing).await });
+    }
+
+    fn follow_hpas(&self, pacing: Pacing) {
+        let (sink, watched) = (HpaObjects::new(self.hpas.clone()), self.hpas.watched.clone());
+        let client = self.client.clone();
+        self.others.spawn(async move { follow(sink, client, &watched, &pacing).await });
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Pod {
     pub annotations: BTreeMap<String, String>,
     /// `status.phase`.
     pub phase: PodPhase,
+    /// Whether it passes its readiness checks (condition `Ready`).
+    pub ready: bool,
     /// `metadata.deletionTimestamp`: the pod is terminating, and this is when its grace period ends.
     pub deletion: Option<Timestamp>,
     /// `status.podIP`, then the others of `status.podIPs` (the second family of a dual-stack cluster).
@@ -100,6 +102,10 @@ impl Pods {
 
     pub(super) fn all(&self) -> Vec<Arc<Pod>> {
         self.pods.read().values().cloned().collect()
+    }
+
+    pub(super) fn get(&self, uid: &Uid) -> Option<Arc<Pod>> {
+        self.pods.read().get(uid).cloned()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
