@@ -25,6 +25,7 @@ use crate::{
     checks::Readiness,
     cluster::Cluster,
     config::Config,
+    serve,
     store::Store,
     telemetry::{limits::Limits, metrics::Metrics},
 };
@@ -75,7 +76,8 @@ impl App {
         let background = Background::default();
         let (metrics, counters) = (metrics::begin(&config)?, doors::counters(&config));
         let readiness = Readiness::default();
-        let options = doors::admin(&config, &counters);
+        let heads = serve::head_budget();
+        let options = doors::admin(&config, &counters, &heads);
         let admin =
             AdminPort::open(config.listen.admin_listen, options, &readiness, &background.tasks).await?;
         let mut parts = Parts::build(&config, &metrics, &background, readiness).await?;
@@ -83,7 +85,7 @@ impl App {
         let addresses = sockets.addresses(admin.address());
         parts.scrape(&config, &metrics, addresses, &background).await;
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
-        let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters))?;
+        let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters, &heads))?;
         admin.show(doors::pages(&config, &parts, &metrics, addresses));
         let limits = Limits::new(&metrics, &counters);
         Ok(Self { config, parts, metrics, limits, addresses, doors, admin, background, shutdown })

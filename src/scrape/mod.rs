@@ -44,7 +44,7 @@ use self::{
     scraping::Workshop,
     supervisor::{Board, Supervisor},
 };
-use crate::{notice::Incident, store::Store};
+use crate::store::Store;
 
 /// Scrapes the pods that say so. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -81,7 +81,6 @@ impl Scraper {
             tasks,
             shutdown,
             planned: HashMap::default(),
-            limit_incident: Incident::default(),
         };
         supervisor.start();
         Self { shared, board }
@@ -96,7 +95,7 @@ impl Scraper {
     /// How many targets there are of each health.
     #[must_use]
     pub fn counts(&self) -> TargetCounts {
-        TargetCounts::of(&self.targets())
+        self.board.counts()
     }
 
     /// How many targets there are.

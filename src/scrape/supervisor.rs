@@ -10,13 +10,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     ScrapeOptions,
     run::{Loop, Orders, Shared},
-    state::{SharedState, TargetStatus},
+    state::{SharedState, TargetCounts, TargetStatus},
     targets::{self, PodPlan, TargetKey, TargetSpec},
 };
 use crate::{
     cluster::{Cluster, Pod},
     model::{ObjectRef, Uid},
-    notice::Incident,
 };
 
 /// Where pods come from.
@@ -46,6 +45,18 @@ struct Boarded {
     problems: HashMap<Uid, Vec<String>, RandomState>,
 }
 
+impl Boarded {
+    /// Each target as it is now.
+    fn running(&self) -> impl Iterator<Item = TargetStatus> {
+        self.running.values().map(|running| {
+            let orders = running.orders.borrow();
+            let spec: &TargetSpec = &orders.spec;
+            let problems = self.problems.get(&Uid(spec.key.uid.clone())).cloned().unwrap_or_default();
+            running.state.status(spec, orders.is_terminating, problems)
+        })
+    }
+}
+
 struct Running {
     orders: watch::Sender<Orders>,
     state: SharedState,
@@ -61,7 +72,6 @@ pub(super) struct Supervisor {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
     pub(super) planned: HashMap<Uid, Planned, RandomState>,
-    pub(super) limit_incident: Incident,
 }
 
 /// A pod as it was when it was planned.
@@ -109,21 +119,8 @@ impl Supervisor {
         let wishes =
             self.planned.iter().filter_map(|(uid, planned)| Some((uid.clone(), planned.plan.clone()?)));
         let mut plans: HashMap<Uid, PodPlan, RandomState> = wishes.collect();
-        let refused = targets::enforce_limit(&mut plans, self.options.targets);
-        self.log_limit(refused);
+        targets::enforce_limit(&mut plans, self.options.targets);
         self.apply(&plans);
-    }
-
-    fn log_limit(&self, refused: usize) {
-        if refused == 0 {
-            if self.limit_incident.works().is_some() {
-                tracing::info!(limit = "targets", "limit no longer reached");
-            }
-        } else if self.limit_incident.fails("limit") {
-            let (effect, remedy) =
-                ("the newest pods are not scraped", "raise --scrape-max-targets, and the memory");
-            tracing::warn!(limit = "targets", refused, effect, remedy, "limit reached");
-        }
     }
 
     fn apply(&self, plans: &HashMap<Uid, PodPlan, RandomState>) {
@@ -187,15 +184,18 @@ impl Board {
     /// All targets and all pods that should have one, sorted by namespace, pod and URL.
     pub(super) fn statuses(&self) -> Vec<TargetStatus> {
         let board = self.0.read();
-        let running = board.running.values().map(|running| {
-            let orders = running.orders.borrow();
-            let spec: &TargetSpec = &orders.spec;
-            let problems = board.problems.get(&Uid(spec.key.uid.clone())).cloned().unwrap_or_default();
-            running.state.status(spec, orders.is_terminating, problems)
-        });
-        let mut statuses: Vec<TargetStatus> = running.chain(board.refused.iter().cloned()).collect();
+        let mut statuses: Vec<TargetStatus> = board.running().chain(board.refused.iter().cloned()).collect();
         statuses.sort_by(|a, b| (&a.namespace, &a.pod, &a.url).cmp(&(&b.namespace, &b.pod, &b.url)));
         statuses
+    }
+
+    /// How many there are of each health; none is kept for it.
+    pub(super) fn counts(&self) -> TargetCounts {
+        let board = self.0.read();
+        let mut counts = TargetCounts::default();
+        board.running().for_each(|status| counts.add(&status));
+        board.refused.iter().for_each(|status| counts.add(status));
+        counts
     }
 
     /// How many loops there are.

@@ -25,4 +25,5 @@ mod pods;
 mod scaling;
 mod scraping;
 mod shutdown;
+mod steadiness;
 mod tracing;
