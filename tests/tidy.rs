@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model", "notice"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["store", "exposition", "cluster", "model", "notice"]),
+    ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
