@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Makes the pictures of README.md: the demo with two HPAs that work and one that does not, as Chromium shows the pages.
+set -euo pipefail
+tests=$(cd "$(dirname "$0")" && pwd)
+cd "$tests/.."
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+trap '"$tests/demo.sh" --stop; rm -rf "${profile:-}"' EXIT
+"$tests/demo.sh" --keep
+. "$target/demo/adapters/demo/addresses"
+export KUBECONFIG=$target/demo/admin.kubeconfig
+KUBEBUILDER_ASSETS=$("$tests/control-plane/assets.sh")
+kubectl=$KUBEBUILDER_ASSETS/kubectl
+"$kubectl" get hpa shop -o json |
+  sed 's/"name": "shop"/"name": "shop-misspelt"/; s/http_requests_per_second/http_request_per_second/' |
+  "$kubectl" create -f - >/dev/null
+profile=$(mktemp -d)
+shoot() { # PAGE FILE SIZE
+  chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --no-proxy-server --user-data-dir="$profile" \
+    --window-size="$3" --screenshot="docs/pictures/$2" "http://$ADMIN$1" >/dev/null 2>&1
+}
+mkdir -p docs/pictures
+sleep 15 # the controller has looked at the new HPA, and the pages at its answer
+shoot /hpas hpas.png 1280,640
+shoot /hpas/default/shop hpa.png 1280,1240
