@@ -119,6 +119,7 @@ start_exposition() {
   exposition=127.0.0.1:$(free_port)
   spawn "$plane" exposition-server "$target/debug/examples/exposition-server" "0.0.0.0:${exposition##*:}"
   within 10 curl -sf -o /dev/null "http://$exposition/metrics"
+  echo "$exposition" >"$plane/exposition"
 }
 
 receive() { # REQUESTS a second, shared by the pods
@@ -161,7 +162,8 @@ explain() {
   run "custom-metrics-adapter explain hpa/shop --adapter http://$ADMIN"
   run "kubectl patch hpa shop --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/metrics/0/pods/metric/name\", \"value\": \"http_request_per_second\"}]'"
   run "custom-metrics-adapter explain hpa/shop --adapter http://$ADMIN || echo exit code \$?"
-  run "kubectl apply -f deploy/examples/hpa-scraped.yaml >/dev/null && curl http://$ADMIN/hpas"
+  run "kubectl patch hpa shop --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/metrics/0/pods/metric/name\", \"value\": \"http_requests_per_second\"}]'"
+  run "curl http://$ADMIN/hpas"
 }
 
 explain_kept() {

@@ -11,7 +11,7 @@ export KUBECONFIG=$target/demo/admin.kubeconfig
 KUBEBUILDER_ASSETS=$("$tests/control-plane/assets.sh")
 kubectl=$KUBEBUILDER_ASSETS/kubectl
 "$kubectl" get hpa shop -o json |
-  sed 's/"name": "shop"/"name": "shop-misspelt"/; s/http_requests_per_second/http_request_per_second/' |
+  sed 's/"name": "shop"/"name": "checkout"/' |
   "$kubectl" create -f - >/dev/null
 profile=$(mktemp -d)
 shoot() { # PAGE FILE SIZE
@@ -19,6 +19,9 @@ shoot() { # PAGE FILE SIZE
     --window-size="$3" --screenshot="docs/pictures/$2" "http://$ADMIN$1" >/dev/null 2>&1
 }
 mkdir -p docs/pictures
-sleep 15 # the controller has looked at the new HPA, and the pages at its answer
+for load in 60 150 280 420 300; do # a line worth to look at
+  curl -s -o /dev/null -d "get=$load" "http://$(<"$target/demo/exposition")/load"
+  sleep 20
+done
 shoot /hpas hpas.png 1280,640
 shoot /hpas/default/shop hpa.png 1280,1240

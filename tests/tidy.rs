@@ -29,7 +29,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
-    ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
+    (
+        "telemetry",
+        &["api", "auth", "cluster", "config", "hpa", "insight", "model", "scrape", "serve", "store", "write"],
+    ),
 ];
 
 /// The files that wire the parts together and so may import all of them.
