@@ -205,18 +205,16 @@ fn no_objects(
 /// What to do about a value that may not be served.
 pub(super) fn remedy(absence: &Absence) -> &'static str {
     match absence {
-        Absence::UnknownMetric
-        | Absence::Early
-        | Absence::NonMonotonic
-        | Absence::NoObservations
-        | Absence::NotANumber => "",
-        Absence::Stale { .. } | Absence::NotScraped { .. } => {
-            "; the adapter's /targets page shows its scrapes"
-        }
+        Absence::Stale { .. }
+        | Absence::NotScraped { .. }
+        | Absence::Unreadable { .. }
+        | Absence::Lacking { .. } => "; the adapter's /targets page shows its scrapes",
         Absence::NoSeries => "; without metricLabelSelector all its label sets are summed",
         Absence::ObjectGone => "; write it again for the object that is there now",
         Absence::Expired { .. } => "; write it again, more often than its ttl or with a longer one",
         Absence::OutOfRange => "; select fewer of them with metricLabelSelector, or write smaller values",
+        // The others say it themselves.
+        _ => "",
     }
 }
 

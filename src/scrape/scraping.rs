@@ -187,9 +187,14 @@ fn append(
     memory: &mut Memory,
     (at, reading, values): (Timestamp, Reading, &[f64]),
 ) -> Result<(), ScrapeError> {
-    let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
+    let process_started = reading.process_start.and_then(|seconds| moment(seconds, at));
     let shape = reading.template.shape();
-    let scrape = Scrape { started, moved: reading.moved.as_deref(), ..Scrape::new(at, shape, values) };
+    let scrape = Scrape {
+        process_started,
+        container_started: spec.started,
+        moved: reading.moved.as_deref(),
+        ..Scrape::new(at, shape, values)
+    };
     target.append(scrape).map_err(ScrapeError::Store)?;
     memory.template = Arc::downgrade(&reading.template);
     let charged = reading.template.charged();

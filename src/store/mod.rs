@@ -36,7 +36,7 @@ pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
-    Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+    Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Stored};
 

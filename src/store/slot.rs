@@ -135,9 +135,7 @@ impl Series {
         if gone {
             return Some(Absence::ObjectGone);
         }
-        self.expires
-            .filter(|expires| *expires <= now)
-            .map(|expires| Absence::Expired { ago: now.duration_since(expires) })
+        self.expires.filter(|expires| *expires <= now).map(|at| Absence::Expired { at })
     }
 
     /// An estimate of its heap bytes: the struct and the label text. Names and UIDs are shared, so not counted.

@@ -40,7 +40,7 @@ impl Store {
 
 fn is_over(series: &Series, presence: &Presence, now: Timestamp, remembered: SignedDuration) -> bool {
     match series.refusal(presence, now) {
-        Some(Absence::Expired { ago }) => ago >= remembered,
+        Some(Absence::Expired { at }) => now.duration_since(at) >= remembered,
         refusal => refusal.is_some(),
     }
 }

@@ -167,12 +167,15 @@ fn a_value_past_its_ttl_is_not_served_and_says_so_for_minutes_before_it_is_swept
     store.append(vec![Write { ttl: Some(seconds(90)), ..write("web-0", "qps", "7") }], NOW).unwrap();
     assert_eq!(read_at(&store, &Presence::Unknown, "", NOW + seconds(89)).unwrap(), "7");
     let late = NOW + seconds(100);
-    assert_eq!(read_at(&store, &Presence::Unknown, "", late), Err(Absence::Expired { ago: seconds(10) }));
+    assert_eq!(
+        read_at(&store, &Presence::Unknown, "", late),
+        Err(Absence::Expired { at: late - seconds(10) })
+    );
     let swept = |at| {
         store.sweep(at, |_| Presence::Unknown);
         read_at(&store, &Presence::Unknown, "", at)
     };
-    assert_eq!(swept(NOW + seconds(389)), Err(Absence::Expired { ago: seconds(299) }));
+    assert_eq!(swept(NOW + seconds(389)), Err(Absence::Expired { at: NOW + seconds(90) }));
     assert_eq!(swept(NOW + seconds(390)), Err(Absence::UnknownMetric));
     assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
 }

@@ -30,5 +30,5 @@ pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> C
 
 /// When the window may have begun.
 pub(crate) fn begins(answer: Answer) -> impl Iterator<Item = f64> {
-    (-10..=10).map(move |tenth| answer.at - answer.window + f64::from(tenth) * 0.05)
+    (-200..=200).map(move |part| answer.at - answer.window + f64::from(part) * 0.0025)
 }

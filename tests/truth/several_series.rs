@@ -56,6 +56,7 @@ const TURNS: usize = 36;
 /// A label set with its events.
 #[derive(Debug)]
 struct Series {
+    interval: f64,
     counter: Counter,
     /// Whether the page of each turn would have it.
     there: Vec<bool>,
@@ -114,7 +115,7 @@ impl Story {
         }
         let shown =
             (0..TURNS).filter(|turn| there[*turn] && !self.missed[*turn]).map(|turn| times[turn]).collect();
-        Series { counter, there, shown }
+        Series { interval: self.interval, counter, there, shown }
     }
 
     /// Whether nothing happens but misses and new label sets.
@@ -125,19 +126,26 @@ impl Story {
 }
 
 impl Series {
-    /// What it counted a second in the window, at the least and at the most. At the least: what scrapes showed of it,
-    /// from the first scrape after a gap of more than a window, before which a store may have forgotten it. At the most:
-    /// all of it, over the window or over the part of it in which it was seen.
+    /// What it counted a second in the window, at the least and at the most. At the least: what scrapes showed of it; at
+    /// the most: all of it. One window is stated for all label sets, but that of one may begin later: at a scrape
+    /// within the first half of the stated window, or at the first one since a reset or a gap.
     fn rate(&self, (from, to): (f64, f64), window: f64) -> (f64, f64) {
         let shown: Vec<f64> = self.shown.iter().copied().filter(|at| *at <= to).collect();
+        let is_break = |pair: &[f64]| {
+            let reset = |at: &f64| pair[0] < *at && *at <= pair[1];
+            pair[1] - pair[0] > 1.5 * self.interval || self.counter.resets.iter().any(reset)
+        };
+        let run = shown.windows(2).rposition(is_break).map_or(0, |place| place + 1);
+        let early = shown.iter().copied().filter(|at| from <= *at && *at <= to - 0.5 * (to - from));
+        let begins = early.chain(shown.get(run).copied()).chain([from]).filter(|begin| *begin < to);
+        // before a gap of more than a window it may have been forgotten
         let anew =
             shown.windows(2).rposition(|pair| pair[1] - pair[0] > window - 1.0).map_or(0, |place| place + 1);
-        let shown = &shown[anew.min(shown.len())..];
-        let counted = self.counter.observed((from, to), shown, false);
-        let (first, last) = (shown.first().copied(), shown.last().copied());
-        let (first, last) = (first.unwrap_or(to).max(from), last.unwrap_or(to));
-        let part = if last > first { self.counter.counted(first, last) / (last - first) } else { 0.0 };
-        (counted.seen / (to - from), f64::max(counted.all / (to - from), part))
+        let known = &shown[anew.min(shown.len())..];
+        begins.fold((f64::INFINITY, 0.0), |(least, most), begin| {
+            let counted = self.counter.observed((begin, to), known, false);
+            (least.min(counted.seen / (to - begin)), f64::max(most, counted.all / (to - begin)))
+        })
     }
 }
 

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_value_that_may_not_be_served_says_why_and_what_to_do() {
-        let ago = jiff::SignedDuration::from_secs(90);
+        let at = "2026-11-26T00:00:00Z".parse().unwrap();
         for (absence, reason) in [
             (Absence::NoSeries, "it is written, but with no label set that meets the selector"),
             (
@@ -156,8 +156,8 @@ mod tests {
                  values",
             ),
             (
-                Absence::Expired { ago },
-                "its ttl passed 1m 30s ago; write it again, more often than its ttl or with a longer one",
+                Absence::Expired { at },
+                "its ttl ended at 2026-11-26T00:00:00Z; write it again, more often than its ttl or with a longer one",
             ),
         ] {
             let begin =
