@@ -33,6 +33,7 @@ use tracing::{Instrument, Span};
 use super::{
     Limits, Peer, RequestSpans, ServeOptions,
     activity::{Activity, Watched},
+    heads::Heads,
 };
 use crate::auth::PeerCertificates;
 
@@ -86,24 +87,33 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+        let head_bytes = self.head_bytes(&peer.certificates);
+        let heads = Heads::new(self.options.heads.clone(), head_bytes);
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity), heads));
         let (executor, _ends_streams) = Executor::new(&self.tasks);
-        let builder = builder(executor, &self.options.limits, protocol);
+        let builder = builder(executor, (&self.options.limits, head_bytes), protocol);
         let (shared, seen) = (Arc::clone(&self), Arc::clone(&activity));
         let service =
             service_fn(move |request| Arc::clone(&shared).answer(request, peer.clone(), Arc::clone(&seen)));
         let mut connection = pin!(builder.serve_connection(stream, service));
-        let (limits, counters) = (&self.options.limits, &self.options.counters);
+        let limits = &self.options.limits;
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = activity.expired(limits) => return counters.timed_out.increment(),
+            expired = activity.expired(limits) => return self.options.counters.expired(expired),
             () = self.shutdown.cancelled() => activity.drain(),
         }
         let drained = drain(connection, protocol, limits.drain_linger);
         tokio::select! {
             () = drained => {}
-            () = activity.expired(limits) => counters.timed_out.increment(),
+            expired = activity.expired(limits) => self.options.counters.expired(expired),
         }
+    }
+
+    /// What a head may take: little before the peer has shown a certificate that is accepted.
+    fn head_bytes(&self, certificates: &PeerCertificates) -> u32 {
+        let accepted = self.options.tls.as_ref().is_some_and(|tls| tls.accepts(certificates));
+        let limits = &self.options.limits;
+        if accepted { limits.header_bytes } else { limits.stranger_header_bytes }
     }
 
     /// Answers one request.
@@ -113,7 +123,7 @@ impl Shared {
         peer: Peer,
         activity: Arc<Activity>,
     ) -> Result<Response<Body>, Infallible> {
-        activity.request();
+        let _answering = activity.request();
         let version = request.version();
         // The certificates stand alone too, for a module that may know `auth` but not `serve`.
         request.extensions_mut().insert(peer.certificates.clone());
@@ -171,21 +181,26 @@ async fn drain<C: GracefulConnection>(mut connection: Pin<&mut C>, protocol: Pro
     let _ = connection.await;
 }
 
-fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<Executor> {
+fn builder(
+    executor: Executor,
+    (limits, head_bytes): (&Limits, u32),
+    protocol: Protocol,
+) -> Builder<Executor> {
     let mut builder = Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
+        // The time without a request is a part of it; what has begun is waited for less, by `Activity`.
+        .header_read_timeout(limits.idle)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(http1_buffer(limits));
+        .max_buf_size(http1_buffer(head_bytes));
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_header_list_size(limits.header_bytes);
+        .max_header_list_size(head_bytes);
     match protocol {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
@@ -193,8 +208,8 @@ fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<E
     }
 }
 
-fn http1_buffer(limits: &Limits) -> usize {
-    usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
+fn http1_buffer(head_bytes: u32) -> usize {
+    usize::try_from(head_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
 }
 
 fn internal_error() -> Response<Body> {

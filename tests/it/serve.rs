@@ -1,5 +1,6 @@
 //! The listeners: deadlines, caps, reload and drain on real sockets.
 
+mod heads;
 mod ipv6;
 mod limits;
 mod reload;
