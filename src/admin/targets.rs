@@ -147,6 +147,10 @@ fn found(last: &LastScrape) -> Markup {
         (last.samples) " samples, " (last.bytes) " bytes"
         @if last.rejected > 0 { br; span.bad { (last.rejected) " bad lines" } }
         @for line in &last.rejected_lines { br; code { (line) } }
+        @if last.unreadable > 0 { br; span.bad { (last.unreadable) " families without a value" } }
+        @for family in &last.unreadable_families { br; code { (family) } }
+        @if last.left_out > 0 { br; (last.left_out) " series left out by custom-metrics-adapter/metrics" }
+        @for note in last.notes.iter() { br; (note) }
         @if last.content_type_fallback { br; "no known Content-Type: read as text" }
         @if last.skipped_families > 0 { br; (last.skipped_families) " native histograms skipped" }
     }

@@ -33,7 +33,10 @@ use tracing::{Instrument, Span};
 use super::{
     Limits, Peer, RequestSpans, ServeOptions,
     activity::{Activity, Watched},
+    explained::Explained,
     heads::Heads,
+    odd_head::MAX_HEADERS,
+    refusal::Form,
 };
 use crate::auth::PeerCertificates;
 
@@ -89,7 +92,9 @@ impl Shared {
         let activity = Activity::new();
         let head_bytes = self.head_bytes(&peer.certificates);
         let heads = Heads::new(self.options.heads.clone(), head_bytes);
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity), heads));
+        let watched = Watched::new(stream, Arc::clone(&activity), heads);
+        let explained = Explained::new(watched, Arc::clone(&activity), self.form(), http1_buffer(head_bytes));
+        let stream = TokioIo::new(explained);
         let (executor, _ends_streams) = Executor::new(&self.tasks);
         let builder = builder(executor, (&self.options.limits, head_bytes), protocol);
         let (shared, seen) = (Arc::clone(&self), Arc::clone(&activity));
@@ -133,10 +138,16 @@ impl Shared {
             // Boxed, so that requests that are not sampled do not carry room for it.
             Some((spans, span)) => Box::pin(self.route_in_span(request, spans, span)).await,
         };
+        answer = self.form().explained(answer);
         if activity.is_draining() && version <= Version::HTTP_11 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(answer)
+    }
+
+    /// The TLS port serves the metrics API, whose clients read `Status` objects.
+    fn form(&self) -> Form {
+        if self.options.tls.is_some() { Form::Status } else { Form::Plain }
     }
 
     /// The span of a request that is sampled.
@@ -163,7 +174,7 @@ impl Shared {
             Ok(Ok(answer)) => answer,
             Err(_) => {
                 self.options.counters.panicked.increment();
-                internal_error()
+                internal_error(self.form())
             }
         }
     }
@@ -212,8 +223,9 @@ fn http1_buffer(head_bytes: u32) -> usize {
     usize::try_from(head_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
 }
 
-fn internal_error() -> Response<Body> {
-    let mut answer = Response::new(Body::from(INTERNAL_ERROR));
+fn internal_error(form: Form) -> Response<Body> {
+    let body = form.body(500, "the server failed while it answered");
+    let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
@@ -243,13 +255,6 @@ where
     }
 }
 
-const INTERNAL_ERROR: &str = concat!(
-    r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#,
-    r#""message":"the server failed while it answered","reason":"InternalError","code":500}"#,
-    "\n"
-);
-/// A user's groups come as one header each; kube-apiserver itself uses HTTP/2, which has no such bound.
-const MAX_HEADERS: usize = 256;
 /// The protocol's own: what a client may send of bodies that nobody reads yet, and so what each connection can make us
 /// hold. hyper's megabyte is for distances that a cluster does not have.
 const WINDOW: u32 = 65_535;

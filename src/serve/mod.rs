@@ -9,6 +9,8 @@
 //! request, and for any progress at all. When the token is cancelled the listener stops accepting, lets requests in
 //! flight finish, and cuts what is left after a grace.
 //!
+//! No refusal is without a body: not those of the HTTP library (a head that it cannot read), nor those of a router.
+//!
 //! Certificates of clients are asked for and proved in the handshake; whose they are is for [`crate::auth`] to judge.
 
 mod activity;
@@ -16,10 +18,13 @@ mod budget;
 mod certificate;
 mod connection;
 mod counters;
+mod explained;
 mod generated;
 mod heads;
 mod listener;
+mod odd_head;
 mod pair;
+mod refusal;
 mod slots;
 mod spans;
 mod tls;

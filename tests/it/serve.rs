@@ -3,6 +3,7 @@
 mod heads;
 mod ipv6;
 mod limits;
+mod odd_requests;
 mod reload;
 mod shutdown;
 mod world;

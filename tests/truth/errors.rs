@@ -11,8 +11,8 @@ use proptest::{
 use serde_json::{Value, json};
 
 use crate::{
-    counter::{Counted, Load},
-    judge::Answer,
+    counter::{Counted, Counter, Load},
+    judge::{Answer, truth},
     one_counter::{Event, History, Start, Story, all_events, story},
     pod::Pace,
     workers,
@@ -29,7 +29,8 @@ fn histories_are_written_for_prometheus() {
     let path = std::env::var("TRUTH_FILE").expect("TRUTH_FILE names the file to write");
     let mut file = File::create(path).unwrap();
     for (kind, events, change) in kinds() {
-        for history in stories(&story(events)).map(|story| change(plain(story)).play()) {
+        for story in stories(&story(all_events())) {
+            let history = change(plain(story, &events)).play();
             writeln!(file, "{}", line(kind, &history)).unwrap();
         }
     }
@@ -43,6 +44,9 @@ type Kind = (&'static str, Vec<Event>, fn(Story) -> Story);
 fn kinds() -> Vec<Kind> {
     let steady =
         |story: Story| Story { load: Load::steady(story.load.counted(0.0, 600.0) / 600.0 + 1.0), ..story };
+    // Prometheus refuses samples that are older than the last one, and NaN in one sample is NaN for a window
+    let is_comparable = |event: &Event| !matches!(event, Event::ClockBack { .. } | Event::NotANumber);
+    let comparable = all_events().into_iter().filter(is_comparable).collect();
     vec![
         ("steady load", vec![], steady),
         ("changing load and bursts", vec![], |story| story),
@@ -72,13 +76,15 @@ fn kinds() -> Vec<Kind> {
             age: 1e6,
             ..story
         }),
-        ("all of these", all_events(), |story| story),
+        ("all of these", comparable, |story| story.with_misses(9)),
     ]
 }
 
-/// A story at the default pace without the surprises of its own that a kind does not ask for.
-fn plain(story: Story) -> Story {
-    Story { pace: PACE, dated: false, late: 0, ..story.with_misses(0) }
+/// A story at the default pace with these events in turn, and no surprises that a kind does not ask for.
+fn plain(story: Story, events: &[Event]) -> Story {
+    let places = story.events.iter().map(|(place, _)| *place);
+    let events = places.zip(events.iter().cycle().cloned()).collect();
+    Story { pace: PACE, dated: false, late: 0, events, ..story.with_misses(0) }
 }
 
 fn stories<S: Strategy>(strategy: &S) -> impl Iterator<Item = S::Value> {
@@ -89,40 +95,48 @@ fn stories<S: Strategy>(strategy: &S) -> impl Iterator<Item = S::Value> {
 
 fn line(kind: &str, history: &History) -> Value {
     let shown = history.shown();
-    let truth = |from: f64, to: f64| {
-        let Counted { seen, all } = history.counter.observed((from, to), &shown, false);
-        json!([seen / (to - from), all / (to - from)])
-    };
+    let counted = |from, to| history.counter.observed((from, to), &shown, false);
     let mut reads = Vec::new();
     let read = |now: f64, answer: Result<Answer, _>| {
         let answer = answer.ok();
+        let range = counted(now - PACE.window, now);
         reads.push(json!({
             "at": now,
             "ours": answer.map(|answer| answer.value),
-            "truth": answer.map(|answer| truth(answer.at - answer.window, answer.at)),
-            "truth of the range": truth(now - PACE.window, now),
+            "truths": answer.map(|answer| [truth(answer, counted)]),
+            "truths of the range": [[range.seen / PACE.window, range.all / PACE.window]],
         }));
         Ok(())
     };
     history.read(read).unwrap();
-    json!({ "kind": kind, "W": PACE.window, "s": history.samples(), "reads": reads })
+    written(kind, &history.samples(), &reads)
 }
 
 fn workers_line(story: &workers::Story) -> Value {
-    let truths = |from: f64, to: f64| {
-        let one = |worker: &crate::counter::Counter| json!([worker.counted(from, to) / (to - from)]);
-        story.workers.iter().map(one).collect::<Vec<_>>()
-    };
     let mut samples = Vec::new();
     let mut reads = Vec::new();
     workers::answers(story, |(at, value, _), answer| {
-        samples.push(json!([at, value]));
+        let of = |worker: &Counter, answer| {
+            truth(answer, |from, to| {
+                let all = worker.counted(from, to);
+                Counted { seen: all, all }
+            })
+        };
+        let truths = |answer| story.workers.iter().map(|worker| of(worker, answer)).collect::<Vec<_>>();
+        let range = Answer { value: 0.0, at: at + 1.0, window: PACE.window };
+        samples.push((at, Some(value)));
         reads.push(json!({
-            "at": at + 1.0,
+            "at": range.at,
             "ours": answer.map(|answer| answer.value),
-            "truths": answer.map(|answer| truths(answer.at - answer.window, answer.at)),
-            "truths of the range": truths(at + 1.0 - PACE.window, at + 1.0),
+            "truths": answer.map(truths),
+            "truths of the range": truths(range),
         }));
     });
-    json!({ "kind": "workers behind one port, fresh connections", "W": PACE.window, "s": samples, "reads": reads })
+    written("workers behind one port, fresh connections", &samples, &reads)
+}
+
+/// `W`, `eval` and `s` are what the program that asks Prometheus reads.
+fn written(kind: &str, samples: &[(f64, Option<f64>)], reads: &[Value]) -> Value {
+    let eval: Vec<&Value> = reads.iter().map(|read| &read["at"]).collect();
+    json!({ "kind": kind, "W": PACE.window, "eval": eval, "s": samples, "reads": reads })
 }

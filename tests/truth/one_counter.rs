@@ -277,7 +277,8 @@ impl History {
             for real in met.reads.iter().copied().filter(|real| *real < next) {
                 judge(
                     real,
-                    pod.ask("jobs_per_second", "", real + met.clock).map(|answer| self.by_the_wall(answer)),
+                    pod.ask("jobs_per_second", "", real + met.clock)
+                        .map(|answer| self.by_the_wall(answer, real)),
                 )?;
             }
         }
@@ -285,8 +286,8 @@ impl History {
     }
 
     /// An answer's time is that of a scrape; by the wall it is when that was.
-    fn by_the_wall(&self, answer: Answer) -> Answer {
-        let of = |met: &&Met| (met.real + met.clock - answer.at).abs() < 0.0015;
+    fn by_the_wall(&self, answer: Answer, now: f64) -> Answer {
+        let of = |met: &&Met| met.real <= now && (met.real + met.clock - answer.at).abs() < 0.0015;
         let met = self.met.iter().rev().find(of).unwrap_or_else(|| panic!("no scrape at {answer:?}"));
         Answer { at: met.real, ..answer }
     }
@@ -294,17 +295,24 @@ impl History {
     /// Whether the answer is what was counted, over a window that was observed.
     pub(crate) fn is_true(&self, answer: Answer, shown: &[f64]) -> bool {
         let begin = answer.at - answer.window;
-        let noise = self
-            .dips
-            .iter()
-            .filter(|(at, _)| begin - 1.0 <= *at && *at <= answer.at)
-            .map(|(_, dip)| dip)
-            .sum();
+        let within = |at: f64| begin - 1.0 <= at && at <= answer.at;
+        let noise =
+            self.dips.iter().filter(|(at, _)| within(*at) && !self.is_visible(*at)).map(|(_, dip)| dip).sum();
         let first = shown.first().copied().unwrap_or(f64::INFINITY);
         let known = if self.dated { self.counter.began(first).min(first) } else { first };
         answer.window <= 2.0 * (self.pace.window + self.pace.interval)
             && begins(answer).any(|begin| begin >= known - 0.001)
             && agrees(answer, noise, |from, to| self.counter.observed((from, to), shown, self.dated))
+    }
+
+    /// Whether a dip shows: the value is below one that was there before. Then it is no sample to take a rate from.
+    fn is_visible(&self, dip: f64) -> bool {
+        let value =
+            |met: &Met| met.page.as_ref().and_then(|page| page.value).filter(|value| value.is_finite());
+        let lately =
+            self.met.iter().filter(|met| dip - 10.0 * self.pace.interval < met.real && met.real < dip);
+        let before = lately.filter_map(value).fold(f64::NEG_INFINITY, f64::max);
+        self.met.iter().find(|met| met.real == dip).and_then(value).is_some_and(|value| value < before)
     }
 
     /// Whether there is no excuse for having no answer at this moment: the newest two scrapes within a window showed

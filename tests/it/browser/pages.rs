@@ -183,6 +183,11 @@ fn last_scrape(health: Health, now: Timestamp) -> LastScrape {
         rejected_lines: vec![format!("line 17: {}: no value", "r".repeat(300))],
         content_type_fallback: true,
         skipped_families: 2,
+        left_out: 1_234_567,
+        unreadable: 17,
+        unreadable_families: vec![format!("{}: line 17: no value", "u".repeat(300))],
+        notes: vec![format!("entry {} of custom-metrics-adapter/metrics keeps nothing", "e".repeat(300))]
+            .into(),
         error,
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) authority: Authority,
     pub(super) files: Files,
     pub(super) shutdown: CancellationToken,
+    /// Whether it speaks TLS.
+    pub(super) secure: bool,
     gate: Arc<Gate>,
     served: TaskTracker,
 }
@@ -112,7 +114,7 @@ impl World {
         let (shutdown, served) = (CancellationToken::new(), TaskTracker::new());
         served.spawn(listener.run(router(Arc::clone(&gate)), options, shutdown.clone()));
         served.close();
-        Self { address, counters, certificate, authority, files, shutdown, gate, served }
+        Self { address, counters, certificate, authority, files, shutdown, secure, gate, served }
     }
 
     pub(super) fn url(&self, path: &str) -> String {

@@ -51,7 +51,7 @@ type one struct{ samples []chunks.Sample }
 func (o one) Querier(mint, maxt int64) (storage.Querier, error) { return o, nil }
 func (o one) Select(context.Context, bool, *storage.SelectHints, ...*labels.Matcher) storage.SeriesSet {
 	series := storage.NewListSeries(labels.FromStrings("__name__", "x"), o.samples)
-	return storage.TestSeriesSet(series)
+	return &set{series: series}
 }
 func (o one) LabelValues(context.Context, string, *storage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
 	return nil, nil, nil
@@ -60,6 +60,21 @@ func (o one) LabelNames(context.Context, *storage.LabelHints, ...*labels.Matcher
 	return nil, nil, nil
 }
 func (o one) Close() error { return nil }
+
+// set has its one series once.
+type set struct {
+	series storage.Series
+	passed bool
+}
+
+func (s *set) Next() bool {
+	was := s.passed
+	s.passed = true
+	return !was
+}
+func (s *set) At() storage.Series                { return s.series }
+func (s *set) Err() error                        { return nil }
+func (s *set) Warnings() annotations.Annotations { return nil }
 
 func main() {
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute})
