@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kubernetes", &[]),
     ("cluster", &["hpa", "kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
-    ("serve", &["auth", "model"]),
+    ("serve", &["auth", "model", "notice"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     (
         "telemetry",
-        &["api", "auth", "cluster", "config", "hpa", "insight", "model", "scrape", "serve", "store", "write"],
+        &["api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve", "store", "write"],
     ),
 ];
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use custom_metrics_adapter::{
-    admin::{Hpas, Listener, Sources, Status, StatusCheck},
+    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
     hpa::{
         Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
         State, Step, StepKind,
@@ -140,8 +140,26 @@ fn status() -> Status {
         checks: vec![
             check("discovery-loaded", None),
             check("pods-synced", Some(&format!("the watch failed: {}: connection refused", url('q')))),
-            check("serving-certificate", None),
+            check("shutdown", None),
         ],
+        watches: ["synced", "listing", "failing", "refused"].into_iter().map(watch).collect(),
+        discovery: Some(DiscoveryRow {
+            state: "failing",
+            since: Some(Timestamp::now() - SignedDuration::from_hours(3)),
+            resources: 123,
+            partial_groups: vec!["g".repeat(60), format!("{}.example.com", "p".repeat(60))],
+            last_error: Some(format!("no answer from {}", url('d'))),
+        }),
+    }
+}
+
+fn watch(state: &'static str) -> WatchRow {
+    WatchRow {
+        resource: format!("{}.{}", "r".repeat(63), "g".repeat(100)),
+        state,
+        since: Timestamp::now() - SignedDuration::from_secs(90),
+        objects: 50_000,
+        last_error: (state != "synced").then(|| format!("cannot list: {}", url('w'))),
     }
 }
 
