@@ -16,13 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{cluster_scoped, namespaced, pod, store, value};
 
-pub(crate) fn sources() -> Sources {
+pub(crate) fn sources(hpas: usize) -> Sources {
     let one = |namespace: String, name: String| -> BoxFuture<'static, Option<Detail>> {
         Box::pin(async move {
             Some(Detail { points: vec![points()], report: report(&namespace, &name, State::Unknown) })
         })
     };
-    let hpas = Hpas { list: Arc::new(listing), one: Arc::new(one) };
+    let hpas = Hpas { list: Arc::new(move || listing(hpas)), one: Arc::new(one) };
     Sources {
         store: values(),
         targets: Arc::new(targets),
@@ -32,14 +32,14 @@ pub(crate) fn sources() -> Sources {
     }
 }
 
-/// A thousand HPAs, in every state, with names as long as names get.
-fn listing() -> Listing {
+/// HPAs in every state, with names as long as names get.
+fn listing(hpas: usize) -> Listing {
     let listed = |number: usize| {
         let name = if number == 0 { "w".repeat(63) } else { format!("web-{number}") };
         let report = report(&format!("n{}", number % 7), &name, State::ALL[number % State::ALL.len()]);
         Listed { report: Arc::new(report), points: vec![points()] }
     };
-    Listing { at: Timestamp::now(), hpas: (0..1000).map(listed).collect(), notice: None }
+    Listing { at: Timestamp::now(), hpas: (0..hpas).map(listed).collect(), notice: None }
 }
 
 fn points() -> Vec<Point> {
