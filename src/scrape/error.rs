@@ -131,6 +131,14 @@ impl ScrapeError {
         }
     }
 
+    /// What a read is told of it.
+    #[must_use]
+    pub fn failure(&self) -> store::Failure {
+        // Connecting may time out because nobody is there; every later stage has met a living process.
+        let timed_out = matches!(self, Self::Timeout { stage, .. } if *stage != Stage::Connecting);
+        store::Failure { error: self.story().into(), timed_out }
+    }
+
     /// The whole story in one line: the error and what caused it.
     #[must_use]
     pub fn story(&self) -> String {

@@ -118,7 +118,7 @@ impl Loop {
         let duration = start.elapsed();
         let turn = self.state.note(at, duration, &measured, scraped.as_ref().err());
         if let Err(error) = &scraped {
-            target.failed(&error.story());
+            target.failed(&error.failure());
         }
         self.log(spec, turn, scraped.as_ref().err());
         self.count(&measured, scraped.as_ref().err(), duration, lag);
@@ -171,6 +171,8 @@ fn store_options(spec: &TargetSpec) -> TargetOptions {
         interval: signed(spec.settings.interval),
         window: signed(spec.settings.window),
         max_age: signed(spec.max_age()),
+        max_age_after_timeout: signed(spec.settings.window),
         fold: spec.settings.fold,
+        raw_counters: false,
     }
 }

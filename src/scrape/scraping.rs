@@ -202,11 +202,12 @@ fn append(
     memory: &mut Memory,
     (at, reading, values): (Timestamp, Reading, &[f64]),
 ) -> Result<(), ScrapeError> {
-    let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
+    let process_started = reading.process_start.and_then(|seconds| moment(seconds, at));
     let shape = reading.template.shape();
     let timestamps = if spec.settings.honor_timestamps { reading.timestamps.as_slice() } else { &[] };
     let scrape = Scrape {
-        started,
+        process_started,
+        container_started: spec.started,
         moved: reading.moved.as_deref(),
         timestamps,
         unreadable: &reading.unreadable,

@@ -348,19 +348,21 @@ pub struct TargetCounts {
 }
 
 impl TargetCounts {
-    pub(super) fn of(statuses: &[TargetStatus]) -> Self {
-        let mut counts = Self::default();
-        for status in statuses {
-            counts.problems += status.problems.len();
-            *match status.health {
-                Health::Unknown => &mut counts.unknown,
-                Health::Up => &mut counts.up,
-                Health::Down => &mut counts.down,
-                Health::Terminating => &mut counts.terminating,
-                Health::Refused => &mut counts.refused,
-            } += 1;
-        }
-        counts
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.unknown + self.up + self.down + self.terminating + self.refused
+    }
+
+    pub(super) fn add(&mut self, status: &TargetStatus) {
+        self.problems += status.problems.len();
+        *match status.health {
+            Health::Unknown => &mut self.unknown,
+            Health::Up => &mut self.up,
+            Health::Down => &mut self.down,
+            Health::Terminating => &mut self.terminating,
+            Health::Refused => &mut self.refused,
+        } += 1;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Scraped, answered, history::History, shape::Shape};
+use super::{Failure, Scraped, history::History, listed, shape::Shape};
 use crate::{
     model::Tenant,
     store::{
@@ -47,10 +47,11 @@ impl Store {
     }
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
-        let listed = Listed::Under(options.object.resource.clone());
-        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
-        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
-        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
+        let under = Listed::Under(options.object.resource.clone());
+        let raw = options.raw_counters;
+        let (old, new) = (old.map(|old| listed(old, raw)).unwrap_or_default(), listed(new, raw));
+        new.difference(&old).for_each(|metric| self.0.names.add(&under, metric));
+        old.difference(&new).for_each(|metric| self.0.names.remove(&under, metric));
     }
 
     /// Takes a target out of its object and off the books; nothing if that was done already.
@@ -68,9 +69,9 @@ impl Store {
         let Some(mut history) = target.history.try_write() else { return };
         let Some(history) = history.take() else { return };
         self.release(target, &history);
-        *target.error.lock() = Some(
-            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into(),
-        );
+        let error =
+            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into();
+        *target.failure.lock() = Some(Failure { error, timed_out: false });
     }
 
     /// Takes a target off the books that has just lost its history.

@@ -8,7 +8,7 @@ use custom_metrics_adapter::{
         Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
         State, Step, StepKind,
     },
-    scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
+    scrape::{ErrorClass, Health, LastError, LastScrape, TargetCounts, TargetStatus},
     store::Store,
 };
 use futures::future::BoxFuture;
@@ -23,7 +23,13 @@ pub(crate) fn sources() -> Sources {
         })
     };
     let hpas = Hpas { list: Arc::new(listing), one: Arc::new(one) };
-    Sources { store: values(), targets: Arc::new(targets), hpas, status: Arc::new(status) }
+    Sources {
+        store: values(),
+        targets: Arc::new(targets),
+        counts: Arc::new(TargetCounts::default),
+        hpas,
+        status: Arc::new(status),
+    }
 }
 
 /// A thousand HPAs, in every state, with names as long as names get.
