@@ -128,7 +128,11 @@ impl NotFound {
         let place = Place(object.namespace.as_deref());
         match exists {
             Some(true) => write!(f, "it exists, but has no such metric"),
-            Some(false) => write!(f, "the cluster has no {} {:?}{place}", object.resource, object.name),
+            Some(false) => write!(
+                f,
+                "the cluster has no {} {:?}{place} (what is written for it is dropped after ten minutes)",
+                object.resource, object.name
+            ),
             None => write!(f, "nothing is written for it under this name"),
         }
     }

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     ScrapeOptions,
     run::{Loop, Orders, Shared},
-    state::{SharedState, TargetStatus},
+    state::{SharedState, TargetCounts, TargetStatus},
     targets::{self, PodPlan, TargetKey, TargetSpec},
 };
 use crate::{
@@ -43,6 +43,18 @@ struct Boarded {
     running: HashMap<TargetKey, Running, RandomState>,
     refused: Vec<TargetStatus>,
     problems: HashMap<Uid, Vec<String>, RandomState>,
+}
+
+impl Boarded {
+    /// Each target as it is now.
+    fn running(&self) -> impl Iterator<Item = TargetStatus> {
+        self.running.values().map(|running| {
+            let orders = running.orders.borrow();
+            let spec: &TargetSpec = &orders.spec;
+            let problems = self.problems.get(&Uid(spec.key.uid.clone())).cloned().unwrap_or_default();
+            running.state.status(spec, orders.is_terminating, problems)
+        })
+    }
 }
 
 struct Running {
@@ -172,15 +184,18 @@ impl Board {
     /// All targets and all pods that should have one, sorted by namespace, pod and URL.
     pub(super) fn statuses(&self) -> Vec<TargetStatus> {
         let board = self.0.read();
-        let running = board.running.values().map(|running| {
-            let orders = running.orders.borrow();
-            let spec: &TargetSpec = &orders.spec;
-            let problems = board.problems.get(&Uid(spec.key.uid.clone())).cloned().unwrap_or_default();
-            running.state.status(spec, orders.is_terminating, problems)
-        });
-        let mut statuses: Vec<TargetStatus> = running.chain(board.refused.iter().cloned()).collect();
+        let mut statuses: Vec<TargetStatus> = board.running().chain(board.refused.iter().cloned()).collect();
         statuses.sort_by(|a, b| (&a.namespace, &a.pod, &a.url).cmp(&(&b.namespace, &b.pod, &b.url)));
         statuses
+    }
+
+    /// How many there are of each health; none is kept for it.
+    pub(super) fn counts(&self) -> TargetCounts {
+        let board = self.0.read();
+        let mut counts = TargetCounts::default();
+        board.running().for_each(|status| counts.add(&status));
+        board.refused.iter().for_each(|status| counts.add(status));
+        counts
     }
 
     /// How many loops there are.

@@ -163,8 +163,8 @@ impl TargetSpec {
     /// How old the last good scrape may be before its values are served no more: a scrape may fail, or two late ones.
     #[must_use]
     pub fn max_age(&self) -> Duration {
-        let Settings { interval, timeout, .. } = &*self.settings;
-        interval.mul_f64(2.5).max(*interval + *timeout + Duration::from_secs(5))
+        let Settings { interval, timeout, max_age, .. } = &*self.settings;
+        max_age.unwrap_or_else(|| interval.mul_f64(2.5).max(*interval + *timeout + Duration::from_secs(5)))
     }
 }
 

@@ -15,6 +15,7 @@ mod catalog;
 mod external;
 mod fold;
 mod limits;
+mod order;
 mod read;
 mod room;
 mod scraped;
@@ -33,6 +34,7 @@ pub use append::{Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
+pub use order::Outdated;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{

@@ -1,5 +1,7 @@
 //! The store through its own door; `now` is made up, so nothing here waits.
 
+mod order;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -217,6 +219,26 @@ fn an_external_value_of_a_namespace_that_is_not_there_ends_after_a_minute() {
     let query = Query { presence: &Presence::Absent, selector: &Selector::default(), now: NOW };
     assert_eq!(store.read_external("absent", &metric("depth"), query), Err(Absence::UnknownMetric));
     assert_eq!(store.written(&GroupResource::pods(), None), [pod("early")], "objects are served by name");
+}
+
+#[test]
+fn a_value_of_an_object_that_is_not_there_ends_ten_minutes_after_its_last_write() {
+    for (presence, ends) in
+        [(Presence::Absent, true), (Presence::Unknown, false), (live("web-0", "a", NOW), false)]
+    {
+        let store = store();
+        store.append(vec![write("web-0", "old", "7"), write("web-0", "qps", "7")], NOW).unwrap();
+        store.append(vec![write("web-0", "qps", "8")], NOW + seconds(300)).unwrap();
+        let held = |after| {
+            store.sweep(NOW + seconds(after), |_| presence.clone());
+            store.metrics_of(&pod("web-0")).len()
+        };
+        assert_eq!(held(599), 2, "{presence:?}");
+        assert_eq!(held(600), if ends { 1 } else { 2 }, "{presence:?}");
+        assert_eq!(held(899), if ends { 1 } else { 2 }, "{presence:?}");
+        assert_eq!(held(900), if ends { 0 } else { 2 }, "{presence:?}");
+        assert_eq!(store.stats().written.series, if ends { 0 } else { 2 });
+    }
 }
 
 #[test]

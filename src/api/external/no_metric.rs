@@ -67,7 +67,10 @@ impl Unwritten {
     fn tell(&self, path: &ExternalPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExternalPath { namespace, metric } = path;
         match (self.namespace_exists, self.others.is_empty()) {
-            (Some(false), _) => write!(f, ": the cluster has no namespace {namespace:?}"),
+            (Some(false), _) => write!(
+                f,
+                ": the cluster has no namespace {namespace:?} (what is written for it is dropped after a minute)"
+            ),
             (_, true) => f.write_str(": no external metric is written for this namespace"),
             (_, false) => write!(f, ": this namespace has {}", Names(&self.others)),
         }?;
@@ -124,7 +127,8 @@ mod tests {
         let begin = "the server could not find the external metric depth in namespace shop";
         let end = "; it is written with POST /write-metrics/namespaces/shop/external/depth";
         let absent = unwritten(Some(false), &[], None, false);
-        assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\""));
+        let dropped = "(what is written for it is dropped after a minute)";
+        assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\" {dropped}"));
         for (why, reason) in [
             (unwritten(Some(true), &[], None, false), ": no external metric is written for this namespace"),
             (

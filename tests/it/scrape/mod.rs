@@ -3,6 +3,7 @@
 mod credentials;
 mod faults;
 mod life;
+mod lines;
 mod requests;
 mod target;
 pub(crate) mod world;
