@@ -69,9 +69,7 @@ mod tests {
         assert_eq!(unpack(&["gzip"], gzip(&vec![b'1'; MAX_BODY_BYTES + 1])), Err(413));
         assert_eq!(unpack(&["gzip"], b"42".to_vec()), Err(400));
         assert_eq!(unpack(&["gzip"], gzip(b"42")[..9].to_vec()), Err(400));
-        for encodings in
-            [&["br"][..], &["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"], &["utf-8"]]
-        {
+        for encodings in [&["br"][..], &["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"]] {
             assert_eq!(unpack(encodings, gzip(b"42")), Err(415), "{encodings:?}");
         }
     }

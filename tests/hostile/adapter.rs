@@ -67,14 +67,15 @@ impl Adapter {
         client.get(format!("http://{}{path}", self.admin)).send().await.ok()
     }
 
+    /// How many it has.
+    async fn targets(&self) -> Option<String> {
+        let page = self.page("/targets?format=json&limit=1").await?;
+        Some(page.headers().get("x-total-count")?.to_str().unwrap().to_owned())
+    }
+
     async fn knows(&self, targets: usize) {
         let known = async {
-            loop {
-                let page = self.page("/targets?format=json&limit=1").await;
-                let count = page.as_ref().and_then(|page| page.headers().get("x-total-count"));
-                if count.is_some_and(|count| count.to_str().unwrap() == targets.to_string()) {
-                    return;
-                }
+            while self.targets().await != Some(targets.to_string()) {
                 sleep(Duration::from_millis(100)).await;
             }
         };

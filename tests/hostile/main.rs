@@ -13,7 +13,6 @@
 )]
 
 #[path = "../it/support/kube_api.rs"]
-#[allow(dead_code, reason = "a part of it is enough here")]
 mod kube_api;
 
 mod adapter;
