@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use health::WatchStatus;
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
-pub use pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
+pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
 
 use self::{connected::Connected, resources::Resources};
@@ -188,6 +188,15 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => Vec::new(),
             Mode::Connected(connected) => connected.pod_details.all(),
+        }
+    }
+
+    /// What has changed of the pods since a generation, which an earlier call gave; all of them since 0.
+    #[must_use]
+    pub fn pods_since(&self, generation: u64) -> PodChanges {
+        match &*self.0 {
+            Mode::Standalone { .. } => PodChanges { generation, changed: Changed::Some(Vec::new()) },
+            Mode::Connected(connected) => connected.pod_details.since(generation),
         }
     }
 

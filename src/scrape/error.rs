@@ -76,6 +76,10 @@ pub enum Stage {
     Turn,
     /// Reading a large body while others wait to read theirs.
     Lent,
+    /// Waiting until the body can be parsed.
+    Parser,
+    /// Taking long while others wait for a turn.
+    Crowded,
 }
 
 /// The kinds of failures, for counters and pages; a closed set.
@@ -171,6 +175,8 @@ impl fmt::Display for Stage {
             Self::Body => "reading the body",
             Self::Turn => "waiting for other large bodies to be read",
             Self::Lent => "reading a large body that others waited for",
+            Self::Parser => "waiting for other bodies to be parsed",
+            Self::Crowded => "other targets waited to be scraped",
         })
     }
 }

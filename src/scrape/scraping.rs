@@ -1,21 +1,27 @@
 //! One scrape: fetch, unpack, read, append.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{
     buffers::Buffers,
     client::{Client, Head, Kept},
-    error::ScrapeError,
+    error::{ScrapeError, Stage},
     options::ScrapeOptions,
+    pools::Pools,
     state::Measured,
     targets::TargetSpec,
     template::{self, Reading, Rules, SeriesLimits, Template, Templates},
+    turns::Turns,
 };
 use crate::{
     exposition::decode,
+    model::Tenant,
     store::{Scrape, Target},
 };
 
@@ -23,8 +29,10 @@ use crate::{
 pub(super) struct Workshop {
     pub(super) client: Client,
     pub(super) templates: Templates,
-    pub(super) in_flight: Semaphore,
-    parsing: Semaphore,
+    pub(super) pools: Pools,
+    /// Whether failing targets rest.
+    pub(super) rests: bool,
+    parsing: Turns,
     bodies: Buffers<u8>,
     values: Buffers<f64>,
     limits: SeriesLimits,
@@ -72,8 +80,9 @@ impl Workshop {
         Self {
             client: Client::new(options),
             templates: Templates::default(),
-            in_flight: Semaphore::new(options.in_flight.max(1)),
-            parsing: Semaphore::new(options.parsing.max(1)),
+            pools: Pools::new(options),
+            rests: options.apart,
+            parsing: Turns::new(options.parsing),
             bodies: Buffers::new(4 * options.parsing),
             values: Buffers::new(2 * options.parsing),
             limits: options.series_limits,
@@ -130,7 +139,8 @@ impl Workshop {
             Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
         let (format, encoding) = (head.negotiated.format, head.encoding);
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
-        let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
+        let tenant = Tenant::of(&spec.object);
+        let _turn = timeout(PARSER_WAIT, self.parsing.take(&tenant)).await.map_err(|_| PARSER_BUSY)?;
         if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
             let read = self.read(&wire, (format, encoding), (&rules, small), &last);
@@ -203,6 +213,10 @@ fn moment(seconds: f64, at: Timestamp) -> Option<Timestamp> {
     let moment = Timestamp::from_duration(since_epoch).ok()?;
     (seconds > 0.0 && moment <= at).then_some(moment)
 }
+
+/// A scrape that waits for the parser longer gives up: it keeps its body in memory and its turn from others.
+const PARSER_WAIT: Duration = Duration::from_secs(5);
+const PARSER_BUSY: ScrapeError = ScrapeError::Timeout { stage: Stage::Parser, after: PARSER_WAIT };
 
 /// Parsing this much takes less than a millisecond.
 const SMALL_BODY: usize = 1 << 20;

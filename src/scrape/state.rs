@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     error::{ErrorClass, ScrapeError},
-    targets::{Refusal, TargetSpec},
+    targets::TargetSpec,
 };
 use crate::{
     exposition::{BadLine, Rejected},
@@ -235,8 +235,7 @@ impl Said {
 
 impl TargetStatus {
     /// A pod that wants to be scraped and has no target.
-    pub(super) fn refused(object: &ObjectRef, refusals: &[Refusal]) -> Self {
-        let problems = refusals.iter().map(ToString::to_string).collect();
+    pub(super) fn refused(object: &ObjectRef, problems: Vec<String>) -> Self {
         Self { problems, ..Self::nothing(object) }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::{Scraped, answered, history::History, shape::Shape};
 use crate::{
     model::Tenant,
@@ -51,6 +53,27 @@ impl Store {
         let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
         new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
         old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
+    }
+
+    /// Puts a target in the place of another one of the same name, with its history and all that goes with it.
+    pub(super) fn replace(&self, old: &Arc<Scraped>, options: TargetOptions) -> Arc<Scraped> {
+        let mut new = Scraped::new(options);
+        new.history = old.history.clone();
+        new.kept = Mutex::new(old.kept.lock().take());
+        new.error = Mutex::new(old.error.lock().clone());
+        let new = Arc::new(new);
+        let mut history = new.history.write();
+        self.0.holders.remove(old);
+        if let Some(history) = history.as_mut() {
+            history.set_span(new.options.span());
+            self.0.holders.insert(&new);
+        }
+        drop(history);
+        self.0.slots.change(&new.options.object.clone().into(), |slot| {
+            let place = slot.scraped.iter_mut().find(|other| Arc::ptr_eq(other, old));
+            place.into_iter().for_each(|place| *place = new.clone());
+        });
+        new
     }
 
     /// Takes a target out of its object and off the books; nothing if that was done already.

@@ -103,7 +103,7 @@ impl Metrics {
         let Parts { store, cluster, scraper, auth, certificate, listeners, ready, discovery_max_metrics } =
             parts;
         readiness(&mut registration, ready)?;
-        store::register(&mut registration, store, discovery_max_metrics)?;
+        store::register(&mut registration, (store, scraper.clone()), discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;
         auth::register(&mut registration, auth)?;

@@ -188,7 +188,10 @@ async fn over_the_target_limit_the_newest_pod_is_refused_until_there_is_room() {
     world.add(new);
     world.reads("old", "a", 1000).await;
     let refused = world.is("new", Health::Refused).await;
-    assert_eq!(refused.problems, ["there are 1 targets of older pods, which is the limit"]);
+    assert_eq!(
+        refused.problems,
+        ["there are 1 targets of older pods and smaller namespaces, which is the limit"]
+    );
     world.remove("old");
     world.reads("new", "a", 1000).await;
 }
