@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use crate::{
     api::{Check, CheckScope, Checks},
     cluster::Cluster,
-    serve::ServingCertificate,
 };
 
 /// The named checks of the whole adapter.
@@ -23,13 +22,8 @@ pub struct Readiness(Arc<Inner>);
 struct Inner {
     /// Why the start goes on, while it does.
     waiting: watch::Sender<Option<String>>,
-    parts: OnceLock<Parts>,
+    cluster: OnceLock<Cluster>,
     shutting_down: AtomicBool,
-}
-
-struct Parts {
-    cluster: Cluster,
-    certificate: Arc<ServingCertificate>,
 }
 
 impl Readiness {
@@ -39,10 +33,12 @@ impl Readiness {
         self.0.waiting.clone()
     }
 
-    /// The start is over: from now on the checks are those of these parts.
-    pub fn built(&self, cluster: Cluster, certificate: Arc<ServingCertificate>) {
+    /// The start is over: from now on the checks are those of the cluster. The certificate has none: where
+    /// kube-apiserver does not verify it, one that has expired harms nobody, and where it does, kube-apiserver says
+    /// so itself; the write port works either way.
+    pub fn built(&self, cluster: Cluster) {
         // Built once: a second set would be ignored.
-        let _ = self.0.parts.set(Parts { cluster, certificate });
+        let _ = self.0.cluster.set(cluster);
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -72,7 +68,8 @@ impl Readiness {
 
 impl Inner {
     fn list(&self) -> Vec<Check> {
-        let mut checks = self.parts.get().map_or_else(|| vec![self.starting()], Parts::checks);
+        let cluster = |cluster: &Cluster| cluster.checks().into_iter().map(Check::from).collect();
+        let mut checks = self.cluster.get().map_or_else(|| vec![self.starting()], cluster);
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
         checks
@@ -81,20 +78,6 @@ impl Inner {
     fn starting(&self) -> Check {
         let reason = self.waiting.borrow().clone();
         ready("startup", Some(reason.unwrap_or_else(|| "the adapter is starting".to_owned())))
-    }
-}
-
-impl Parts {
-    fn checks(&self) -> Vec<Check> {
-        let mut checks: Vec<Check> = self.cluster.checks().into_iter().map(Check::from).collect();
-        checks.push(self.certificate_check());
-        checks
-    }
-
-    fn certificate_check(&self) -> Check {
-        let status = self.certificate.status();
-        let expired = status.not_after <= jiff::Timestamp::now();
-        ready("serving-certificate", expired.then(|| format!("it expired at {}", status.not_after)))
     }
 }
 

@@ -17,6 +17,10 @@ pub mod store;
 
 pub mod hpa;
 
+pub mod notice;
+
+pub mod kubernetes;
+
 pub mod cluster;
 
 pub mod write;

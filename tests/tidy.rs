@@ -15,8 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exposition", &["model"]),
     ("store", &["model"]),
     ("hpa", &["model"]),
-    ("cluster", &["model"]),
-    ("auth", &["model"]),
+    ("notice", &[]),
+    ("kubernetes", &[]),
+    ("cluster", &["kubernetes", "model", "notice"]),
+    ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
@@ -33,7 +35,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/"]),
+    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/kubernetes/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],

@@ -24,7 +24,7 @@ pub(super) enum ApiError {
         /// The object that was asked for, if it was one.
         details: Details,
     },
-    /// Nobody could say whether the user may do this.
+    /// Nobody could say who the user is, or whether the user may do this.
     #[error("Internal Server Error: {path:?}: {reason}")]
     ReviewFailed {
         /// The path that was asked for.

@@ -29,17 +29,12 @@ impl Gate {
     /// Lets the request in, or says why not.
     ///
     /// # Errors
-    /// 401, 429, 403, and 500 when nobody could say whether the user may.
+    /// 401, 429, 403, and 500 when nobody could say whose the token is or whether the user may.
     pub(super) async fn admit(&self, head: &Parts, route: &Route) -> Result<Admission, ApiError> {
         let nobody = PeerCertificates::none();
         let certificates = head.extensions.get().unwrap_or(&nobody);
-        let user = self.auth.authenticate(&head.headers, certificates).await.map_err(|error| {
-            tracing::debug!(error = &error as &dyn std::error::Error, "not authenticated");
-            match error {
-                AuthenticationError::Crowded(_) => ApiError::TooManyRequests,
-                _ => ApiError::Unauthorized,
-            }
-        })?;
+        let user = self.auth.authenticate(&head.headers, certificates).await;
+        let user = user.map_err(|error| unauthenticated(error, head.uri.path()))?;
         let admission = self.count(&user, route)?;
         let attributes = Attributes::of(&head.method, &head.uri);
         match self.auth.authorize(&user, &attributes).await {
@@ -47,7 +42,7 @@ impl Gate {
             Err(AuthorizationError::Crowded(_)) => Err(ApiError::TooManyRequests),
             Err(AuthorizationError::Forbidden(forbidden)) => Err(refusal(*forbidden)),
             Err(AuthorizationError::ReviewFailed(source)) => {
-                Err(ApiError::ReviewFailed { path: head.uri.path().to_owned(), reason: source.to_string() })
+                Err(review_failed(head.uri.path(), source.to_string()))
             }
         }
     }
@@ -62,6 +57,22 @@ impl Gate {
         let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| ApiError::TooManyRequests)?;
         Ok(Admission(Some(permit)))
     }
+}
+
+/// A token that nobody could review may be a good one: its owner must not take it for a bad one.
+fn unauthenticated(error: AuthenticationError, path: &str) -> ApiError {
+    tracing::debug!(error = &error as &dyn std::error::Error, "not authenticated");
+    match error {
+        AuthenticationError::Crowded(_) => ApiError::TooManyRequests,
+        AuthenticationError::ReviewFailed(source) => {
+            review_failed(path, format!("the bearer token could not be reviewed: {source}"))
+        }
+        AuthenticationError::Certificate { .. } | AuthenticationError::Token { .. } => ApiError::Unauthorized,
+    }
+}
+
+fn review_failed(path: &str, reason: String) -> ApiError {
+    ApiError::ReviewFailed { path: path.to_owned(), reason }
 }
 
 fn refusal(forbidden: Forbidden) -> ApiError {

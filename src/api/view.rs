@@ -1,4 +1,4 @@
-//! What an answer may ask of the cluster: three questions, each answered from memory.
+//! What an answer may ask of the cluster: a few questions, each answered from memory.
 
 use std::sync::Arc;
 
@@ -14,6 +14,15 @@ pub trait ClusterView: Send + Sync + 'static {
     /// # Errors
     /// When discovery has no such resource, with the nearest that it has.
     fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource>;
+
+    /// The same, and a miss has no consequence: for a list of many names.
+    fn find(&self, name: &str) -> Option<Arc<ResourceType>>;
+
+    /// Whether clients take `name` for a resource of the cluster.
+    fn is_resource_name(&self, name: &str) -> bool;
+
+    /// Moves when a name may mean another resource than before.
+    fn names_generation(&self) -> u64;
 
     /// Whether the cluster has `object`.
     fn presence(&self, object: &ObjectRef) -> Presence;
@@ -34,6 +43,18 @@ pub trait ClusterView: Send + Sync + 'static {
 impl ClusterView for Cluster {
     fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
         Self::resolve(self, name)
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<ResourceType>> {
+        Self::find(self, name)
+    }
+
+    fn is_resource_name(&self, name: &str) -> bool {
+        Self::is_resource_name(self, name)
+    }
+
+    fn names_generation(&self) -> u64 {
+        Self::names_generation(self)
     }
 
     fn presence(&self, object: &ObjectRef) -> Presence {

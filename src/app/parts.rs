@@ -42,7 +42,7 @@ impl Parts {
             }
         };
         let certificate = certificate(config).await?;
-        readiness.built(cluster.clone(), certificate.clone());
+        readiness.built(cluster.clone());
         Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
     }
 

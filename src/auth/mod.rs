@@ -46,9 +46,11 @@ pub use review::{
 pub use trust::{Trust, TrustError};
 pub use user::User;
 
+use observe::ReviewLog;
 use paths::AllowedPaths;
 use rules::{Rules, access_lifetime, token_lifetime};
 use verdicts::{Origin, Verdicts};
+use watch::TrustWatch;
 
 /// Authentication and authorization of requests. Cheap to clone.
 #[derive(Clone)]
@@ -109,7 +111,9 @@ pub struct TrustStatus {
 
 struct Delegated {
     trust: ArcSwap<Trusted>,
+    /// Why the ConfigMap as it is cannot be used.
     problem: ArcSwap<Option<String>>,
+    trust_watch: TrustWatch,
     reviews: Arc<dyn Reviews>,
     tokens: Arc<Verdicts<TokenDigest, TokenVerdict>>,
     token_reviews: Arc<Semaphore>,
@@ -117,6 +121,7 @@ struct Delegated {
     access: Arc<Verdicts<Question, AccessVerdict>>,
     allowed_paths: AllowedPaths,
     observer: Arc<dyn Observer>,
+    review_log: Arc<ReviewLog>,
 }
 
 struct Trusted {
@@ -155,13 +160,13 @@ impl Auth {
     /// # Errors
     /// When the ConfigMap cannot be read or used within the load deadline, or an always-allowed path is malformed.
     pub async fn delegated(options: AuthOptions) -> Result<Self, AuthError> {
-        let client = options.kube.client.clone();
-        let reviews = Arc::new(review::KubeReviews::new(client.clone(), options.request_headers));
+        let reviews = review::KubeReviews::new(options.kube.client.clone(), options.request_headers);
+        let reviews = Arc::new(reviews);
         let rules = Rules::of(options.settings)?;
         let data = watch::load(&options.kube, options.load_deadline).await?;
         let trust = Trust::parse(&data)?;
         let delegated = Arc::new(Delegated::new(trust, reviews, rules, options.observer));
-        let watched = watch::follow(client, Arc::clone(&delegated), data);
+        let watched = watch::follow(options.kube, Arc::clone(&delegated), data);
         let shutdown = options.shutdown;
         options.tracker.spawn(async move { shutdown.run_until_cancelled(watched).await });
         Ok(Self(Some(delegated)))
@@ -187,7 +192,8 @@ impl Auth {
     /// front proxy's own certificate without a user in the headers. `X-Remote-*` without that certificate is ignored.
     ///
     /// # Errors
-    /// Credentials were given and none of them counts: answer 401. [`AuthenticationError::Crowded`] when the token is
+    /// Credentials were given and none of them counts: answer 401. [`AuthenticationError::ReviewFailed`] when nobody
+    /// could say whose the token is: answer 500. [`AuthenticationError::Crowded`] when the token is
     /// not known and too many others are being asked about: answer 429.
     pub async fn authenticate(
         &self,
@@ -230,7 +236,8 @@ impl Auth {
     #[must_use]
     pub fn trust_status(&self) -> Option<TrustStatus> {
         let delegated = self.0.as_ref()?;
-        let problem = delegated.problem.load().as_ref().clone();
+        let unusable = delegated.problem.load().as_ref().clone();
+        let problem = unusable.or_else(|| delegated.trust_watch.problem());
         Some(TrustStatus { generation: delegated.trust.load().generation, problem })
     }
 
@@ -248,6 +255,7 @@ impl Delegated {
         Self {
             trust: ArcSwap::from_pointee(Trusted { generation: 1, trust }),
             problem: ArcSwap::from_pointee(None),
+            trust_watch: TrustWatch::default(),
             reviews,
             tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
             token_reviews: Arc::new(Semaphore::new(TOKEN_REVIEWS)),
@@ -255,6 +263,7 @@ impl Delegated {
             access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
             allowed_paths: rules.allowed_paths,
             observer,
+            review_log: Arc::default(),
         }
     }
 
@@ -302,7 +311,8 @@ impl Delegated {
     fn token_call(&self, token: BearerToken) -> Result<TokenCall, AuthenticationError> {
         let permit = Arc::clone(&self.token_reviews).try_acquire_owned();
         let permit = permit.map_err(|_| AuthenticationError::Crowded(TOKEN_REVIEWS))?;
-        let call = observe::timed(ReviewKind::Token, &self.observer, self.reviews.token(token));
+        let call =
+            observe::timed(ReviewKind::Token, &self.observer, &self.review_log, self.reviews.token(token));
         Ok(Box::pin(async move {
             let _permit = permit;
             call.await
@@ -340,26 +350,12 @@ impl Delegated {
         let counted =
             question.user.is_anonymous().then(|| Arc::clone(&self.anonymous_reviews).try_acquire_owned());
         let permit = counted.transpose().map_err(|_| AuthorizationError::Crowded(ANONYMOUS_REVIEWS))?;
-        let call = observe::timed(ReviewKind::Access, &self.observer, self.reviews.access(question));
+        let call = self.reviews.access(question);
+        let call = observe::timed(ReviewKind::Access, &self.observer, &self.review_log, call);
         Ok(Box::pin(async move {
             let _permit = permit;
             call.await
         }))
-    }
-
-    /// Trusts other authorities from now on.
-    fn trust(&self, trust: Trust) {
-        let generation = self.trust.load().generation + 1;
-        self.trust.store(Arc::new(Trusted { generation, trust }));
-    }
-
-    /// Records a problem; true when it is news.
-    fn report(&self, problem: Option<String>) -> bool {
-        let news = **self.problem.load() != problem;
-        if news {
-            self.problem.store(Arc::new(problem));
-        }
-        news
     }
 }
 

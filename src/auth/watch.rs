@@ -1,16 +1,21 @@
 //! Loads and follows ConfigMap `kube-system/extension-apiserver-authentication`.
 
-use std::{collections::BTreeMap, error::Error as _, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, error::Error as _, pin::pin, sync::Arc, time::Duration};
 
-use futures::{StreamExt, pin_mut};
+use arc_swap::ArcSwapOption;
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client,
-    runtime::{WatchStreamExt, watcher::watch_object},
+    Api,
+    runtime::watcher::{self, Event, watcher},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AuthError, AuthKube, Delegated, Trust};
+use super::{AuthError, AuthKube, Delegated, Trust, Trusted};
+use crate::{
+    kubernetes::{Backoff, Class, root_cause, telling_of_opened_watches},
+    notice::Incident,
+};
 
 type ConfigMapData = BTreeMap<String, String>;
 
@@ -19,6 +24,7 @@ type ConfigMapData = BTreeMap<String, String>;
 pub(super) async fn load(kube: &AuthKube, deadline: Duration) -> Result<ConfigMapData, AuthError> {
     let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), NAMESPACE);
     let started = Instant::now();
+    let incident = Incident::default();
     let mut delay = FIRST_DELAY;
     loop {
         let problem = match timeout(CALL_DEADLINE, api.get(NAME)).await {
@@ -29,12 +35,15 @@ pub(super) async fn load(kube: &AuthKube, deadline: Duration) -> Result<ConfigMa
             Ok(Err(error)) => Problem::of(&error, &kube.server),
             Err(_) => Problem::silence(&kube.server),
         };
+        let hint = problem.hint();
         if started.elapsed() + delay >= deadline {
             let waited = Duration::from_secs(started.elapsed().as_secs());
-            return Err(AuthError::Load { waited, problem: problem.text, hint: problem.hint });
+            return Err(AuthError::Load { waited, problem: problem.text, hint });
         }
-        let Problem { text, hint } = problem;
-        tracing::warn!(problem = %format_args!("{text}{hint}"), "waiting for ConfigMap {NAMESPACE}/{NAME}");
+        if incident.fails(problem.class.as_str()) {
+            problem.warn("waiting for ConfigMap kube-system/extension-apiserver-authentication");
+        }
+        let text = &problem.text;
         kube.waiting.send_replace(Some(format!("waiting for ConfigMap {NAMESPACE}/{NAME}: {text}{hint}")));
         sleep(delay).await;
         delay = (delay * 2).min(LAST_DELAY);
@@ -42,28 +51,47 @@ pub(super) async fn load(kube: &AuthKube, deadline: Duration) -> Result<ConfigMa
 }
 
 /// Follows the ConfigMap for ever: what it says is trusted at once; what cannot be used is reported, and the trust
-/// from before stays in force.
-pub(super) async fn follow(client: Client, delegated: Arc<Delegated>, mut data: ConfigMapData) {
+/// from before stays in force. The problem ends with its cause: with a list, an event, or a watch that is resumed.
+pub(super) async fn follow(kube: AuthKube, delegated: Arc<Delegated>, mut data: ConfigMapData) {
+    let AuthKube { client, server, .. } = kube;
+    let opened = delegated.clone();
+    let client = telling_of_opened_watches(client, Arc::new(move || opened.trust_watch.works()));
     let api: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
-    let changes = watch_object(api, NAME).default_backoff();
-    pin_mut!(changes);
-    while let Some(change) = changes.next().await {
-        let problem = match change {
-            Ok(Some(config_map)) => apply(&delegated, &mut data, config_map.data.unwrap_or_default()),
-            Ok(None) => Some(format!("ConfigMap {NAMESPACE}/{NAME} is gone")),
-            Err(error) => Some(format!("ConfigMap {NAMESPACE}/{NAME} cannot be watched: {error}")),
-        };
-        let lasting = problem.clone();
-        if delegated.report(problem)
-            && let Some(problem) = lasting
-        {
-            tracing::warn!(problem, "still trusting the certificate authorities that were loaded before");
+    let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);
+    let mut events = pin!(watcher(api, config));
+    let mut backoff = Backoff::new(FIRST_DELAY, LAST_DELAY);
+    let mut listed = None;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if let Some(now) = seen(event, &mut listed) {
+                    delegated.trust_watch.works();
+                    delegated.report(apply(&delegated, &mut data, now));
+                }
+            }
+            Err(error) => {
+                delegated.trust_watch.fails(&Problem::of_watch(&error, &server));
+                sleep(backoff.pause()).await;
+            }
         }
     }
 }
 
+/// What an event shows of the ConfigMap: nothing, that it is gone, or its data.
+fn seen(event: Event<ConfigMap>, listed: &mut Option<ConfigMapData>) -> Option<Option<ConfigMapData>> {
+    match event {
+        Event::Init => *listed = None,
+        Event::InitApply(config_map) => *listed = Some(config_map.data.unwrap_or_default()),
+        Event::InitDone => return Some(listed.take()),
+        Event::Apply(config_map) => return Some(Some(config_map.data.unwrap_or_default())),
+        Event::Delete(_) => return Some(None),
+    }
+    None
+}
+
 /// Trusts new data, or says why not.
-fn apply(delegated: &Delegated, data: &mut ConfigMapData, new: ConfigMapData) -> Option<String> {
+fn apply(delegated: &Delegated, data: &mut ConfigMapData, now: Option<ConfigMapData>) -> Option<String> {
+    let Some(new) = now else { return Some(format!("ConfigMap {NAMESPACE}/{NAME} is gone")) };
     if *data == new {
         return None;
     }
@@ -80,32 +108,106 @@ fn apply(delegated: &Delegated, data: &mut ConfigMapData, new: ConfigMapData) ->
     }
 }
 
+impl Delegated {
+    /// Trusts other authorities from now on.
+    fn trust(&self, trust: Trust) {
+        let generation = self.trust.load().generation + 1;
+        self.trust.store(Arc::new(Trusted { generation, trust }));
+    }
+
+    /// Records why the ConfigMap cannot be used, or that it can, and logs what is new of it.
+    fn report(&self, problem: Option<String>) {
+        if **self.problem.load() == problem {
+            return;
+        }
+        match &problem {
+            Some(problem) => {
+                tracing::warn!(problem, "still trusting the certificate authorities that were loaded before");
+            }
+            None => tracing::info!("the ConfigMap of the certificate authorities can be used again"),
+        }
+        self.problem.store(Arc::new(problem));
+    }
+}
+
+/// How the watch is: whether kube-apiserver shows us the ConfigMap at all.
+#[derive(Default)]
+pub(super) struct TrustWatch {
+    problem: ArcSwapOption<String>,
+    incident: Incident,
+}
+
+impl TrustWatch {
+    /// Why the ConfigMap cannot be followed, if it cannot.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.problem.load().as_deref().cloned()
+    }
+
+    fn works(&self) {
+        self.problem.store(None);
+        if let Some(failed) = self.incident.works() {
+            tracing::info!(
+                failed_for_seconds = failed.as_secs(),
+                "ConfigMap {NAMESPACE}/{NAME} can be watched again"
+            );
+        }
+    }
+
+    fn fails(&self, problem: &Problem) {
+        let text = format!("ConfigMap {NAMESPACE}/{NAME} cannot be watched: {}", problem.text);
+        self.problem.store(Some(Arc::new(text)));
+        if self.incident.fails(problem.class.as_str()) {
+            problem.warn(
+                "ConfigMap kube-system/extension-apiserver-authentication cannot be watched: still trusting the \
+                 certificate authorities that were loaded before",
+            );
+        }
+    }
+}
+
 struct Problem {
     text: String,
-    hint: &'static str,
+    class: Class,
 }
 
 impl Problem {
     fn of(error: &kube::Error, server: &str) -> Self {
+        let text = match error {
+            kube::Error::Api(status) => status.message.clone(),
+            other => format!("no answer from kube-apiserver at {server}: {}", causes(other)),
+        };
+        Self { text, class: Class::of(error) }
+    }
+
+    fn of_watch(error: &watcher::Error, server: &str) -> Self {
         match error {
-            kube::Error::Api(status) if status.code == 403 => Self {
-                text: status.message.clone(),
-                hint: "; bind Role kube-system/extension-apiserver-authentication-reader to this service account",
-            },
-            kube::Error::Api(status) => Self { text: status.message.clone(), hint: "" },
-            other => Self {
-                text: format!("no answer from kube-apiserver at {server}: {}", causes(other)),
-                hint: UNREACHABLE,
-            },
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => Self::of(error, server),
+            other => Self { text: root_cause(other), class: Class::of(other) },
         }
     }
 
     fn silence(server: &str) -> Self {
         let seconds = CALL_DEADLINE.as_secs();
-        Self {
-            text: format!("no answer from kube-apiserver at {server} within {seconds} s"),
-            hint: UNREACHABLE,
+        let text = format!("no answer from kube-apiserver at {server} within {seconds} s");
+        Self { text, class: Class::Timeout }
+    }
+
+    /// What to do about it; starts with a separator, or is empty.
+    fn hint(&self) -> &'static str {
+        match self.class {
+            Class::Forbidden => {
+                "; bind Role kube-system/extension-apiserver-authentication-reader to this service account"
+            }
+            Class::Unreachable | Class::Timeout => UNREACHABLE,
+            _ => "",
         }
+    }
+
+    fn warn(&self, message: &'static str) {
+        let (class, remedy) = (self.class.as_str(), self.hint().trim_start_matches("; "));
+        tracing::warn!(class, error = self.text, remedy, "{message}");
     }
 }
 
@@ -122,6 +224,8 @@ const UNREACHABLE: &str = "; check that this address answers from here, and that
                            service account";
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
+/// Shorter than the time that the client waits for a stream to bring something: a quiet watch has to end first.
+const WATCH_SECONDS: u32 = 60;
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LAST_DELAY: Duration = Duration::from_secs(5);

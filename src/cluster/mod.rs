@@ -133,6 +133,25 @@ impl Cluster {
         }
     }
 
+    /// Whether `name` is the name, singular, kind or short name of a resource of the cluster, in any case. A client
+    /// such as kubectl would no longer find that resource if another API listed one of this name.
+    #[must_use]
+    pub fn is_resource_name(&self, name: &str) -> bool {
+        match &*self.0 {
+            Mode::Standalone { resources, .. } => resources.is_taken(name),
+            Mode::Connected(connected) => connected.book.is_taken(name),
+        }
+    }
+
+    /// A number that moves when a name may mean another resource than before.
+    #[must_use]
+    pub fn names_generation(&self) -> u64 {
+        match &*self.0 {
+            Mode::Standalone { .. } => 0,
+            Mode::Connected(connected) => connected.book.generation(),
+        }
+    }
+
     /// Waits, as [`Cluster::resolve_fresh`] does, until discovery has been asked again.
     pub async fn refreshed(&self) {
         if let Mode::Connected(connected) = &*self.0 {

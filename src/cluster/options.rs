@@ -58,7 +58,8 @@ pub struct Pacing {
     pub refused_retry: Duration,
     /// Unknown names cause one discovery in this time, after a few at once.
     pub discovery_gap: Duration,
-    /// Discovery is renewed this often anyway.
+    /// Discovery is renewed this often anyway: so long a CRD that is new or gone may go unnoticed. As often as
+    /// kube-controller-manager asks.
     pub discovery_interval: Duration,
 }
 
@@ -69,7 +70,7 @@ impl Default for Pacing {
             longest_retry: Duration::from_secs(5),
             refused_retry: Duration::from_secs(30),
             discovery_gap: Duration::from_secs(5),
-            discovery_interval: Duration::from_secs(600),
+            discovery_interval: Duration::from_secs(30),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Around it: what an error means, when to try again, and how the watch is. While nothing can be reached, what was
 //! seen last goes on answering.
 
-use std::{pin::pin, time::Duration};
+use std::pin::pin;
 
 use futures::StreamExt as _;
 use kube::{
@@ -12,9 +12,10 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Pacing, health::Health};
+use crate::kubernetes::{Backoff, root_cause};
 
 /// Where the objects of a watch go.
 pub(super) trait Sink: Send {
@@ -152,57 +153,6 @@ fn status(error: &watcher::Error) -> Option<&kube::core::Status> {
         InitialListFailed(_) | WatchStartFailed(_) | WatchFailed(_) | NoResourceVersion => None,
     }
 }
-
-/// What an error says in the end: the message of the Kubernetes `Status`, or the innermost cause, since kube's
-/// layers repeat each other.
-pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let status = innermost.downcast_ref::<Box<kube::core::Status>>().map(|boxed| &**boxed);
-    match status.or_else(|| innermost.downcast_ref()) {
-        Some(status) => status.message.clone(),
-        None => innermost.to_string(),
-    }
-}
-
-/// Pauses that double up to a limit and start small again once things were calm.
-pub(super) struct Backoff {
-    first: Duration,
-    longest: Duration,
-    next: Duration,
-    last: Option<Instant>,
-}
-
-impl Backoff {
-    pub(super) fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first, last: None }
-    }
-
-    /// How long to pause before the next attempt: between half of the step and the whole of it, so that adapters
-    /// that lost one server together do not come back together.
-    pub(super) fn pause(&mut self) -> Duration {
-        let calm = self.longest.saturating_mul(CALM_STEPS);
-        if self.last.is_none_or(|last| last.elapsed() > calm) {
-            self.next = self.first;
-        }
-        self.last = Some(Instant::now());
-        let step = self.next;
-        self.next = (step * 2).min(self.longest);
-        step.mul_f64(0.5 + 0.5 * fraction())
-    }
-}
-
-/// A number in `0.0..1.0` that no two processes share.
-fn fraction() -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let random = RandomState::new().hash_one(0_u8);
-    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
-}
-
-/// How often, in longest pauses, a failure must have stayed away for the next to count as the first.
-const CALM_STEPS: u32 = 4;
 
 /// The server ends a watch after so long, and so a connection that died unnoticed (a node that vanished) is known
 /// for dead five seconds later; a new watch a minute costs neither side anything to speak of.

@@ -107,14 +107,85 @@ fn the_external_metrics_of_a_deleted_namespace_are_gone_and_its_successor_starts
 fn discovery_of_the_cluster_lists_external_metrics() {
     let (adapter, plane) = (Adapter::shared(), ControlPlane::shared());
     let namespace = plane.namespace("discovers-external");
-    adapter.write(&external(&namespace, "discovered_orders"), "1");
+    in_discovery_of_the_cluster(adapter, &namespace, "discovered_orders");
+    let listed = plane_discovery();
+    let line = listed.lines().find(|line| line.starts_with("discovered_orders"));
+    assert!(line.is_some_and(|line| line.contains("ExternalMetricValueList")), "{listed}");
+}
 
-    // kube-apiserver asks an aggregated API for its discovery once a minute.
-    eventually("kubectl api-resources names the metric", 2 * SOON, || {
-        let listed = plane.kubectl("api-resources --cached=false --api-group=external.metrics.k8s.io");
-        let line = listed.lines().find(|line| line.starts_with("discovered_orders"));
-        if line.is_some_and(|line| line.contains("ExternalMetricValueList")) { Ok(()) } else { Err(listed) }
+/// kube-apiserver hands every name that this API lists to each kubectl, which then no longer expands the short name `po`.
+#[test]
+fn external_metrics_with_the_names_of_resources_leave_kubectl_alone() {
+    let (adapter, plane) = (Adapter::shared(), ControlPlane::shared());
+    let namespace = plane.namespace("borrows-names");
+    namespace.deployment("mailer", 1);
+    let taken = ["po", "pods", "pod", "deploy", "svc", "jm"];
+    for metric in taken {
+        adapter.write(&external(&namespace, metric), "1");
+    }
+    install_jams(plane);
+    in_discovery_of_the_cluster(adapter, &namespace, "borrowed_names");
+
+    let commands = [
+        "get po",
+        "get deploy",
+        "get svc",
+        "scale deploy mailer --replicas=2",
+        "delete po --all --dry-run=server",
+        "explain po",
+        "get jm",
+    ];
+    for command in commands {
+        let command = format!("--namespace {} {command}", namespace.name);
+        plane.try_fresh_kubectl(&command).unwrap_or_else(|error| panic!("kubectl {command}: {error}"));
+    }
+    namespace.eventually_runs("mailer", 2);
+    for metric in taken {
+        let read = format!("get --raw {API}/namespaces/{}/{metric}", namespace.name);
+        assert!(plane.kubectl(&read).contains(r#""value":"1""#), "{metric}");
+    }
+}
+
+/// A CRD whose short name is that of an external metric that is listed already.
+fn install_jams(plane: &ControlPlane) {
+    in_discovery_of_the_cluster(Adapter::shared(), &Namespace::default_of(plane), "jm");
+    plane.apply(&json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": "jams.e2e.example.com" },
+        "spec": {
+            "group": "e2e.example.com",
+            "scope": "Namespaced",
+            "names": { "plural": "jams", "singular": "jam", "kind": "Jam", "shortNames": ["jm"] },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object" } },
+            }],
+        },
+    }));
+    plane.kubectl("wait --for=condition=Established crd/jams.e2e.example.com --timeout=60s");
+    eventually("the adapter no longer lists the name", SOON, || {
+        let listed = plane.kubectl(&format!("get --raw {API}"));
+        if listed.contains(r#""name":"jm""#) { Err(listed) } else { Ok(()) }
     });
+}
+
+/// Writes an external metric and waits until kube-apiserver, which asks an aggregated API once a minute, lists it:
+/// what was written before is listed then too.
+fn in_discovery_of_the_cluster(adapter: &Adapter, namespace: &Namespace<'_>, metric: &str) {
+    adapter.write(&external(namespace, metric), "1");
+    eventually("the cluster's discovery has the metric", 2 * SOON, || {
+        let listed = plane_discovery();
+        if listed.lines().any(|line| line.split_whitespace().next() == Some(metric)) {
+            Ok(())
+        } else {
+            Err(listed)
+        }
+    });
+}
+
+fn plane_discovery() -> String {
+    ControlPlane::shared().kubectl("api-resources --cached=false --api-group=external.metrics.k8s.io")
 }
 
 fn external(namespace: &Namespace<'_>, metric: &str) -> String {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::State};
 use custom_metrics_adapter::{
+    api,
     auth::{Attributes, Auth, AuthError, AuthOptions, AuthSettings, AuthorizationError},
     serve::{ConnectionCounters, Limits, Listener, Peer, ServeOptions, ServingCertificate, Tls},
 };
@@ -12,11 +13,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::support::{
-    client, eventually,
-    fake_kube::FakeKube,
-    pki::{Authority, Identity},
-    within,
+use crate::{
+    support::{
+        client, eventually,
+        fake_kube::FakeKube,
+        log::Log,
+        pki::{Authority, Identity},
+        seen, within,
+    },
+    world::{World as Cluster, api_with, path, send, store},
 };
 
 const POD: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/web-0/qps";
@@ -338,6 +343,94 @@ async fn the_watch_survives_a_restart_of_kube_apiserver() {
     let proxy = next.client("front-proxy-client", &[]);
     let alice = [("X-Remote-User", "alice")];
     eventually("the new authority is trusted", async || world.ask(Some(&proxy), &alice).await.0 == 200).await;
+}
+
+/// A watch that is resumed brings nothing until something changes, which for this ConfigMap may be years.
+#[tokio::test]
+async fn a_watch_of_the_config_map_that_is_resumed_fails_no_longer() {
+    let log = Log::keep();
+    let world = World::start().await;
+    let problem = || world.auth.trust_status().unwrap().problem.unwrap_or_default();
+    for _ in 0..2 {
+        world.kube.stop().await;
+        eventually("it is reported", async || problem().contains("cannot be watched")).await;
+        world.kube.restart().await;
+        eventually("it is over", async || problem().is_empty()).await;
+    }
+    assert_eq!(log.with(&["WARN", "cannot be watched", "class=\"unreachable\""]).len(), 2);
+    assert_eq!(log.with(&["INFO", "can be watched again"]).len(), 2);
+}
+
+#[tokio::test]
+async fn the_right_to_watch_the_config_map_that_is_taken_away_is_named_in_the_log_and_given_back() {
+    let log = Log::keep();
+    let world = World::start().await;
+    let problem = || world.auth.trust_status().unwrap().problem.unwrap_or_default();
+    world.kube.set_readable(false);
+    world.kube.stop().await;
+    world.kube.restart().await;
+    eventually("it is reported", async || problem().contains("no Role says so")).await;
+    let lines = log.with(&["WARN", "cannot be watched", "class=\"forbidden\"", "no Role says so"]);
+    assert!(lines.len() == 1 && lines[0].contains("extension-apiserver-authentication-reader"), "{lines:?}");
+    world.kube.set_readable(true);
+    eventually("it is over", async || problem().is_empty()).await;
+    assert_eq!(log.with(&["INFO", "can be watched again"]).len(), 1);
+}
+
+/// What is silent for longer than the client waits for counts as broken: 75 seconds.
+#[tokio::test]
+async fn a_quiet_watch_of_the_config_map_ends_before_the_client_takes_it_for_dead() {
+    let world = World::start().await;
+    let asked =
+        || world.kube.config_map_queries().into_iter().find_map(|query| query.get("timeoutSeconds").cloned());
+    let seconds = seen("the watch is asked for", asked).await;
+    assert!(seconds.parse::<u32>().unwrap() < 75, "{seconds}");
+}
+
+#[tokio::test]
+async fn reviews_that_fail_and_work_again_are_logged_once_each_with_what_to_do() {
+    let log = Log::keep();
+    let world = World::start().await;
+    world.kube.script(|_| (403, json!("reviews are forbidden")));
+    let token = ("Authorization", "Bearer good");
+    for _ in 0..3 {
+        world.ask(None, &[token]).await;
+        assert_eq!(world.ask(Some(&world.cluster.client("eve", &[])), &[]).await.0, 500);
+    }
+    for review in ["TokenReview", "SubjectAccessReview"] {
+        let lines = log.with(&["WARN", "reviews fail", &format!("review=\"{review}\""), "class=\"refused\""]);
+        assert!(lines.len() == 1 && lines[0].contains("system:auth-delegator"), "{lines:?}");
+    }
+    world.kube.script(|_| (201, json!({"allowed": true, "authenticated": true, "user": {"username": "u"}})));
+    world.ask(None, &[token]).await;
+    assert_eq!(log.with(&["INFO", "reviews work again"]).len(), 2);
+}
+
+/// Its owner would take the token for a bad one, and get another that is no better.
+#[tokio::test]
+async fn a_token_that_nobody_could_review_is_no_bad_token() {
+    let kube = FakeKube::start(config_map(&Authority::new("a"), &Authority::new("b"))).await;
+    let shutdown = CancellationToken::new();
+    let auth = delegated(&kube, AuthSettings::default(), &shutdown).await.unwrap();
+    let api = api_with(Cluster::new(), store(Vec::new()), auth, api::Limits::default());
+    let read = || {
+        let request =
+            Request::get(path("namespaces/default/pods/web/load")).header("authorization", "Bearer good");
+        send(&api, request.body(Body::empty()).unwrap())
+    };
+    kube.script(|_| (403, json!("tokenreviews is forbidden")));
+    let message = read().await.failure(500);
+    assert!(
+        message.ends_with("the bearer token could not be reviewed: tokenreviews is forbidden"),
+        "{message}"
+    );
+    kube.stop().await;
+    let message = read().await.failure(500);
+    assert!(message.contains("the bearer token could not be reviewed: "), "{message}");
+    kube.restart().await;
+    kube.script(|_| (201, json!({"authenticated": false, "error": "unknown"})));
+    assert_eq!(read().await.failure(401), "Unauthorized");
+    shutdown.cancel();
 }
 
 #[tokio::test]

@@ -177,6 +177,30 @@ async fn discovery_lists_each_metric_once_and_no_more_than_its_cap() {
     assert_eq!(names(&get(&capped, "/apis/custom.metrics.k8s.io/v1beta1").await), ["nodes/load"]);
 }
 
+/// kubectl expands a short name only where no resource of any group is called so.
+#[tokio::test]
+async fn an_external_metric_with_the_name_of_a_resource_is_read_and_not_listed() {
+    let taken = ["po", "pods", "pod", "Pod", "DEPLOY", "svc", "crd", "deployments.apps"];
+    let free = ["podz", "queue"];
+    let written = taken.iter().chain(&free).map(|name| external("shop", name, "1", "", AT));
+    let api = api(cluster(), store(written.collect()));
+    assert_eq!(names(&get(&api, V1BETA1).await), free);
+    let aggregated = Request::get("/apis")
+        .header("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let aggregated = send(&api, aggregated.body(axum::body::Body::empty()).unwrap()).await.json();
+    let listed = aggregated["items"][1]["versions"][0]["resources"].as_array().unwrap().iter();
+    assert_eq!(listed.map(|one| one["resource"].as_str().unwrap()).collect::<Vec<_>>(), free);
+    for name in taken {
+        assert_eq!(items(&read(&api, &format!("shop/{name}")).await), [r#"{}="1""#], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn where_only_names_of_resources_are_written_discovery_is_not_empty() {
+    let api = api(cluster(), store(vec![external("shop", "po", "1", "", AT)]));
+    assert_eq!(names(&get(&api, V1BETA1).await), ["externalmetrics"]);
+}
+
 /// Every client of the cluster downloads the lists, and a writer chooses the names.
 #[tokio::test]
 async fn discovery_lists_fewer_metrics_of_long_names_and_never_none() {
@@ -193,7 +217,9 @@ async fn discovery_lists_fewer_metrics_of_long_names_and_never_none() {
     ] {
         let answer = get(&api, version).await;
         assert!((100_000..=128 * 1024).contains(&answer.body.len()), "{version}: {}", answer.body.len());
-        let listed = listed(&store.catalog(), group, Limits::default().discovery_max_metrics);
+        let catalog = store.catalog();
+        let listed = listed(&catalog, Limits::default().discovery_max_metrics, |_| false);
+        let listed = if group == Group::External { listed.external.len() } else { listed.custom.len() };
         assert_eq!(names(&answer).len(), listed, "{version}");
     }
 }

@@ -87,6 +87,18 @@ impl ClusterView for World {
         Cluster::standalone().resolve(name)
     }
 
+    fn find(&self, name: &str) -> Option<Arc<ResourceType>> {
+        Cluster::standalone().find(name)
+    }
+
+    fn is_resource_name(&self, name: &str) -> bool {
+        Cluster::standalone().is_resource_name(name)
+    }
+
+    fn names_generation(&self) -> u64 {
+        0
+    }
+
     fn presence(&self, object: &ObjectRef) -> Presence {
         if self.unavailable(&object.resource).is_some() {
             return Presence::Unknown;

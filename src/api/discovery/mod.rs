@@ -28,6 +28,7 @@ use super::{
     error::ApiError,
     group::{Group, GroupVersion},
     negotiation::{Asked, GroupsForm, Offer},
+    not_found::Names,
     reply::{Content, etag},
     route::Probe,
     view::ClusterView,
@@ -46,8 +47,11 @@ pub(super) struct Discovery {
 /// What one generation of the catalog becomes.
 #[derive(Default)]
 struct Listing {
-    generation: Option<u64>,
+    /// Of the catalog, and of the names of the cluster's resources.
+    generations: Option<(u64, u64)>,
     metrics: Metrics,
+    /// External metrics that are not listed because of their names.
+    hidden: Vec<MetricName>,
     aggregated: Option<(Bytes, HeaderValue)>,
     legacy: Vec<(GroupVersion, Bytes)>,
 }
@@ -130,21 +134,34 @@ impl Discovery {
     /// and the next request looks again.
     fn current(&self) -> Result<Arc<Listing>, EncodeError> {
         let catalog = self.store.catalog();
+        let generations = (catalog.generation, self.cluster.names_generation());
         let listing = self.listing.load_full();
-        if listing.generation == Some(catalog.generation) {
+        if listing.generations == Some(generations) {
             return Ok(listing);
         }
-        let listing = Arc::new(self.list(&catalog)?);
+        let before = listing;
+        let listing = Arc::new(Listing { generations: Some(generations), ..self.list(&catalog)? });
+        if listing.hidden != before.hidden && !listing.hidden.is_empty() {
+            tracing::info!(
+                metrics = %Names(&listing.hidden),
+                "external metrics are served but not listed: resources of the cluster have their names"
+            );
+        }
         self.listing.store(Arc::clone(&listing));
         Ok(listing)
     }
 
     fn list(&self, catalog: &Catalog) -> Result<Listing, EncodeError> {
+        let listed = listed(catalog, self.max_metrics, |name| self.cluster.is_resource_name(name));
+        let custom =
+            listed.custom.iter().map(|(of, metric)| Resource::of(of, metric, self.is_namespaced(of)));
         let metrics = Metrics {
-            custom: self.shown(Group::Custom, catalog, &catalog.metrics, |(of, metric)| {
-                Resource::of(of, metric, self.is_namespaced(of))
-            }),
-            external: self.shown(Group::External, catalog, &catalog.external, Resource::external),
+            custom: shown(Group::Custom, custom.collect(), catalog.metrics.len()),
+            external: shown(
+                Group::External,
+                listed.external.iter().map(|metric| Resource::external(metric)).collect(),
+                catalog.external.len(),
+            ),
         };
         let legacy = GroupVersion::all()
             .map(|group_version| {
@@ -153,48 +170,60 @@ impl Discovery {
             })
             .collect::<Result<_, _>>()?;
         let aggregated = Some(aggregated_json(&metrics)?);
-        Ok(Listing { generation: Some(catalog.generation), metrics, aggregated, legacy })
-    }
-
-    /// What discovery shows of `metrics`, those of `group`: not too many, and not nothing.
-    fn shown<T>(
-        &self,
-        group: Group,
-        catalog: &Catalog,
-        metrics: &[T],
-        resource: impl Fn(&T) -> Resource,
-    ) -> Vec<Resource> {
-        let limit = listed(catalog, group, self.max_metrics);
-        let omitted = metrics.len().saturating_sub(limit);
-        if omitted > 0 {
-            tracing::debug!(group = group.as_str(), omitted, limit, "discovery does not list every metric");
-        }
-        let mut shown: Vec<Resource> = metrics.iter().take(limit).map(resource).collect();
-        if shown.is_empty() {
-            shown.push(Resource::placeholder(group));
-        }
-        shown
+        let hidden = listed.hidden.into_iter().cloned().collect();
+        Ok(Listing { generations: None, metrics, hidden, aggregated, legacy })
     }
 
     /// What discovery of the cluster does not know is taken for namespaced, as almost every resource is.
     fn is_namespaced(&self, resource: &GroupResource) -> bool {
-        self.cluster.resolve(&resource.to_string()).map_or(true, |known| known.scope == Scope::Namespaced)
+        self.cluster.find(&resource.to_string()).is_none_or(|known| known.scope == Scope::Namespaced)
     }
 }
 
-/// How many metrics of `group` discovery lists: at most `max_metrics`, and no more than fit `MAX_BYTES`.
-#[must_use]
-pub fn listed(catalog: &Catalog, group: Group, max_metrics: usize) -> usize {
-    let name = |metric: &MetricName| metric.as_str().len();
-    match group {
-        Group::Custom => fitting(
-            max_metrics,
-            catalog.metrics.iter().map(|(of, metric)| {
-                of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric)
-            }),
-        ),
-        Group::External => fitting(max_metrics, catalog.external.iter().map(name)),
+/// What discovery shows of a group: not nothing.
+fn shown(group: Group, mut resources: Vec<Resource>, metrics: usize) -> Vec<Resource> {
+    let omitted = metrics.saturating_sub(resources.len());
+    if omitted > 0 {
+        let limit = resources.len();
+        tracing::debug!(group = group.as_str(), omitted, limit, "discovery does not list every metric");
     }
+    if resources.is_empty() {
+        resources.push(Resource::placeholder(group));
+    }
+    resources
+}
+
+/// The metrics that discovery lists.
+pub struct Listed<'c> {
+    /// Of resources.
+    pub custom: &'c [(GroupResource, MetricName)],
+    /// External ones.
+    pub external: Vec<&'c MetricName>,
+    /// External ones that are not listed because a resource of the cluster has their name.
+    pub hidden: Vec<&'c MetricName>,
+}
+
+/// What discovery lists of `catalog`: at most `max_metrics` of each group, and no more than fit `MAX_BYTES`.
+///
+/// An external metric is listed as a resource, by its bare name. Clients look a name up in all groups, and kubectl
+/// expands a short name only where no resource is called so: a metric `po` would take `kubectl get po` away from
+/// everybody. `is_resource_name` tells such names; they are read all the same, since an HPA does no discovery.
+#[must_use]
+pub fn listed<'c>(
+    catalog: &'c Catalog,
+    max_metrics: usize,
+    is_resource_name: impl Fn(&str) -> bool,
+) -> Listed<'c> {
+    let name = |metric: &MetricName| metric.as_str().len();
+    let lengths = catalog
+        .metrics
+        .iter()
+        .map(|(of, metric)| of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric));
+    let custom = catalog.metrics.get(..fitting(max_metrics, lengths)).unwrap_or_default();
+    let (hidden, mut external): (Vec<_>, Vec<_>) =
+        catalog.external.iter().partition(|metric| is_resource_name(metric.as_str()));
+    external.truncate(fitting(max_metrics, external.iter().map(|metric| name(metric))));
+    Listed { custom, external, hidden }
 }
 
 /// How many names of these lengths are listed.

@@ -1,6 +1,12 @@
 //! The current [`Resources`] and the one task that renews them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use kube::Client;
@@ -10,9 +16,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Resources, UnknownResource, discovery};
+use super::{GroupNames, Resources, UnknownResource, discovery};
 use crate::{
-    cluster::{Pacing, watch::Backoff},
+    cluster::Pacing,
+    kubernetes::{Backoff, root_cause},
     model::{GroupResource, ResourceType},
 };
 
@@ -36,6 +43,8 @@ pub struct DiscoveryStatus {
 /// CRD try again at once; a writer that repeats a wrong name for ever gets its answer without waiting.
 pub(in crate::cluster) struct Book {
     resources: ArcSwap<Resources>,
+    /// Moves with each change of the resources.
+    generation: AtomicU64,
     asked: Mutex<Asked>,
     wanted: Notify,
     finished: watch::Sender<u64>,
@@ -65,6 +74,7 @@ impl Book {
         let asked = Asked { begun: 0, pending: false, left: REFRESHES_AT_ONCE, refilled: Instant::now() };
         Self {
             resources: ArcSwap::from_pointee(Resources::builtin()),
+            generation: AtomicU64::new(0),
             asked: Mutex::new(asked),
             wanted: Notify::new(),
             finished: watch::Sender::new(0),
@@ -108,6 +118,16 @@ impl Book {
 
     pub(in crate::cluster) fn unknown(&self, name: &str) -> UnknownResource {
         self.resources.load().unknown(name)
+    }
+
+    /// Whether a client takes `name` for a resource of the cluster.
+    pub(in crate::cluster) fn is_taken(&self, name: &str) -> bool {
+        self.resources.load().is_taken(name)
+    }
+
+    /// Moves when a name may mean something else than before.
+    pub(in crate::cluster) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The resource of a canonical name, from memory.
@@ -160,7 +180,7 @@ impl Book {
         let outcome = timeout(LONGEST_DISCOVERY, discovery::discover(client)).await;
         match outcome.map_err(|_| format!("no answer in {LONGEST_DISCOVERY:?}")) {
             Ok(Ok(groups)) => self.accept(groups),
-            Ok(Err(error)) => return self.reject(crate::cluster::watch::root_cause(&error)),
+            Ok(Err(error)) => return self.reject(root_cause(&error)),
             Err(timeout) => return self.reject(timeout),
         }
         true
@@ -171,7 +191,10 @@ impl Book {
             groups.iter().filter(|group| group.partial).map(|group| group.name.clone()).collect();
         let resources = merged(&self.resources.load(), groups);
         tracing::debug!(resources = resources.types().len(), ?partial_groups, "discovery");
-        self.resources.store(Arc::new(resources));
+        if **self.resources.load() != resources {
+            self.resources.store(Arc::new(resources));
+            self.generation.fetch_add(1, Ordering::Release);
+        }
         let succeeded = Some(Instant::now());
         *self.report.lock() = Report { succeeded, partial_groups, last_error: None };
     }
@@ -203,13 +226,16 @@ impl Asked {
 /// What `groups` say, and what was known before of those that did not wholly answer.
 fn merged(before: &Resources, groups: Vec<discovery::Group>) -> Resources {
     let mut types: Vec<Arc<ResourceType>> = Vec::new();
+    let mut names = GroupNames::new();
     for group in groups {
         let known =
             before.types().iter().filter(|known| group.partial && *known.resource.group == *group.name);
         let missing = known.filter(|known| !group.types.iter().any(|found| found.resource == known.resource));
         types.extend(group.types.iter().chain(missing).cloned());
+        let kept = before.taken().get(&group.name).filter(|_| group.partial).cloned().unwrap_or_default();
+        names.entry(group.name).or_default().extend(group.names.into_iter().chain(kept));
     }
-    Resources::new(types)
+    Resources::new(types).with_names(names)
 }
 
 /// How many refreshes misses may cause in a row.

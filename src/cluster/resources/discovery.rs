@@ -4,7 +4,7 @@
 //! Either way a group that does not answer costs only itself: an APIService that is down, ours among them, must
 //! not keep the others from being known.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResource};
@@ -18,7 +18,10 @@ use crate::model::{GroupResource, ResourceType, Scope};
 /// A group as discovery shows it, in its order of preference.
 pub(super) struct Group {
     pub(super) name: String,
+    /// The resources that a metric can describe.
     pub(super) types: Vec<Arc<ResourceType>>,
+    /// Every name of every resource of the group, in lower case.
+    pub(super) names: HashSet<Box<str>>,
     /// The group, or a version of it, did not answer: what it lacks may exist all the same.
     pub(super) partial: bool,
 }
@@ -35,10 +38,21 @@ pub(super) async fn discover(client: &Client) -> Result<Vec<Group>, kube::Error>
 
 fn group(found: APIGroupDiscovery) -> Option<Group> {
     let name = found.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+    if is_ours(&name) {
+        return None;
+    }
     let partial = found.versions.iter().any(|version| version.freshness.as_deref() == Some("Stale"));
+    let names = found.versions.iter().flat_map(|version| &version.resources).flat_map(discovered_names);
+    let names = names.collect();
     let versions = found.versions.into_iter().map(|version| version_types(&name, version));
-    let types = preferred(versions);
-    (!is_skipped(&name)).then_some(Group { name, types, partial })
+    let types = describable(&name, preferred(versions));
+    Some(Group { name, types, names, partial })
+}
+
+fn discovered_names(found: &APIResourceDiscovery) -> Vec<Box<str>> {
+    let kind = found.response_kind.as_ref().and_then(|kind| kind.kind.as_ref());
+    let names = [&found.resource, &found.singular_resource].into_iter().flatten().chain(kind);
+    lower(names.chain(&found.short_names))
 }
 
 fn version_types(group: &str, found: APIVersionDiscovery) -> Vec<ResourceType> {
@@ -60,11 +74,12 @@ fn discovered(group: &str, version: &Arc<str>, found: APIResourceDiscovery) -> O
 }
 
 async fn discover_by_group(client: &Client) -> Result<Vec<Group>, kube::Error> {
-    let core = client.list_core_api_resources("v1").await?;
-    let core = core.resources.into_iter().filter_map(|resource| listed("", "v1", resource)).collect();
-    let core = Group { name: String::new(), types: preferred([core]), partial: false };
+    let core = client.list_core_api_resources("v1").await?.resources;
+    let names = core.iter().flat_map(listed_names).collect();
+    let core = core.into_iter().filter_map(|resource| listed("", "v1", resource)).collect();
+    let core = Group { name: String::new(), types: preferred([core]), names, partial: false };
     let groups = client.list_api_groups().await?.groups;
-    let asked = groups.into_iter().filter(|group| !is_skipped(&group.name));
+    let asked = groups.into_iter().filter(|group| !is_ours(&group.name));
     let named = stream::iter(asked).map(|group| ask_group(client, group)).buffered(GROUPS_AT_ONCE);
     Ok(stream::iter([core]).chain(named).collect().await)
 }
@@ -81,10 +96,25 @@ async fn ask_group(client: &Client, group: APIGroup) -> Group {
             Err(_) => partial = true,
         }
     }
+    let names = answers.iter().flat_map(|(_, resources)| resources).flat_map(listed_names).collect();
     let types = |(version, resources): (String, Vec<APIResource>)| -> Vec<ResourceType> {
         resources.into_iter().filter_map(|found| listed(&group.name, &version, found)).collect()
     };
-    Group { types: preferred(answers.into_iter().map(types)), name: group.name, partial }
+    let types = describable(&group.name, preferred(answers.into_iter().map(types)));
+    Group { name: group.name, types, names, partial }
+}
+
+/// A subresource has no name of its own.
+fn listed_names(found: &APIResource) -> Vec<Box<str>> {
+    if found.name.contains('/') {
+        return Vec::new();
+    }
+    let names = [&found.name, &found.singular_name, &found.kind].into_iter();
+    lower(names.chain(found.short_names.iter().flatten()))
+}
+
+fn lower<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Box<str>> {
+    names.filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase().into()).collect()
 }
 
 fn listed(group: &str, version: &str, found: APIResource) -> Option<ResourceType> {
@@ -119,10 +149,14 @@ fn is_watchable(verbs: &[String]) -> bool {
     ["list", "watch"].iter().all(|needed| verbs.iter().any(|verb| verb == needed))
 }
 
-/// The metrics APIs name their values after real resources: `pods.metrics.k8s.io` would shadow `pods`, and
-/// asking for our own group would make us wait for ourselves.
-fn is_skipped(group: &str) -> bool {
-    group == "metrics.k8s.io" || group.ends_with(".metrics.k8s.io")
+/// The metrics API names its values after real resources: `pods.metrics.k8s.io` would shadow `pods`.
+fn describable(group: &str, types: Vec<Arc<ResourceType>>) -> Vec<Arc<ResourceType>> {
+    if group == "metrics.k8s.io" || group.ends_with(".metrics.k8s.io") { Vec::new() } else { types }
+}
+
+/// The groups that an adapter serves. To ask for them would be to wait for ourselves, and their names are metrics.
+fn is_ours(group: &str) -> bool {
+    matches!(group, "custom.metrics.k8s.io" | "external.metrics.k8s.io")
 }
 
 const GROUPS_AT_ONCE: usize = 8;

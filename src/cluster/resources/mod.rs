@@ -4,7 +4,11 @@ mod book;
 mod builtin;
 mod discovery;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 
@@ -33,11 +37,15 @@ impl fmt::Display for UnknownResource {
 ///
 /// A name is looked up as kubectl does: a plural name wins over a singular or a kind, these over a short name;
 /// of two groups with one name the earlier of discovery wins, and the core group is the earliest of all.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Resources {
     types: Vec<Arc<ResourceType>>,
     names: HashMap<Box<str>, Arc<ResourceType>, RandomState>,
+    taken: GroupNames,
 }
+
+/// The names of all resources by group, in lower case; those that cannot be watched are among them.
+pub(super) type GroupNames = HashMap<String, HashSet<Box<str>>>;
 
 impl Resources {
     /// Indexes `types`, which are in discovery's order of preference.
@@ -51,7 +59,23 @@ impl Resources {
             names.entry(qualified.into()).or_insert_with(|| known.clone());
             names.entry(name.into()).or_insert_with(|| known.clone());
         }
-        Self { types, names }
+        Self { types, names, taken: GroupNames::new() }
+    }
+
+    /// The same resources, where these names belong to resources as well.
+    pub(super) fn with_names(self, taken: GroupNames) -> Self {
+        Self { taken, ..self }
+    }
+
+    /// Whether a client such as kubectl takes `name` for a resource of the cluster.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.names.contains_key(name.as_str())
+            || self.taken.values().any(|names| names.contains(name.as_str()))
+    }
+
+    pub(super) fn taken(&self) -> &GroupNames {
+        &self.taken
     }
 
     /// The usual resources of Kubernetes, which are known before, and without, any cluster.

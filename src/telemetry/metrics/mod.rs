@@ -9,6 +9,7 @@ mod auth;
 mod cluster;
 mod label;
 mod process;
+mod refusals;
 mod registration;
 mod runtime;
 mod scrape;
@@ -103,7 +104,8 @@ impl Metrics {
         let Parts { store, cluster, scraper, auth, certificate, listeners, ready, discovery_max_metrics } =
             parts;
         readiness(&mut registration, ready)?;
-        store::register(&mut registration, (store, scraper.clone()), discovery_max_metrics)?;
+        refusals::register(&mut registration, store.clone(), scraper.clone())?;
+        store::register(&mut registration, store, cluster.clone(), discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;
         auth::register(&mut registration, auth)?;

@@ -67,6 +67,12 @@ impl ControlPlane {
         finished(self.kubectl_command().args(words.split_whitespace()))
     }
 
+    /// The same by a kubectl that has cached nothing of discovery.
+    pub(crate) fn try_fresh_kubectl(&self, words: &str) -> Result<String, String> {
+        let cache = tempfile::tempdir().expect("a directory can be made");
+        finished(self.kubectl_command().env("KUBECACHEDIR", cache.path()).args(words.split_whitespace()))
+    }
+
     /// The output of a script of the project that applies things as admin, or what it wrote to stderr when it failed.
     pub(crate) fn try_script(&self, path: &str) -> Result<String, String> {
         let script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use custom_metrics_adapter::{
+    api::{Api, Checks, Sources},
+    auth::Auth,
     cluster::Pacing,
-    model::GroupResource,
+    model::{GroupResource, ObjectRef},
     store::{Limits, Store},
     write::{self, WriteOptions},
 };
@@ -12,9 +14,12 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{Followed, PACING};
-use crate::support::{
-    kube_api::{KubeApi, object},
-    seen,
+use crate::{
+    support::{
+        kube_api::{KubeApi, object},
+        seen,
+    },
+    world::{get, path, store, value},
 };
 
 #[tokio::test]
@@ -123,6 +128,72 @@ async fn the_metrics_apis_lend_their_names_to_nobody() {
     for name in ["podmetrics", "pods.metrics.k8s.io", "gadgets"] {
         followed.cluster.resolve(name).unwrap_err();
     }
+}
+
+#[tokio::test]
+async fn every_name_that_a_client_takes_for_a_resource_is_known_also_of_those_that_cannot_be_watched() {
+    for aggregated in [true, false] {
+        let api = KubeApi::start().await;
+        if !aggregated {
+            api.without_aggregated_discovery();
+        }
+        api.serve("metrics.k8s.io", "v1beta1", "pods", "PodMetrics");
+        api.serve("custom.metrics.k8s.io", "v1beta2", "queue", "MetricValueList");
+        api.serve("external.metrics.k8s.io", "v1beta1", "orders", "ExternalMetricValueList");
+        api.serve("example.io", "v1", "reports", "Report");
+        api.shorten("reports.example.io", "rp");
+        api.make_unwatchable("reports.example.io");
+        let followed = Followed::ready(&api).await;
+        for name in ["pods", "pod", "Pod", "PO", "deployments.apps", "podmetrics", "reports", "report", "rp"]
+        {
+            assert!(followed.cluster.is_resource_name(name), "{name}, {aggregated}");
+        }
+        for name in ["queue", "orders", "metricvaluelist", "podz", "", "cronjobs"] {
+            assert!(!followed.cluster.is_resource_name(name), "{name}, {aggregated}");
+        }
+        followed.cluster.resolve("reports").unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn the_names_of_a_crd_are_taken_once_it_is_there_and_stay_so_while_its_group_is_down() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    let before = followed.cluster.names_generation();
+    assert!(!followed.cluster.is_resource_name("wd"));
+    api.serve("example.io", "v1", "widgets", "Widget");
+    api.shorten("widgets.example.io", "wd");
+    followed.cluster.resolve_fresh("widgets").await.unwrap();
+    assert!(followed.cluster.is_resource_name("wd"));
+    let known = followed.cluster.names_generation();
+    assert_ne!(known, before);
+    followed.cluster.resolve_fresh("nothing-new").await.unwrap_err();
+    assert_eq!(followed.cluster.names_generation(), known, "nothing has changed");
+    api.break_group("example.io");
+    api.serve("other.io", "v1", "gears", "Gear");
+    followed.cluster.resolve_fresh("gears").await.unwrap();
+    assert!(followed.cluster.is_resource_name("wd"));
+}
+
+#[tokio::test]
+async fn a_list_of_metrics_of_resources_that_are_gone_asks_the_cluster_nothing() {
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    let of = |n: usize| ObjectRef {
+        resource: GroupResource::new("gone.io", format!("widgets{n}")),
+        namespace: Some("a".into()),
+        name: "w".into(),
+    };
+    let written = (0..100).map(|n| value(&of(n), "load", "1", "", "2026-11-24T08:44:11Z")).collect();
+    let sources = Sources {
+        store: store(written),
+        cluster: std::sync::Arc::new(followed.cluster.clone()),
+        auth: Auth::disabled(),
+        checks: Checks::new(Vec::new),
+    };
+    let list = get(&Api::new(sources, Default::default()).router(), &path("")).await.json();
+    assert_eq!(list["resources"].as_array().unwrap().len(), 100);
+    assert_eq!(api.asked("/apis").len(), 1, "that of the start");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ struct Shared {
     reviews: Mutex<Vec<Value>>,
     headers: Mutex<Vec<HeaderMap>>,
     readable: Mutex<bool>,
+    queries: Mutex<Vec<BTreeMap<String, String>>>,
 }
 
 impl FakeKube {
@@ -46,6 +47,7 @@ impl FakeKube {
             reviews: Mutex::default(),
             headers: Mutex::default(),
             readable: Mutex::new(true),
+            queries: Mutex::default(),
         });
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -97,6 +99,11 @@ impl FakeKube {
     /// Whether the ConfigMap may be read.
     pub(crate) fn set_readable(&self, readable: bool) {
         *self.shared.readable.lock() = readable;
+    }
+
+    /// The parameters of each list and watch of the ConfigMap that was asked for, in order.
+    pub(crate) fn config_map_queries(&self) -> Vec<BTreeMap<String, String>> {
+        self.shared.queries.lock().clone()
     }
 
     /// Goes down: connections are cut, new ones are refused.
@@ -153,6 +160,10 @@ async fn list_or_watch(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     assert_eq!(query["fieldSelector"], "metadata.name=extension-apiserver-authentication");
+    shared.queries.lock().push(query.clone());
+    if !*shared.readable.lock() {
+        return status(403, "configmaps is forbidden: no Role says so");
+    }
     if !query.contains_key("watch") {
         let (version, data) = shared.config_map.borrow().clone();
         let items: Vec<Value> = data.iter().map(|data| object(version, data)).collect();

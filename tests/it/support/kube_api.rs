@@ -81,6 +81,7 @@ struct Resource {
     kind: String,
     short: Vec<String>,
     namespaced: bool,
+    verbs: &'static [&'static str],
     /// By namespace and name.
     objects: BTreeMap<(String, String), Value>,
     history: Vec<(u64, Value)>,
@@ -125,6 +126,16 @@ impl KubeApi {
     /// Adds a namespaced resource, as the creation of a CRD does.
     pub(crate) fn serve(&self, group: &str, version: &str, plural: &str, kind: &str) {
         self.script.lock().resources.push(Resource::new(group, version, plural, kind, ""));
+    }
+
+    /// Gives a resource a short name.
+    pub(crate) fn shorten(&self, resource: &str, short: &str) {
+        self.script.lock().resource(resource).short.push(short.to_owned());
+    }
+
+    /// Lets a resource only be created, as a review is.
+    pub(crate) fn make_unwatchable(&self, resource: &str) {
+        self.script.lock().resource(resource).verbs = &["create"];
     }
 
     /// Takes a resource from discovery, as the deletion of a CRD does.
@@ -434,6 +445,7 @@ impl Resource {
             kind: kind.into(),
             short: short.split_whitespace().map(str::to_owned).collect(),
             namespaced: true,
+            verbs: &VERBS,
             objects: BTreeMap::new(),
             history: Vec::new(),
             forgotten: 0,
@@ -453,7 +465,7 @@ impl Resource {
 
     fn discovered(&self) -> Value {
         json!({
-            "resource": self.plural, "singularResource": self.kind.to_lowercase(), "verbs": VERBS,
+            "resource": self.plural, "singularResource": self.kind.to_lowercase(), "verbs": self.verbs,
             "scope": if self.namespaced { "Namespaced" } else { "Cluster" }, "shortNames": self.short,
             "responseKind": {"group": self.group, "version": self.version, "kind": self.kind},
         })
@@ -461,7 +473,7 @@ impl Resource {
 
     fn listed(&self) -> Value {
         json!({
-            "name": self.plural, "singularName": self.kind.to_lowercase(), "verbs": VERBS,
+            "name": self.plural, "singularName": self.kind.to_lowercase(), "verbs": self.verbs,
             "namespaced": self.namespaced, "shortNames": self.short, "kind": self.kind,
         })
     }

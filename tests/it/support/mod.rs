@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod fake_kube;
 pub(crate) mod kube_api;
+pub(crate) mod log;
 pub(crate) mod pki;
 
 use std::time::Duration;

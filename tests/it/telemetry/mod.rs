@@ -2,6 +2,7 @@
 
 mod collector;
 mod counting;
+mod expiry;
 mod logs;
 mod otlp;
 mod page;
