@@ -62,6 +62,12 @@ for verb in get create update patch delete; do
   expect false "$adapter" $verb apps deployments ""
   expect false "$adapter" $verb "" secrets custom-metrics
 done
+for verb in list watch; do expect true "$adapter" $verb autoscaling horizontalpodautoscalers ""; done
+for verb in update patch delete; do expect false "$adapter" $verb autoscaling horizontalpodautoscalers default; done
+expect true "$adapter" get apps deployments/scale default
+expect false "$adapter" update apps deployments/scale default
+expect true "$adapter" get apiregistration.k8s.io apiservices "" v1beta1.external.metrics.k8s.io
+expect false "$adapter" get apiregistration.k8s.io apiservices "" v1.apps
 expect true "$adapter" create authentication.k8s.io tokenreviews ""
 expect true "$adapter" create authorization.k8s.io subjectaccessreviews ""
 expect true "$adapter" watch "" configmaps kube-system extension-apiserver-authentication

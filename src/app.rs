@@ -7,6 +7,7 @@
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.
 
 mod admin_port;
+pub mod command;
 mod doors;
 mod metrics;
 mod pages;
@@ -100,6 +101,7 @@ impl App {
         let Self { config, parts, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
+        tasks.spawn(parts.insight.run(end.clone()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
         let stop = CancellationToken::new();
         let drain = async {

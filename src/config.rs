@@ -4,6 +4,7 @@
 //! `--authorization-webhook-cache-authorized-ttl`, …). `docs/configuration.md` lists them; a test keeps it equal.
 
 mod check;
+pub mod command;
 mod scrape;
 mod values;
 

@@ -27,6 +27,8 @@ pub mod write;
 
 pub mod scrape;
 
+pub mod insight;
+
 pub mod auth;
 
 pub mod api;
@@ -34,6 +36,8 @@ pub mod api;
 pub mod serve;
 
 pub mod admin;
+
+pub mod explain;
 
 pub mod checks;
 

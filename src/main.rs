@@ -2,7 +2,13 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use custom_metrics_adapter::{app::App, config::Config, runtime, shutdown::Signals, telemetry};
+use custom_metrics_adapter::{
+    app::{self, App},
+    config::{Config, command::Command},
+    runtime,
+    shutdown::Signals,
+    telemetry,
+};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
@@ -23,6 +29,9 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<ExitCode> {
+    if let Some(command) = Command::of_process() {
+        return Ok(ExitCode::from(app::command::run(command).await?));
+    }
     let config = Config::load()?;
     let _telemetry = telemetry::init(&config.log)?;
     let token = CancellationToken::new();

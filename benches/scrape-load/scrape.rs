@@ -80,6 +80,7 @@ fn pod(number: u32, port: u16, interval: &str) -> Pod {
         }),
         annotations: annotations.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         phase: PodPhase::Running,
+        ready: true,
         deletion: None,
         ips: vec![Ipv4Addr::new(127, 1, high, low).into()],
         host_network: false,

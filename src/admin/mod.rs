@@ -3,6 +3,8 @@
 //! Pages are plain HTML that needs no script and nothing from elsewhere; each has the same facts as JSON
 //! (`Accept: application/json`, or `?format=json`).
 
+mod chart;
+mod hpas;
 mod metrics;
 mod page;
 mod series;
@@ -21,7 +23,13 @@ use axum::{
 pub use metrics::{Page, metrics};
 pub use status::{Listener, Status, StatusCheck};
 
-use crate::{scrape::TargetStatus, store::Store};
+use futures::future::BoxFuture;
+
+use crate::{
+    hpa::{Detail, Listing},
+    scrape::TargetStatus,
+    store::Store,
+};
 
 /// What the pages show.
 #[derive(Clone)]
@@ -30,14 +38,27 @@ pub struct Sources {
     pub store: Store,
     /// Every target as it is now.
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
+    /// The HPAs that read custom or external metrics.
+    pub hpas: Hpas,
     /// The adapter as it is now.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+}
+
+/// How the pages look at HPAs.
+#[derive(Clone)]
+pub struct Hpas {
+    /// All of them, as they were a moment ago.
+    pub list: Arc<dyn Fn() -> Listing + Send + Sync>,
+    /// The one of a namespace and name, as it is now.
+    pub one: Arc<dyn Fn(String, String) -> BoxFuture<'static, Option<Detail>> + Send + Sync>,
 }
 
 /// The routes of the admin port.
 pub fn router(sources: Sources) -> Router {
     Router::new()
         .route("/", get(status::answer))
+        .route("/hpas", get(hpas::answer))
+        .route("/hpas/{namespace}/{name}", get(hpas::one))
         .route("/targets", get(targets::answer))
         .route("/series", get(series::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
@@ -48,6 +69,12 @@ pub fn router(sources: Sources) -> Router {
 fn wants_json(request: &Request) -> bool {
     let asked = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
     asked || accepts_json(request.headers())
+}
+
+/// Whether the asker shows text: `curl`, which takes anything.
+fn wants_text(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    !accept.contains("text/html")
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {

@@ -9,8 +9,9 @@ use super::{
     parts::{Parts, mode},
 };
 use crate::{
-    admin::{Listener, Sources, Status, StatusCheck},
+    admin::{Hpas, Listener, Sources, Status, StatusCheck},
     config::Config,
+    insight::Insight,
     scrape::Scraper,
 };
 
@@ -28,7 +29,19 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
     Sources {
         store: parts.store.clone(),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
+        hpas: hpas(&parts.insight),
         status: Arc::new(status),
+    }
+}
+
+fn hpas(insight: &Insight) -> Hpas {
+    let (list, one) = (insight.clone(), insight.clone());
+    Hpas {
+        list: Arc::new(move || list.listing()),
+        one: Arc::new(move |namespace, name| {
+            let insight = one.clone();
+            Box::pin(async move { insight.detail(namespace, name).await })
+        }),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Everything behind the listeners.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use super::{Addresses, Background, refused, scraping, std};
 use crate::{
@@ -8,6 +11,7 @@ use crate::{
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
+    insight::{self, Insight},
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
     store::{Limits, Percent, Store},
@@ -23,6 +27,9 @@ pub(super) struct Parts {
     pub(super) readiness: Readiness,
     /// `None` without a cluster, which is without pods, and when scraping is off.
     pub(super) scraper: Option<Scraper>,
+    pub(super) insight: Insight,
+    /// What `insight` asks for targets, from when there is a scraper.
+    scraped: Arc<OnceLock<Scraper>>,
 }
 
 impl Parts {
@@ -43,7 +50,9 @@ impl Parts {
         };
         let certificate = certificate(config).await?;
         readiness.built(cluster.clone());
-        Ok(Self { store, cluster, auth, certificate, readiness, scraper: None })
+        let scraped = Arc::default();
+        let insight = insight(config, (&cluster, &store), &scraped);
+        Ok(Self { store, cluster, auth, certificate, readiness, scraper: None, insight, scraped })
     }
 
     /// Begins to scrape, if pods are to be scraped. Comes after the sockets: no pod may have us scrape them.
@@ -60,12 +69,27 @@ impl Parts {
         let options =
             ScrapeOptions { refused_addresses, share, ..scraping::options(&config.scrape, metrics) };
         let Background { tasks, end } = background.clone();
-        self.scraper = Some(Scraper::start(options, self.cluster.clone(), self.store.clone(), tasks, end));
+        let scraper = Scraper::start(options, self.cluster.clone(), self.store.clone(), tasks, end);
+        self.scraper = Some(self.scraped.get_or_init(|| scraper).clone());
     }
 }
 
 pub(super) fn mode(config: &Config) -> &'static str {
     if config.standalone { "standalone" } else { "cluster" }
+}
+
+fn insight(
+    config: &Config,
+    (cluster, store): (&Cluster, &Store),
+    scraped: &Arc<OnceLock<Scraper>>,
+) -> Insight {
+    let scraped = scraped.clone();
+    Insight::new(insight::Sources {
+        cluster: cluster.clone(),
+        store: store.clone(),
+        targets: Arc::new(move || scraped.get().map(Scraper::targets).unwrap_or_default()),
+        service: format!("{}/{}", config.tls.service_namespace, config.tls.service_name),
+    })
 }
 
 fn limits(config: &Config) -> Limits {

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use super::{
     Check, ClusterError, ClusterOptions, Unavailable,
     health::WatchStatus,
+    hpas::{HpaObjects, Hpas},
     options,
     pod::Pods,
     resources::Book,
@@ -22,6 +23,7 @@ pub(super) struct Connected {
     pub(super) server: http::Uri,
     pub(super) book: Arc<Book>,
     pub(super) pod_details: Arc<Pods>,
+    pub(super) hpas: Arc<Hpas>,
     pods: Arc<Watched>,
     /// All others, each from the first time that it was asked for.
     others: RwLock<HashMap<GroupResource, Arc<Watched>>>,
@@ -38,6 +40,7 @@ impl Connected {
             server,
             book: Arc::new(Book::new(options.pacing.clone())),
             pod_details: Arc::new(Pods::new()),
+            hpas: Arc::default(),
             pods: Watched::new(GroupResource::pods()),
             others: RwLock::default(),
             options,
@@ -45,6 +48,7 @@ impl Connected {
         };
         connected.keep_discovering();
         connected.follow_pods();
+        connected.follow_hpas();
         Ok(connected)
     }
 
@@ -122,6 +126,12 @@ impl Connected {
         let details = (self.pod_details.clone(), self.options.annotation_prefixes.clone());
         let on_change = self.options.on_change.clone();
         self.follow(&self.pods, PodObjects::new(self.pods.clone(), details, self.client.clone(), on_change));
+    }
+
+    fn follow_hpas(&self) {
+        let (hpas, pacing) = (self.hpas.clone(), self.options.pacing.clone());
+        let sink = HpaObjects::new(hpas.clone(), self.client.clone());
+        self.spawn(async move { follow(sink, &hpas.health, &pacing).await });
     }
 
     fn follow_objects(&self, resource: &ResourceType) -> Arc<Watched> {

@@ -9,12 +9,15 @@
 //! kube-apiserver ─list, watch─▶ watch ─▶ sink ─┬─▶ index (presence, list)        ◀─ api, write
 //!                                              ├─▶ pods (what a scrape needs)    ◀─ scrape
 //!                                              └─▶ on_change (Gone: forget)      ─▶ store
+//! kube-apiserver ─list, watch─▶ watch ─▶ hpas (what HPAs ask for)          ◀─ insight
 //! kube-apiserver ─discovery──▶ resources (the name that a user wrote ─▶ the resource)
 //! ```
 
 mod connected;
 mod health;
+mod hpas;
 mod index;
+mod lookups;
 mod options;
 mod pod;
 mod resources;
@@ -25,12 +28,17 @@ mod wire;
 use std::sync::Arc;
 
 pub use health::WatchStatus;
+pub use hpas::KnownHpas;
+pub use lookups::{LookupError, Lookups, Reading, query};
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
 pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
 
 use self::{connected::Connected, resources::Resources};
-use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector};
+use crate::{
+    hpa::Hpa,
+    model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector, Uid},
+};
 
 /// What the adapter knows of its cluster. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -216,6 +224,33 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => PodChanges { generation, changed: Changed::Some(Vec::new()) },
             Mode::Connected(connected) => connected.pod_details.since(generation),
+        }
+    }
+
+    /// One pod; `None` if it is not known.
+    #[must_use]
+    pub fn pod(&self, uid: &Uid) -> Option<Arc<Pod>> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => connected.pod_details.get(uid),
+        }
+    }
+
+    /// The HPAs that read a custom or an external metric.
+    #[must_use]
+    pub fn hpas(&self) -> KnownHpas {
+        match &*self.0 {
+            Mode::Standalone { .. } => KnownHpas::Standalone,
+            Mode::Connected(connected) => connected.hpas.all(),
+        }
+    }
+
+    /// One of [`Cluster::hpas`].
+    #[must_use]
+    pub fn hpa(&self, namespace: &str, name: &str) -> Option<Arc<Hpa>> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => connected.hpas.get(namespace, name),
         }
     }
 

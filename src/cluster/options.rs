@@ -98,13 +98,7 @@ pub enum ClusterError {
 ///
 /// kube uses the aws-lc-rs provider and makes it the default of the process, if there is none yet.
 pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<(Client, Uri), ClusterError> {
-    let mut config = match kubeconfig {
-        Some(path) => named(path).await.map_err(|source| ClusterError::Kubeconfig {
-            path: path.display().to_string(),
-            source: source.into(),
-        })?,
-        None => Config::infer().await.map_err(|error| ClusterError::NoConfiguration(error.into()))?,
-    };
+    let mut config = found(kubeconfig, None).await?;
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     config.connect_timeout = Some(Duration::from_secs(5));
     // Longer than any watch, which the server ends after a minute: what is silent for so long is dead.
@@ -118,9 +112,37 @@ pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<(Client, Uri)
     Ok((client, server))
 }
 
-async fn named(path: &PathBuf) -> Result<Config, KubeconfigError> {
+/// A client for a person who waits, and the namespace that is meant where none is named.
+pub(super) async fn terminal(
+    kubeconfig: Option<&PathBuf>,
+    context: Option<&str>,
+) -> Result<(Client, String), ClusterError> {
+    let mut config = found(kubeconfig, context).await?;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.default_retry = false;
+    let namespace = config.default_namespace.clone();
+    let client = Client::try_from(config).map_err(|error| ClusterError::Client(error.into()))?;
+    Ok((client, namespace))
+}
+
+async fn found(kubeconfig: Option<&PathBuf>, context: Option<&str>) -> Result<Config, ClusterError> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    match (kubeconfig, context) {
+        (Some(path), _) => named(path, &options).await.map_err(|source| ClusterError::Kubeconfig {
+            path: path.display().to_string(),
+            source: source.into(),
+        }),
+        (None, Some(context)) => Config::from_kubeconfig(&options).await.map_err(|source| {
+            ClusterError::Kubeconfig { path: format!("context {context}"), source: source.into() }
+        }),
+        (None, None) => Config::infer().await.map_err(|error| ClusterError::NoConfiguration(error.into())),
+    }
+}
+
+async fn named(path: &PathBuf, options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
     let kubeconfig = Kubeconfig::read_from(path)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+    Config::from_custom_kubeconfig(kubeconfig, options).await
 }
 
 const AGENT: &str = concat!("custom-metrics-adapter/", env!("CARGO_PKG_VERSION"));

@@ -22,6 +22,8 @@ pub struct Pod {
     pub annotations: BTreeMap<String, String>,
     /// `status.phase`.
     pub phase: PodPhase,
+    /// Whether it passes its readiness checks (condition `Ready`).
+    pub ready: bool,
     /// `metadata.deletionTimestamp`: the pod is terminating, and this is when its grace period ends.
     pub deletion: Option<Timestamp>,
     /// `status.podIP`, then the others of `status.podIPs` (the second family of a dual-stack cluster).
@@ -140,6 +142,10 @@ impl Pods {
         PodChanges { generation: known.generation, changed }
     }
 
+    pub(super) fn get(&self, uid: &Uid) -> Option<Arc<Pod>> {
+        self.known.read().pods.get(uid).cloned()
+    }
+
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
     }
@@ -225,6 +231,7 @@ mod tests {
             live: Arc::new(live),
             annotations: BTreeMap::new(),
             phase,
+            ready: true,
             deletion: None,
             ips: Vec::new(),
             host_network: false,

@@ -66,12 +66,21 @@ struct WirePort {
 #[serde(default, rename_all = "camelCase")]
 struct WireStatus {
     phase: Option<String>,
+    conditions: Option<Vec<WireCondition>>,
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,
     #[serde(rename = "podIPs")]
     pod_ips: Option<Vec<WireIp>>,
     init_container_statuses: Option<Vec<WireContainerStatus>>,
     container_statuses: Option<Vec<WireContainerStatus>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -216,6 +225,7 @@ impl Decoder {
         Some(Pod {
             annotations: annotations.into_iter().filter(|(name, _)| is_ours(name)).collect(),
             phase: phase(status.phase.as_deref()),
+            ready: is_ready(&status),
             deletion: metadata.deletion_timestamp.as_ref().map(|Time(at)| *at),
             ips: ips(&status),
             host_network: spec.host_network.unwrap_or_default(),
@@ -257,6 +267,11 @@ fn phase(text: Option<&str>) -> PodPhase {
         Some("Failed") => PodPhase::Failed,
         _ => PodPhase::Unknown,
     }
+}
+
+fn is_ready(status: &WireStatus) -> bool {
+    let mut conditions = status.conditions.iter().flatten();
+    conditions.any(|condition| condition.kind == "Ready" && condition.status == "True")
 }
 
 fn ips(status: &WireStatus) -> Vec<std::net::IpAddr> {

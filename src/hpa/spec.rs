@@ -63,6 +63,19 @@ pub struct MetricSpec {
     pub target: Target,
 }
 
+impl MetricSpec {
+    /// The metric's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.source {
+            MetricSource::Pods(metric) | MetricSource::Object(metric, _) | MetricSource::External(metric) => {
+                &metric.name
+            }
+            MetricSource::Resource { name, .. } => name,
+        }
+    }
+}
+
 /// Where the value of a metric comes from.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum MetricSource {

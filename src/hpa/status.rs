@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Spec;
 
@@ -12,8 +13,6 @@ pub struct Hpa {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its UID, which tells it from another of its name.
-    pub uid: String,
     /// What it is asked to do; the error says why that cannot be read.
     pub spec: Result<Spec, String>,
     /// What its controller says.
@@ -53,6 +52,28 @@ pub struct Condition {
     pub last_transition_time: Option<Timestamp>,
 }
 
+impl Hpa {
+    /// An HPA of its `spec` and `status` as kube-apiserver sends them. What is long in a status is cut.
+    #[must_use]
+    pub fn read(namespace: String, name: String, (spec, status): (Value, Value)) -> Self {
+        let spec = serde_json::from_value(spec).map_err(|error| error.to_string());
+        let mut status: Status = serde_json::from_value(status).unwrap_or_default();
+        status.conditions.truncate(MOST_CONDITIONS);
+        for condition in &mut status.conditions {
+            condition.message.truncate(condition.message.floor_char_boundary(LONGEST_MESSAGE));
+        }
+        Self { namespace, name, spec, status }
+    }
+}
+
+impl Hpa {
+    /// Whether 0 replicas of the target were not set by the controller itself, which switches the HPA off.
+    #[must_use]
+    pub fn is_switched_off(&self) -> bool {
+        self.status.condition("ScaledToZero").is_none_or(|condition| condition.status != "True")
+    }
+}
+
 impl Status {
     /// The condition of a type, if the controller has set it.
     #[must_use]
@@ -60,3 +81,9 @@ impl Status {
         self.conditions.iter().find(|condition| condition.r#type == of)
     }
 }
+
+/// The controller sets four.
+const MOST_CONDITIONS: usize = 16;
+
+/// Bytes; a message of the metrics API is shorter.
+const LONGEST_MESSAGE: usize = 4096;

@@ -90,6 +90,23 @@ impl ResourceType {
     }
 }
 
+impl ResourceType {
+    /// Where kube-apiserver has the object of that name; `namespace` is of no matter where objects have none.
+    #[must_use]
+    pub fn object_path(&self, namespace: &str, name: &str) -> String {
+        let GroupResource { group, resource } = &self.resource;
+        let api = if group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{group}/{}", self.version)
+        };
+        match self.scope {
+            Scope::Namespaced => format!("{api}/namespaces/{namespace}/{resource}/{name}"),
+            Scope::Cluster => format!("{api}/{resource}/{name}"),
+        }
+    }
+}
+
 /// One object by name. Cheap to clone; equal names are equal objects whatever their UID.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ObjectRef {

@@ -24,6 +24,7 @@ pub(super) fn pod(name: &str, annotations: &[(&str, &str)]) -> Pod {
         }),
         annotations: annotations.collect::<BTreeMap<_, _>>(),
         phase: PodPhase::Running,
+        ready: true,
         deletion: None,
         ips: vec!["10.1.2.3".parse().unwrap()],
         host_network: false,

@@ -3,16 +3,104 @@
 use std::sync::Arc;
 
 use custom_metrics_adapter::{
-    admin::{Listener, Sources, Status, StatusCheck},
+    admin::{Hpas, Listener, Sources, Status, StatusCheck},
+    hpa::{
+        Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
+        State, Step, StepKind,
+    },
     scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
     store::Store,
 };
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{cluster_scoped, namespaced, pod, store, value};
 
-pub(super) fn sources() -> Sources {
-    Sources { store: values(), targets: Arc::new(targets), status: Arc::new(status) }
+pub(crate) fn sources() -> Sources {
+    let one = |namespace: String, name: String| -> BoxFuture<'static, Option<Detail>> {
+        Box::pin(async move {
+            Some(Detail { points: vec![points()], report: report(&namespace, &name, State::Unknown) })
+        })
+    };
+    let hpas = Hpas { list: Arc::new(listing), one: Arc::new(one) };
+    Sources { store: values(), targets: Arc::new(targets), hpas, status: Arc::new(status) }
+}
+
+/// A thousand HPAs, in every state, with names as long as names get.
+fn listing() -> Listing {
+    let listed = |number: usize| {
+        let name = if number == 0 { "w".repeat(63) } else { format!("web-{number}") };
+        let report = report(&format!("n{}", number % 7), &name, State::ALL[number % State::ALL.len()]);
+        Listed { report: Arc::new(report), points: vec![points()] }
+    };
+    Listing { at: Timestamp::now(), hpas: (0..1000).map(listed).collect(), notice: None }
+}
+
+fn points() -> Vec<Point> {
+    let point = |at: i64| {
+        let value = (at % 7 != 0).then(|| (at * at % 100) as f32);
+        Point { at: 1_795_651_200 + at * 5, value, replicas: 3, with_value: 3, pods: 5 }
+    };
+    (0..180).map(point).collect()
+}
+
+fn report(namespace: &str, name: &str, state: State) -> Report {
+    let each = |number: usize| PodReport {
+        name: format!("{}-{number}", "w".repeat(58)),
+        value: (number > 0).then_some(1234.5),
+        at: Some(Timestamp::now()),
+        target: Some(format!("down: {}", url('t'))),
+        treated: "missing: at the target when fewer replicas are wanted, 0 when more are".to_owned(),
+        lack: (number == 0).then(|| format!("{}: the status is 404", url('l'))),
+    };
+    let metric = MetricReport {
+        r#type: "Object".to_owned(),
+        name: "m".repeat(100),
+        selector: format!("queue={}", "q".repeat(63)),
+        object: Some(format!("Service/{}", "s".repeat(63))),
+        target_type: "AverageValue".to_owned(),
+        target: "100".to_owned(),
+        target_number: 100.0,
+        value: Some(9_223_372_036_854_775.0),
+        ratio: Some(0.97),
+        replicas: Some(6),
+        oldest: Some(Timestamp::now()),
+        pods: 5,
+        pods_with_value: 3,
+        lack: None,
+        each: (0..5).map(each).collect(),
+    };
+    let step = Step {
+        step: StepKind::Targets,
+        metric: Some("m".repeat(100)),
+        outcome: Outcome::Wrong,
+        text: format!("2 of 5 pods do not answer their scrape: {}", url('x')),
+        cause: Some(Cause::TargetDown),
+        fix: Some(format!("curl {} from within the cluster", url('f'))),
+    };
+    Report {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        target: "Deployment/web".to_owned(),
+        at: Timestamp::now(),
+        state,
+        reason: step.text.clone(),
+        cause: step.cause,
+        fix: step.fix.clone(),
+        replicas: Replicas { current: 3, desired: 3, computed: Some(6), min: 1, max: 10 },
+        steps: vec![step; 4],
+        metrics: vec![metric],
+        conditions: vec![
+            Condition {
+                r#type: "ScalingActive".to_owned(),
+                status: "False".to_owned(),
+                reason: "FailedGetObjectMetric".to_owned(),
+                message: url('c'),
+                last_transition_time: Some(Timestamp::now()),
+            };
+            4
+        ],
+    }
 }
 
 fn values() -> Store {

@@ -1,5 +1,6 @@
 //! What the adapter knows of a cluster, against a scripted API server.
 
+mod hpas;
 mod live;
 mod naming;
 mod pods;

@@ -55,6 +55,7 @@ pub(crate) fn pod(name: &str, address: SocketAddr, annotations: &[(&str, &str)])
         }),
         annotations: annotations.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         phase: PodPhase::Running,
+        ready: true,
         deletion: None,
         ips: vec![address.ip()],
         host_network: false,
