@@ -8,6 +8,7 @@ mod hpas;
 mod metrics;
 mod page;
 mod series;
+mod shares;
 mod status;
 mod targets;
 

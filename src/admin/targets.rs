@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use super::{
     Sources,
     page::{ago, page},
+    shares::{self, Crowded},
     wants_json,
 };
 use crate::scrape::{Health, LastScrape, TargetStatus};
@@ -23,12 +24,13 @@ pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> 
     if wants_json(&request) {
         return Json(targets).into_response();
     }
-    page("Targets", &content(&targets, Timestamp::now()))
+    page("Targets", &content(&targets, &shares::crowded(&sources.store), Timestamp::now()))
 }
 
-fn content(targets: &[TargetStatus], now: Timestamp) -> Markup {
+fn content(targets: &[TargetStatus], crowded: &[Crowded], now: Timestamp) -> Markup {
     html! {
         p { (summary(targets)) }
+        (shares::table(crowded))
         @if targets.is_empty() {
             p { "No pod asks to be scraped. Annotate one with " code { "prometheus.io/scrape: \"true\"" } "." }
         } @else {

@@ -129,6 +129,14 @@ impl ScrapeError {
         }
     }
 
+    /// The refusal, if a namespace had its share of a limit: it concerns all targets of that namespace.
+    pub(super) fn share(&self) -> Option<&store::AppendError> {
+        match self {
+            Self::Store(refusal) if refusal.is_share() => Some(refusal),
+            _ => None,
+        }
+    }
+
     /// The whole story in one line: the error and what caused it.
     #[must_use]
     pub fn story(&self) -> String {

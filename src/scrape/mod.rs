@@ -19,7 +19,6 @@ mod duration;
 mod error;
 mod options;
 mod pools;
-mod quiet;
 mod quota;
 mod run;
 mod schedule;
@@ -48,12 +47,11 @@ pub use supervisor::PodSource;
 
 use self::{
     board::Board,
-    quiet::Quiet,
     run::Shared,
     scraping::Workshop,
     supervisor::{Supervisor, Surroundings},
 };
-use crate::store::Store;
+use crate::store::{Quiet, Store};
 
 /// Scrapes the pods that say so. Cheap to clone; all clones are the same.
 #[derive(Clone)]

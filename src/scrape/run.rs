@@ -11,7 +11,6 @@ use super::{
     error::ScrapeError,
     options::OnScrape,
     pools::PATIENCE,
-    quiet::Quiet,
     schedule::Schedule,
     scraping::{Memory, Workshop},
     standing::Standing,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     model::{Tenant, Uid},
-    store::{AppendError, Store, Target, TargetOptions},
+    store::{AppendError, Quiet, Store, Target, TargetOptions},
 };
 
 /// What all loops share.

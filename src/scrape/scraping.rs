@@ -17,7 +17,7 @@ use super::{
     state::Measured,
     targets::TargetSpec,
     template::{self, Reading, Rules, SeriesLimits, Template, Templates},
-    turns::Turns,
+    turns::{Turn, Turns},
 };
 use crate::{
     exposition::decode,
@@ -139,8 +139,7 @@ impl Workshop {
             Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
         let (format, encoding) = (head.negotiated.format, head.encoding);
         let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
-        let tenant = Tenant::of(&spec.object);
-        let _turn = timeout(PARSER_WAIT, self.parsing.take(&tenant)).await.map_err(|_| PARSER_BUSY)?;
+        let _turn = self.parser_turn(&Tenant::of(&spec.object)).await?;
         if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
             let read = self.read(&wire, (format, encoding), (&rules, small), &last);
@@ -157,6 +156,10 @@ impl Workshop {
             read
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
+    }
+
+    async fn parser_turn(&self, tenant: &Tenant) -> Result<Turn, ScrapeError> {
+        timeout(PARSER_WAIT, self.parsing.take(tenant)).await.map_err(|_| PARSER_BUSY)
     }
 
     fn read(
@@ -220,3 +223,31 @@ const PARSER_BUSY: ScrapeError = ScrapeError::Timeout { stage: Stage::Parser, af
 
 /// Parsing this much takes less than a millisecond.
 const SMALL_BODY: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_parses_in_time_is_given_up() {
+        let workshop = Workshop::new(&ScrapeOptions { parsing: 1, ..ScrapeOptions::default() });
+        let tenant = |name: &str| Tenant::Namespace(name.into());
+        let busy = workshop.parser_turn(&tenant("hog")).await.unwrap();
+        let refused = workshop.parser_turn(&tenant("a")).await.err().unwrap();
+        assert_eq!(refused.to_string(), "timed out after 5s while waiting for other bodies to be parsed");
+        drop(busy);
+        assert!(workshop.parser_turn(&tenant("a")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_namespace_cannot_have_every_turn_at_the_parser() {
+        let workshop = Workshop::new(&ScrapeOptions { parsing: 4, ..ScrapeOptions::default() });
+        let hog = Tenant::Namespace("hog".into());
+        let mut held = Vec::new();
+        while let Ok(turn) = workshop.parser_turn(&hog).await {
+            held.push(turn);
+        }
+        assert_eq!(held.len(), 3);
+        assert!(workshop.parser_turn(&Tenant::Namespace("a".into())).await.is_ok());
+    }
+}

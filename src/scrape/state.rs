@@ -182,7 +182,8 @@ impl TargetState {
         match error {
             Some(error) => {
                 inner.failures = inner.failures.saturating_add(1);
-                inner.said.fails(error.class(), at).then_some(Turn::Failing)
+                let says = error.share().is_none() && inner.said.fails(error.class(), at);
+                says.then_some(Turn::Failing)
             }
             None => {
                 inner.failures = 0;

@@ -15,6 +15,7 @@ mod catalog;
 mod external;
 mod fold;
 mod limits;
+mod quiet;
 mod read;
 mod room;
 mod scraped;
@@ -33,6 +34,7 @@ pub use append::{Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
+pub use quiet::Quiet;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
@@ -66,6 +68,7 @@ struct Inner {
     /// Bytes of all that scrapes hold.
     bytes: Arc<Budget>,
     holders: Holders,
+    quiet: Quiet,
     /// Held by whoever adds written series, from counting to the last of them.
     growth: Mutex<()>,
     limits: Limits,
@@ -105,6 +108,7 @@ impl Store {
             scraped_bytes: Bytes::default(),
             bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
             holders: Holders::default(),
+            quiet: Quiet::default(),
             growth: Mutex::default(),
             limits,
         }))

@@ -10,11 +10,11 @@ use crate::model::Tenant;
 
 /// When each thing was said, within the last [`QUIET`].
 #[derive(Default)]
-pub(super) struct Quiet(Mutex<HashMap<(Tenant, &'static str), Timestamp, RandomState>>);
+pub struct Quiet(Mutex<HashMap<(Tenant, &'static str), Timestamp, RandomState>>);
 
 impl Quiet {
     /// Whether to say `what` of a namespace at `now`; if so it counts as said.
-    pub(super) fn may_say(&self, tenant: &Tenant, what: &'static str, now: Timestamp) -> bool {
+    pub fn may_say(&self, tenant: &Tenant, what: &'static str, now: Timestamp) -> bool {
         let mut said = self.0.lock();
         let key = (tenant.clone(), what);
         if said.get(&key).is_some_and(|at| now.duration_since(*at) < QUIET) {
