@@ -48,7 +48,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 #[tokio::main]
 async fn main() {
     tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new()).unwrap();
-    let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(120);
+    let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(90);
     let length = Duration::from_secs(seconds);
     println!(
         "{GOOD} good targets every {INTERVAL:?} for {length:?}; the worst time without a good scrape / the interval"
