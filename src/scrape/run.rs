@@ -152,8 +152,12 @@ impl Loop {
         self.standing.note(error);
         let skipped = schedule.advance(Instant::now(), Timestamp::now());
         self.shared.stats.skip(u64::from(skipped));
-        if self.shared.workshop.rests {
-            schedule.rest(self.standing.rest(spec));
+        if !self.shared.workshop.rests {
+            return;
+        }
+        schedule.rest(self.standing.rest(spec));
+        if self.standing.is_crowded_out(error) {
+            schedule.hasten(Instant::now() + BETWEEN_SCRAPES);
         }
     }
 

@@ -64,6 +64,13 @@ impl Standing {
         doubled.min(most).saturating_sub(1)
     }
 
+    /// Whether the last scrape ended for the sake of others, for the first time: that says nothing of the target, so it is
+    /// tried again at once, among the failing.
+    pub(super) fn is_crowded_out(self, error: Option<&ScrapeError>) -> bool {
+        let crowded = matches!(error, Some(ScrapeError::Timeout { stage: Stage::Crowded, .. }));
+        crowded && self.failures() == 1
+    }
+
     fn failures(self) -> u32 {
         if let Self::Failing { times, .. } = self { times } else { 0 }
     }
@@ -129,6 +136,19 @@ mod tests {
         assert_eq!(intervals(&wide, &late(Stage::Body))[..7], [1, 1, 2, 4, 8, 16, 20]);
         let narrow = spec(&[("custom-metrics-adapter/window", "30s")]);
         assert_eq!(intervals(&narrow, &late(Stage::Body)), [1; 8]);
+    }
+
+    #[test]
+    fn a_target_that_gave_way_to_others_is_tried_again_at_once_but_not_for_ever() {
+        let (mut standing, crowded) = (Standing::New, late(Stage::Crowded));
+        let mut again = |error| {
+            standing.note(Some(error));
+            standing.is_crowded_out(Some(error))
+        };
+        assert_eq!([&crowded, &crowded, &crowded].map(&mut again), [true, false, false]);
+        standing.note(None);
+        standing.note(Some(&late(Stage::Headers)));
+        assert!(!standing.is_crowded_out(Some(&late(Stage::Headers))));
     }
 
     #[test]

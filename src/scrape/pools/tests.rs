@@ -84,6 +84,9 @@ impl Target {
             standing.note(scraped.as_ref().err());
             schedule.advance(Instant::now(), wall());
             schedule.rest(if self.pools.apart { standing.rest(&self.spec) } else { 0 });
+            if standing.is_crowded_out(scraped.as_ref().err()) {
+                schedule.hasten(Instant::now() + Duration::from_secs(1));
+            }
         }
         gap.max(last_good.elapsed())
     }
