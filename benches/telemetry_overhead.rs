@@ -169,7 +169,8 @@ async fn serve(router: Router, tls: Option<Tls>, spans: Option<Arc<dyn RequestSp
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_address();
     let counters = Arc::new(ConnectionCounters::default());
-    let options = ServeOptions { tls, limits: serve::Limits::default(), counters, spans };
+    let options =
+        ServeOptions { tls, limits: serve::Limits::default(), heads: serve::head_budget(), counters, spans };
     tokio::spawn(listener.run(router, options, CancellationToken::new()));
     address
 }

@@ -20,7 +20,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{checks::Readiness, cluster::Cluster, config::Config, store::Store, telemetry::metrics::Metrics};
+use crate::{
+    checks::Readiness, cluster::Cluster, config::Config, serve, store::Store, telemetry::metrics::Metrics,
+};
 use admin_port::AdminPort;
 use doors::{Doors, Sockets};
 use parts::Parts;
@@ -67,7 +69,8 @@ impl App {
         let background = Background::default();
         let (metrics, counters) = (metrics::begin(&config)?, doors::counters(&config));
         let readiness = Readiness::default();
-        let options = doors::admin(&config, &counters);
+        let heads = serve::head_budget();
+        let options = doors::admin(&config, &counters, &heads);
         let admin =
             AdminPort::open(config.listen.admin_listen, options, &readiness, &background.tasks).await?;
         let mut parts = Parts::build(&config, &metrics, &background, readiness).await?;
@@ -75,7 +78,7 @@ impl App {
         let addresses = sockets.addresses(admin.address());
         parts.scrape(&config, &metrics, addresses, &background).await;
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
-        let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters))?;
+        let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters, &heads))?;
         admin.show(doors::pages(&config, &parts, &metrics, addresses));
         Ok(Self { config, parts, metrics, addresses, doors, admin, background, shutdown })
     }

@@ -126,7 +126,13 @@ async fn serve(router: &Router, tls: Option<Tls>) -> u16 {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = listener.local_address().port();
     let counters = Arc::new(ConnectionCounters::default());
-    let options = ServeOptions { tls, limits: serve::Limits::default(), counters, spans: None };
+    let options = ServeOptions {
+        tls,
+        limits: serve::Limits::default(),
+        heads: serve::head_budget(),
+        counters,
+        spans: None,
+    };
     tokio::spawn(listener.run(router.clone(), options, CancellationToken::new()));
     port
 }

@@ -4,10 +4,8 @@ mod one;
 mod query;
 
 use axum::{
-    Json,
     extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -16,6 +14,7 @@ use serde::Serialize;
 use super::{
     Sources,
     chart::spark,
+    making::{Made, Maker, json, of_type},
     page::{ago, refreshing},
     wants_json, wants_text,
 };
@@ -37,28 +36,25 @@ struct Answer<'a> {
     hpas: Vec<&'a Report>,
 }
 
-pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
+pub(super) async fn answer(
+    State(sources): State<Sources>,
+    State(maker): State<Maker>,
+    request: Request,
+) -> Response {
     let asked = Asked::of(request.uri().query().unwrap_or_default());
-    let (json, plain) = (wants_json(&request), wants_text(&request));
-    let make = move || made(&(sources.hpas.list)(), &asked, (json, plain));
-    // With thousands of HPAs it takes milliseconds, which no answer to one of them should wait for.
-    match tokio::task::spawn_blocking(make).await {
-        Ok(response) => response,
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
+    let forms = (wants_json(&request), wants_text(&request));
+    maker.answer(move || made(&(sources.hpas.list)(), &asked, forms)).await
 }
 
-fn made(listing: &Listing, asked: &Asked, (json, plain): (bool, bool)) -> Response {
+fn made(listing: &Listing, asked: &Asked, (as_json, as_text): (bool, bool)) -> Made {
     let shown = asked.pick(&listing.hpas);
-    if json {
+    if as_json {
         let hpas = shown.iter().map(|listed| &*listed.report).collect();
-        return Json(Answer { at: listing.at, notice: &listing.notice, total: listing.hpas.len(), hpas })
-            .into_response();
+        return json(&Answer { at: listing.at, notice: &listing.notice, total: listing.hpas.len(), hpas });
     }
-    if plain {
+    if as_text {
         let reports = shown.iter().map(|listed| &*listed.report);
-        return ([(header::CONTENT_TYPE, TEXT)], text::table(reports, listing.notice.as_ref()))
-            .into_response();
+        return of_type(TEXT, text::table(reports, listing.notice.as_ref()).into_bytes());
     }
     refreshing("HPAs", &content(listing, asked, &shown), asked.refresh)
 }

@@ -2,28 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, routing::get};
+
+use super::making::{Maker, failed, of_type};
 
 /// Writes the page down, in text format 0.0.4; an error says why it cannot.
 pub type Page = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// `/metrics`. The page is made outside the workers of the runtime: with many targets it takes milliseconds, which no
-/// answer to the HPA should wait for.
+/// `/metrics`, with a turn and a budget of its own: readers of other pages do not keep Prometheus waiting.
 pub fn metrics(page: Page) -> Router {
-    Router::new().route("/metrics", get(move || answer(Arc::clone(&page))))
+    let maker = Maker::new(PAGES);
+    let make = move || {
+        let page = Arc::clone(&page);
+        move || page().map_or_else(|error| failed(&error), |text| of_type(TEXT, text.into_bytes()))
+    };
+    Router::new().route(
+        "/metrics",
+        get(move || {
+            let (maker, make) = (maker.clone(), make());
+            async move { maker.answer(make).await }
+        }),
+    )
 }
 
-async fn answer(page: Page) -> Response {
-    let made = tokio::task::spawn_blocking(move || page()).await;
-    match made.unwrap_or_else(|error| Err(error.to_string())) {
-        Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
-}
+/// KiB of pages that are being sent.
+const PAGES: u16 = 8 << 10;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -5,6 +5,7 @@
 
 mod chart;
 mod hpas;
+mod making;
 mod metrics;
 mod page;
 mod series;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{FromRef, Request},
     http::{HeaderMap, StatusCode, header},
     routing::get,
 };
@@ -28,9 +29,10 @@ use futures::future::BoxFuture;
 
 use crate::{
     hpa::{Detail, Listing},
-    scrape::TargetStatus,
+    scrape::{TargetCounts, TargetStatus},
     store::Store,
 };
+use making::Maker;
 
 /// What the pages show.
 #[derive(Clone)]
@@ -39,10 +41,31 @@ pub struct Sources {
     pub store: Store,
     /// Every target as it is now.
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
+    /// How many targets there are of each health.
+    pub counts: Arc<dyn Fn() -> TargetCounts + Send + Sync>,
     /// The HPAs that read custom or external metrics.
     pub hpas: Hpas,
     /// The adapter as it is now.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+}
+
+/// What answers the pages.
+#[derive(Clone)]
+struct Pages {
+    sources: Sources,
+    maker: Maker,
+}
+
+impl FromRef<Pages> for Sources {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.sources.clone()
+    }
+}
+
+impl FromRef<Pages> for Maker {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.maker.clone()
+    }
 }
 
 /// How the pages look at HPAs.
@@ -63,13 +86,21 @@ pub fn router(sources: Sources) -> Router {
         .route("/targets", get(targets::answer))
         .route("/series", get(series::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
-        .with_state(sources)
+        .with_state(Pages { sources, maker: Maker::new(PAGES) })
 }
+
+/// KiB of pages that are being sent.
+const PAGES: u16 = 32 << 10;
 
 /// Whether the asker is a program.
 fn wants_json(request: &Request) -> bool {
     let asked = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
     asked || accepts_json(request.headers())
+}
+
+/// The number that the query has under `name`.
+fn number(query: &str, name: &str) -> Option<usize> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?.1.parse().ok()
 }
 
 /// Whether the asker shows text: `curl`, which takes anything.

@@ -1,19 +1,18 @@
 //! What all pages share.
 
-use axum::{
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::making::{Made, of_type};
+
 /// A whole page.
-pub(super) fn page(title: &str, content: &Markup) -> Response {
+pub(super) fn page(title: &str, content: &Markup) -> Made {
     refreshing(title, content, None)
 }
 
 /// A whole page that is loaded again after so many seconds.
-pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) -> Response {
+pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) -> Made {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,16 +35,13 @@ pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) ->
             }
         }
     };
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        // Label values and errors come from pods: nothing on the page may run or load anything.
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-        ),
-    ];
-    (headers, document.into_string()).into_response()
+    let mut made = of_type("text/html; charset=utf-8", document.into_string().into_bytes());
+    made.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    made
 }
+
+/// Label values and errors come from pods: nothing on the page may run or load anything.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
 
 /// `12 s`, `3 min`, `2 h`: how long ago, for people.
 pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {

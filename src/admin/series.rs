@@ -1,18 +1,16 @@
 //! `/series`: what is stored, to search.
 
 use axum::{
-    Json,
     extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use super::{
     Sources,
+    making::{Maker, json},
     page::{ago, page},
     wants_json,
 };
@@ -49,24 +47,22 @@ struct Row {
     expires: Option<Timestamp>,
 }
 
-pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
-    let Ok(_turn) = SEARCHES.try_acquire() else {
-        return (
-            StatusCode::TOO_MANY_REQUESTS,
-            [(header::RETRY_AFTER, "1")],
-            "another search is under way\n",
-        )
-            .into_response();
-    };
+pub(super) async fn answer(
+    State(sources): State<Sources>,
+    State(maker): State<Maker>,
+    request: Request,
+) -> Response {
     let search = asked(request.uri().query().unwrap_or_default());
-    let (store, asked) = (sources.store.clone(), search.clone());
-    let found = tokio::task::spawn_blocking(move || store.search(&asked)).await.unwrap_or_default();
-    let now = Timestamp::now();
-    if wants_json(&request) {
-        let series = found.series.iter().map(|stored| row(stored, now)).collect();
-        return Json(Answer { total: found.total, series }).into_response();
-    }
-    page("Series", &content(&search, &found, now))
+    let as_json = wants_json(&request);
+    let make = move || {
+        let (found, now) = (sources.store.search(&search), Timestamp::now());
+        if as_json {
+            let series = found.series.iter().map(|stored| row(stored, now)).collect();
+            return json(&Answer { total: found.total, series });
+        }
+        page("Series", &content(&search, &found, now))
+    };
+    maker.answer(make).await
 }
 
 fn asked(query: &str) -> Search {
@@ -140,9 +136,6 @@ fn row(stored: &Stored, now: Timestamp) -> Row {
         },
     }
 }
-
-/// A search visits everything that is stored: one at a time, and beside the workers that answer the HPA.
-static SEARCHES: Semaphore = Semaphore::const_new(1);
 
 /// Rows of a page.
 const SHOWN: usize = 200;

@@ -1,9 +1,8 @@
 //! `/`: the adapter at a glance.
 
 use axum::{
-    Json,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -11,10 +10,11 @@ use serde::Serialize;
 
 use super::{
     Sources,
+    making::{Maker, json},
     page::{ago, page},
     wants_json,
 };
-use crate::{scrape::Health, store::Held};
+use crate::store::Held;
 
 /// The adapter at one moment.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -73,18 +73,25 @@ struct Answer {
     counts: Counts,
 }
 
-pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
-    let (status, counts) = ((sources.status)(), Counts::of(&sources));
-    if wants_json(&request) {
-        return Json(Answer { status, counts }).into_response();
-    }
-    page("Status", &content(&status, &counts, Timestamp::now()))
+pub(super) async fn answer(
+    State(sources): State<Sources>,
+    State(maker): State<Maker>,
+    request: Request,
+) -> Response {
+    let as_json = wants_json(&request);
+    let make = move || {
+        let (status, counts) = ((sources.status)(), Counts::of(&sources));
+        if as_json {
+            return json(&Answer { status, counts });
+        }
+        page("Status", &content(&status, &counts, Timestamp::now()))
+    };
+    maker.answer(make).await
 }
 
 impl Counts {
     fn of(sources: &Sources) -> Self {
-        let targets = (sources.targets)();
-        let count = |health: Health| targets.iter().filter(|target| target.health == health).count();
+        let targets = (sources.counts)();
         let stats = sources.store.stats();
         let Held { series: scraped_series, bytes } = stats.scraped;
         Self {
@@ -92,9 +99,9 @@ impl Counts {
             written_series: stats.written.series,
             scraped_series,
             metrics: sources.store.catalog().metrics.len(),
-            targets: targets.len(),
-            targets_up: count(Health::Up),
-            targets_down: count(Health::Down),
+            targets: targets.all(),
+            targets_up: targets.up,
+            targets_down: targets.down,
             bytes: bytes + stats.written.bytes,
         }
     }

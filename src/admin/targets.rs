@@ -1,33 +1,80 @@
 //! `/targets`: what is scraped, and how that goes.
 
 use axum::{
-    Json,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, header},
+    response::Response,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{
     Sources,
+    making::{Made, Maker, json},
+    number,
     page::{ago, page},
     shares::{self, Crowded},
     wants_json,
 };
 use crate::scrape::{Health, LastScrape, TargetStatus};
 
-pub(super) async fn answer(State(sources): State<Sources>, request: Request) -> Response {
-    let mut targets = (sources.targets)();
-    targets.sort_by(|a, b| {
-        (a.health, &a.namespace, &a.pod, &a.url).cmp(&(b.health, &b.namespace, &b.pod, &b.url))
-    });
-    if wants_json(&request) {
-        return Json(targets).into_response();
-    }
-    page("Targets", &content(&targets, &shares::crowded(&sources.store), Timestamp::now()))
+pub(super) async fn answer(
+    State(sources): State<Sources>,
+    State(maker): State<Maker>,
+    request: Request,
+) -> Response {
+    let part = Part::asked(request.uri().query().unwrap_or_default());
+    let as_json = wants_json(&request);
+    let make = move || {
+        let mut targets = (sources.targets)();
+        targets.sort_by(|a, b| {
+            (a.health, &a.namespace, &a.pod, &a.url).cmp(&(b.health, &b.namespace, &b.pod, &b.url))
+        });
+        if as_json {
+            return part.json(&targets);
+        }
+        page("Targets", &content(&targets, (&part, &shares::crowded(&sources.store)), Timestamp::now()))
+    };
+    maker.answer(make).await
 }
 
-fn content(targets: &[TargetStatus], crowded: &[Crowded], now: Timestamp) -> Markup {
+/// Which of the targets a page has.
+struct Part {
+    offset: usize,
+    limit: usize,
+}
+
+impl Part {
+    fn asked(query: &str) -> Self {
+        let limit = number(query, "limit").unwrap_or(SHOWN).clamp(1, MOST);
+        Self { offset: number(query, "offset").unwrap_or_default(), limit }
+    }
+
+    fn of<'t>(&self, targets: &'t [TargetStatus]) -> &'t [TargetStatus] {
+        let rest = targets.get(self.offset..).unwrap_or_default();
+        rest.get(..self.limit).unwrap_or(rest)
+    }
+
+    /// The query of the part after this one, if there is one.
+    fn next(&self, all: usize) -> Option<String> {
+        let offset = self.offset.saturating_add(self.limit);
+        (offset < all).then(|| format!("offset={offset}&limit={}", self.limit))
+    }
+
+    /// An array, with the number of all and the way to the next part in the headers.
+    fn json(&self, targets: &[TargetStatus]) -> Made {
+        let mut made = json(&self.of(targets));
+        made.headers_mut().insert("x-total-count", HeaderValue::from(targets.len()));
+        let next = self.next(targets.len());
+        let link = next.and_then(|next| {
+            HeaderValue::from_str(&format!("</targets?format=json&{next}>; rel=\"next\"")).ok()
+        });
+        link.and_then(|link| made.headers_mut().insert(header::LINK, link));
+        made
+    }
+}
+
+fn content(targets: &[TargetStatus], (part, crowded): (&Part, &[Crowded]), now: Timestamp) -> Markup {
     html! {
         p { (summary(targets)) }
         (shares::table(crowded))
@@ -36,11 +83,14 @@ fn content(targets: &[TargetStatus], crowded: &[Crowded], now: Timestamp) -> Mar
         } @else {
             table {
                 thead { tr { @for head in ["Pod", "State", "Last scrape", "Found", "Next"] { th { (head) } } } }
-                tbody { @for target in targets.iter().take(SHOWN) { (row(target, now)) } }
+                tbody { @for target in part.of(targets) { (row(target, now)) } }
             }
         }
-        @if targets.len() > SHOWN {
-            p.quiet { "The first " (SHOWN) " of " (targets.len()) ", worst first; " code { "/targets?format=json" } " has all." }
+        @if let Some(next) = part.next(targets.len()) {
+            p.quiet {
+                (part.of(targets).len()) " of " (targets.len()) ", worst first; "
+                a href={ "/targets?" (next) } { "more" }
+            }
         }
     }
 }
@@ -99,6 +149,10 @@ fn found(last: &LastScrape) -> Markup {
         (last.samples) " samples, " (last.bytes) " bytes"
         @if last.rejected > 0 { br; span.bad { (last.rejected) " bad lines" } }
         @for line in &last.rejected_lines { br; code { (line) } }
+        @if last.unreadable > 0 { br; span.bad { (last.unreadable) " families without a value" } }
+        @for family in &last.unreadable_families { br; code { (family) } }
+        @if last.left_out > 0 { br; (last.left_out) " series left out by custom-metrics-adapter/metrics" }
+        @for note in last.notes.iter() { br; (note) }
         @if last.content_type_fallback { br; "no known Content-Type: read as text" }
         @if last.skipped_families > 0 { br; (last.skipped_families) " native histograms skipped" }
     }
@@ -108,5 +162,8 @@ fn millis(seconds: f64) -> String {
     format!("{:.0} ms", seconds * 1000.0)
 }
 
-/// More rows than anyone reads; JSON has all.
+/// More rows than anyone reads.
 const SHOWN: usize = 1000;
+
+/// Rows that a program may ask for at once.
+const MOST: usize = 10_000;

@@ -128,7 +128,11 @@ impl NotFound {
         let place = Place(object.namespace.as_deref());
         match exists {
             Some(true) => write!(f, "it exists, but has no such metric"),
-            Some(false) => write!(f, "the cluster has no {} {:?}{place}", object.resource, object.name),
+            Some(false) => write!(
+                f,
+                "the cluster has no {} {:?}{place} (what is written for it is dropped after ten minutes)",
+                object.resource, object.name
+            ),
             None => write!(f, "nothing is written for it under this name"),
         }
     }
@@ -205,18 +209,16 @@ fn no_objects(
 /// What to do about a value that may not be served.
 pub(super) fn remedy(absence: &Absence) -> &'static str {
     match absence {
-        Absence::UnknownMetric
-        | Absence::Early
-        | Absence::NonMonotonic
-        | Absence::NoObservations
-        | Absence::NotANumber => "",
-        Absence::Stale { .. } | Absence::NotScraped { .. } => {
-            "; the adapter's /targets page shows its scrapes"
-        }
+        Absence::Stale { .. }
+        | Absence::NotScraped { .. }
+        | Absence::Unreadable { .. }
+        | Absence::Lacking { .. } => "; the adapter's /targets page shows its scrapes",
         Absence::NoSeries => "; without metricLabelSelector all its label sets are summed",
         Absence::ObjectGone => "; write it again for the object that is there now",
         Absence::Expired { .. } => "; write it again, more often than its ttl or with a longer one",
         Absence::OutOfRange => "; select fewer of them with metricLabelSelector, or write smaller values",
+        // The others say it themselves.
+        _ => "",
     }
 }
 

@@ -120,6 +120,12 @@ pub enum Miss {
     NotANumber,
     /// More than a quantity holds.
     OutOfRange,
+    /// A line of it could not be read in the last scrape.
+    Unreadable,
+    /// The last good scrape lacks it.
+    Lacking,
+    /// It is exposed, but not as something that an HPA can use.
+    Unusable,
     /// The list of objects is not complete yet.
     NotSynced,
     /// The adapter may not list the objects.
@@ -279,13 +285,22 @@ impl From<&Absence> for Miss {
             Absence::NoSeries => Self::NoSeries,
             Absence::ObjectGone => Self::ObjectGone,
             Absence::Expired { .. } => Self::Expired,
-            Absence::Stale { .. } => Self::Stale,
+            Absence::Stale { .. } | Absence::OldSample { .. } | Absence::TimeAhead { .. } => Self::Stale,
             Absence::NotScraped { .. } => Self::NotScraped,
             Absence::Early => Self::Early,
             Absence::NonMonotonic => Self::NonMonotonic,
             Absence::NoObservations => Self::NoObservations,
             Absence::NotANumber => Self::NotANumber,
             Absence::OutOfRange => Self::OutOfRange,
+            Absence::Unreadable { .. } => Self::Unreadable,
+            Absence::Lacking { .. } => Self::Lacking,
+            Absence::NoInfBucket
+            | Absence::NoFiniteBucket
+            | Absence::LeftOut { .. }
+            | Absence::RawCounter { .. }
+            | Absence::NoCounter { .. }
+            | Absence::CounterStart { .. }
+            | Absence::Mismatch { .. } => Self::Unusable,
         }
     }
 }

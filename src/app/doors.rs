@@ -11,7 +11,7 @@ use crate::{
     admin,
     api::{self, Api},
     config::Config,
-    serve::{self, ConnectionCounters, Listener, ServeOptions, Tls},
+    serve::{self, ByteBudget, ConnectionCounters, Listener, ServeOptions, Tls},
     telemetry::{
         metrics::{Listeners, Metrics},
         traces::{self, Edge},
@@ -59,11 +59,12 @@ impl Doors {
         sockets: Sockets,
         config: &Config,
         parts: &Parts,
-        (metrics, counters): (&Arc<Metrics>, &Listeners),
+        (metrics, counters, heads): (&Arc<Metrics>, &Listeners, &ByteBudget),
     ) -> anyhow::Result<Self> {
         let options = |tls: Option<Tls>, counters: &Arc<ConnectionCounters>, edge: Edge| ServeOptions {
-            limits: limits(config, tls.is_some()),
+            limits: limits(config),
             tls,
+            heads: heads.clone(),
             counters: counters.clone(),
             spans: traces::of_requests(edge),
         };
@@ -114,8 +115,9 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
 }
 
 /// How the admin port is served.
-pub(super) fn admin(config: &Config, counters: &Listeners) -> ServeOptions {
-    ServeOptions { tls: None, limits: limits(config, false), counters: counters.admin.clone(), spans: None }
+pub(super) fn admin(config: &Config, counters: &Listeners, heads: &ByteBudget) -> ServeOptions {
+    let (heads, counters) = (heads.clone(), counters.admin.clone());
+    ServeOptions { tls: None, limits: limits(config), heads, counters, spans: None }
 }
 
 /// What the admin port shows once all is there.
@@ -125,50 +127,14 @@ pub(super) fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addr
         .merge(api::probes(&parts.readiness.checks()))
 }
 
-fn limits(config: &Config, secure: bool) -> serve::Limits {
-    let defaults = serve::Limits::default();
+fn limits(config: &Config) -> serve::Limits {
     serve::Limits {
-        header_bytes: if secure { defaults.header_bytes } else { PLAIN_HEADER_BYTES },
         connections: config.requests.max_connections,
         connections_per_client: config.requests.per_client(),
         drain_grace: std(config.shutdown.shutdown_grace),
-        ..defaults
+        ..serve::Limits::default()
     }
 }
-
-/// Heads are long where the front proxy passes on a user's groups, and nowhere else.
-const PLAIN_HEADER_BYTES: u32 = 64 << 10;
 
 /// A write is small: whoever takes longer to send one holds the place of others.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a listener with these limits answers to a head of 100 KiB by HTTP/2, the only way to send one.
-    async fn answer_to_long_head(limits: serve::Limits) -> Option<u16> {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (address, stop) = (listener.local_address(), CancellationToken::new());
-        let options = ServeOptions { tls: None, limits, counters: Arc::default(), spans: None };
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
-        let request = client.get(format!("http://{address}/"));
-        let long = (0..100).fold(request, |request, n| request.header(format!("x-{n}"), "y".repeat(1_000)));
-        tokio::select! {
-            answer = long.send() => answer.ok().map(|answer| answer.status().as_u16()),
-            () = listener.run(Router::new(), options, stop) => None,
-        }
-    }
-
-    #[tokio::test]
-    async fn only_the_secure_port_takes_long_heads() {
-        let config = Config::from_args::<_, &str>([]).unwrap();
-        assert_eq!(
-            answer_to_long_head(limits(&config, true)).await,
-            Some(404),
-            "taken, and nothing is there"
-        );
-        assert_ne!(answer_to_long_head(limits(&config, false)).await, Some(404));
-    }
-}

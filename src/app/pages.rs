@@ -26,8 +26,10 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
         listeners: listeners(addresses),
         checks: readiness.failures().into_iter().map(check).collect(),
     };
+    let counted = parts.scraper.clone();
     Sources {
         store: parts.store.clone(),
+        counts: Arc::new(move || counted.as_ref().map(Scraper::counts).unwrap_or_default()),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
         hpas: hpas(&parts.insight),
         status: Arc::new(status),

@@ -33,6 +33,7 @@ fn read(config: &Scrape) -> ScrapeOptions {
         annotation_prefix: config.scrape_annotation_prefix.clone(),
         interval: config.scrape_interval.unsigned_abs(),
         strict: config.scrape_strict,
+        raw_counters: config.scrape_raw_counters,
         timeout: config.scrape_timeout.min(config.scrape_interval).unsigned_abs(),
         series_limits: scrape::template::SeriesLimits {
             samples: limits.scrape_max_samples,

@@ -25,6 +25,7 @@ mod trust;
 mod user;
 mod verdicts;
 mod watch;
+mod weight;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +50,7 @@ pub use user::User;
 use observe::ReviewLog;
 use paths::AllowedPaths;
 use rules::{Rules, access_lifetime, token_lifetime};
-use verdicts::{Origin, Verdicts};
+use verdicts::{Bounds, Origin, Verdicts};
 use watch::TrustWatch;
 
 /// Authentication and authorization of requests. Cheap to clone.
@@ -213,6 +214,15 @@ impl Auth {
         }
     }
 
+    /// Whether a certificate among these is the front proxy's or that of a client of the cluster.
+    #[must_use]
+    pub fn accepts(&self, peer: &PeerCertificates) -> bool {
+        let Some(delegated) = &self.0 else { return false };
+        let trusted = delegated.trust.load();
+        let judgement = peer.judge(&trusted.trust, trusted.generation);
+        judgement.is_some_and(|judgement| judgement.is_front_proxy || judgement.user.is_ok())
+    }
+
     /// Whether `user` may do what `attributes` say.
     ///
     /// # Errors
@@ -257,10 +267,10 @@ impl Delegated {
             problem: ArcSwap::from_pointee(None),
             trust_watch: TrustWatch::default(),
             reviews,
-            tokens: Verdicts::new(CACHED_VERDICTS, rules.tokens, token_lifetime),
+            tokens: Verdicts::new(TOKENS, rules.tokens, token_lifetime, weight::of_token),
             token_reviews: Arc::new(Semaphore::new(TOKEN_REVIEWS)),
             anonymous_reviews: Arc::new(Semaphore::new(ANONYMOUS_REVIEWS)),
-            access: Verdicts::new(CACHED_VERDICTS, rules.access, access_lifetime),
+            access: Verdicts::new(ACCESS, rules.access, access_lifetime, weight::of_access),
             allowed_paths: rules.allowed_paths,
             observer,
             review_log: Arc::default(),
@@ -363,7 +373,7 @@ impl Delegated {
 #[derive(Hash)]
 struct QuestionRef<'q>(&'q User, &'q Attributes);
 
-impl hashbrown::Equivalent<Arc<Question>> for QuestionRef<'_> {
+impl moka::Equivalent<Arc<Question>> for QuestionRef<'_> {
     fn equivalent(&self, question: &Arc<Question>) -> bool {
         *self.0 == question.user && *self.1 == question.attributes
     }
@@ -385,11 +395,14 @@ const TOKEN_REVIEWS: usize = 64;
 /// Our own: access reviews of callers without credentials under way at once.
 const ANONYMOUS_REVIEWS: usize = 64;
 
-/// As upstream: the bound of the cache of access reviews.
-const CACHED_VERDICTS: usize = 8192;
+/// Our own: the bytes of remembered verdicts, 16 MiB in all. Those on access are as many as upstream remembers (8,192) when
+/// users and paths are of the usual length.
+const ACCESS: Bounds = Bounds { allowed: 11 << 20, denied: 3 << 20 };
+const TOKENS: Bounds = Bounds { allowed: 1 << 20, denied: 1 << 20 };
 /// As upstream: what a caller writes into the path is remembered up to this size.
 const CACHEABLE_ATTRIBUTES: usize = 10_000;
-/// Our own: users with thousands of groups are asked about each time, so that the cache stays within 600 MB whatever comes.
+/// Our own: users with thousands of groups are asked about each time, so that one of them
+/// does not drive out many others.
 const CACHEABLE_USER: usize = 64 * 1024;
 
 #[cfg(test)]

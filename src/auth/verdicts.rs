@@ -1,12 +1,13 @@
 //! A bounded memory of review verdicts that lets one call answer everyone who asks the same.
 
-use std::{collections::VecDeque, hash::Hash, sync::Arc, time::Duration};
+use std::{hash::Hash, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
+use moka::{Equivalent, policy::EvictionPolicy, sync::Cache};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -14,14 +15,22 @@ use super::ReviewError;
 
 /// Verdicts by question.
 ///
-/// Bounded by `capacity`: the oldest verdict makes room. Denials fill half of it at most, and never take the room of
-/// what is allowed. A failed call is never remembered. When every request that waits for a call has gone away, the
-/// call is cancelled.
+/// Bounded in bytes: the verdict that was used longest ago makes room. Denials have bytes of their own, because anybody
+/// can cause as many of them as they like; those of callers who may do something stay. A failed call is never
+/// remembered. When every request that waits for a call has gone away, the call is cancelled.
 pub(super) struct Verdicts<K, V> {
-    capacity: usize,
-    lifetime: fn(&V, &Lifetimes) -> Lifetime,
     lifetimes: Lifetimes,
-    state: Mutex<State<K, V>>,
+    lifetime: fn(&V, &Lifetimes) -> Lifetime,
+    allowed: Known<K, V>,
+    denied: Known<K, V>,
+    calls: Mutex<Calls<K, V>>,
+}
+
+/// How many bytes verdicts may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) allowed: u64,
+    pub(super) denied: u64,
 }
 
 /// How long verdicts are used, by what they say.
@@ -39,8 +48,7 @@ pub(super) struct Lifetime {
     pub(super) fresh: Duration,
     /// Counted from the end of `fresh`.
     pub(super) outage: Duration,
-    /// A denial. Anybody can cause as many of them as they like, so they are remembered in one half of the memory
-    /// only: the verdicts of those who may do something stay.
+    /// Kept among the denials.
     pub(super) is_denial: bool,
 }
 
@@ -53,30 +61,26 @@ pub(super) enum Origin {
     Outage,
 }
 
+type Known<K, V> = Cache<Arc<K>, Arc<Remembered<V>>, foldhash::quality::RandomState>;
 type Call<V> = BoxFuture<'static, Result<(V, Origin), ReviewError>>;
-type Flight<V> = Shared<Call<V>>;
-type Flights<K, V> = HashMap<Arc<K>, (u64, WeakShared<Call<V>>), foldhash::quality::RandomState>;
-
-type Known<K, V> = HashMap<Arc<K>, Remembered<V>, foldhash::quality::RandomState>;
-/// Insertion order with the sequence number of each; entries whose number is not the verdict's are obsolete.
-type Order<K> = VecDeque<(Arc<K>, u64)>;
-
-struct State<K, V> {
-    verdicts: Known<K, V>,
-    allowed: Order<K>,
-    /// A queue of their own: each is run out before those behind it are, and no allowance that an outage could still
-    /// use stands in front of them.
-    denied: Order<K>,
-    /// Calls under way, with the sequence number of each.
-    flights: Flights<K, V>,
-    sequence: u64,
-}
+type SharedCall<V> = Shared<Call<V>>;
 
 struct Remembered<V> {
     verdict: V,
-    sequence: u64,
-    fresh_until: Instant,
+    fresh_until: Mutex<Instant>,
     usable_until: Instant,
+}
+
+/// Calls under way, with the number of each.
+struct Calls<K, V> {
+    by_question: HashMap<Arc<K>, (u64, WeakShared<Call<V>>), foldhash::quality::RandomState>,
+    last: u64,
+}
+
+impl<V> Remembered<V> {
+    fn is_fresh(&self) -> bool {
+        Instant::now() < *self.fresh_until.lock()
+    }
 }
 
 impl<K, V> Verdicts<K, V>
@@ -84,26 +88,24 @@ where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    /// Verdicts that take `weight` bytes each.
     pub(super) fn new(
-        capacity: usize,
+        bounds: Bounds,
         lifetimes: Lifetimes,
         lifetime: fn(&V, &Lifetimes) -> Lifetime,
+        weight: fn(&K, &V) -> usize,
     ) -> Arc<Self> {
-        let state = State {
-            verdicts: HashMap::default(),
-            allowed: Order::new(),
-            denied: Order::new(),
-            flights: HashMap::default(),
-            sequence: 0,
-        };
-        Arc::new(Self { capacity, lifetime, lifetimes, state: Mutex::new(state) })
+        let allowed = known(bounds.allowed, lifetimes.allowed + lifetimes.outage, weight);
+        let denied = known(bounds.denied, lifetimes.denied, weight);
+        let calls = Mutex::new(Calls { by_question: HashMap::default(), last: 0 });
+        Arc::new(Self { lifetimes, lifetime, allowed, denied, calls })
     }
 
     /// The verdict, if it is known and fresh.
     pub(super) fn fresh<Q: Hash + Equivalent<Arc<K>> + ?Sized>(&self, question: &Q) -> Option<V> {
-        let state = self.state.lock();
-        let known = state.verdicts.get(question)?;
-        (Instant::now() < known.fresh_until).then(|| known.verdict.clone())
+        let fresh = |known: &Known<K, V>| known.get(question).filter(|known| known.is_fresh());
+        let known = fresh(&self.allowed).or_else(|| fresh(&self.denied))?;
+        Some(known.verdict.clone())
     }
 
     /// Asks, or waits for the answer that another request is asking for already. The call may be refused; waiting for
@@ -113,103 +115,87 @@ where
         question: Arc<K>,
         call: impl FnOnce() -> Result<BoxFuture<'static, Result<V, ReviewError>>, E>,
     ) -> Result<(V, Origin), E> {
-        Ok(self.board(question, call)?.await?)
+        Ok(self.join_or_start(question, call)?.await?)
     }
 
-    fn board<E>(
+    fn join_or_start<E>(
         self: &Arc<Self>,
         question: Arc<K>,
         call: impl FnOnce() -> Result<BoxFuture<'static, Result<V, ReviewError>>, E>,
-    ) -> Result<Flight<V>, E> {
-        let mut state = self.state.lock();
-        if let Some(flight) = state.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
-            return Ok(flight);
+    ) -> Result<SharedCall<V>, E> {
+        let mut calls = self.calls.lock();
+        if let Some(shared) = calls.by_question.get(&question).and_then(|(_, shared)| shared.upgrade()) {
+            return Ok(shared);
         }
         let call = call()?;
-        state.sequence += 1;
-        let sequence = state.sequence;
-        let landing = Landing { verdicts: Arc::clone(self), question: Arc::clone(&question), sequence };
-        let flight = async move {
+        calls.last += 1;
+        let number = calls.last;
+        let completion = Completion { verdicts: Arc::clone(self), question: Arc::clone(&question), number };
+        let shared = async move {
             let outcome = call.await;
-            landing.settle(outcome)
+            completion.complete(outcome)
         };
-        let flight = flight.boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            state.flights.insert(question, (sequence, weak));
+        let shared = shared.boxed().shared();
+        if let Some(weak) = shared.downgrade() {
+            calls.by_question.insert(question, (number, weak));
         }
-        Ok(flight)
+        Ok(shared)
     }
 
     fn remember(&self, question: Arc<K>, verdict: V) {
         let lifetime = (self.lifetime)(&verdict, &self.lifetimes);
-        let now = Instant::now();
-        let fresh_until = now + lifetime.fresh;
+        let fresh_until = Instant::now() + lifetime.fresh;
         let usable_until = fresh_until + lifetime.outage;
-        let mut state = self.state.lock();
-        state.make_room(self.capacity, now);
-        let is_full = state.denied.len() >= self.capacity / 2 || state.verdicts.len() >= self.capacity;
-        if lifetime.is_denial && is_full {
-            state.verdicts.remove(&question);
-            return;
-        }
-        state.sequence += 1;
-        let sequence = state.sequence;
-        let order = if lifetime.is_denial { &mut state.denied } else { &mut state.allowed };
-        order.push_back((Arc::clone(&question), sequence));
-        state.verdicts.insert(question, Remembered { verdict, sequence, fresh_until, usable_until });
-        state.make_room(self.capacity, now);
+        let remembered = Remembered { verdict, fresh_until: Mutex::new(fresh_until), usable_until };
+        let (known, opposite) =
+            if lifetime.is_denial { (&self.denied, &self.allowed) } else { (&self.allowed, &self.denied) };
+        opposite.invalidate(&question);
+        known.insert(question, Arc::new(remembered));
+        // At once, so that what is over the bound is gone before more comes.
+        known.run_pending_tasks();
     }
 
     /// The verdict that an outage leaves usable. It counts as fresh for a moment, so that not every request of an
     /// outage waits for a call that is going to fail.
     fn through_outage(&self, question: &Arc<K>) -> Option<V> {
-        let mut state = self.state.lock();
-        let known = state.verdicts.get_mut(question)?;
+        let known = self.allowed.get(question)?;
         let now = Instant::now();
         if now >= known.usable_until {
             return None;
         }
-        known.fresh_until = known.usable_until.min(now + OUTAGE_PAUSE);
+        *known.fresh_until.lock() = known.usable_until.min(now + OUTAGE_PAUSE);
         Some(known.verdict.clone())
     }
 }
 
-impl<K: Eq + Hash, V> State<K, V> {
-    /// Drops obsolete and run-out verdicts from the old ends, then whatever is over the bounds, denials first.
-    fn make_room(&mut self, capacity: usize, now: Instant) {
-        shorten(&mut self.denied, &mut self.verdicts, capacity, now);
-        shorten(&mut self.allowed, &mut self.verdicts, capacity, now);
-    }
-}
-
-fn shorten<K: Eq + Hash, V>(order: &mut Order<K>, verdicts: &mut Known<K, V>, capacity: usize, now: Instant) {
-    while let Some((question, sequence)) = order.front() {
-        let known = verdicts.get(question).filter(|known| known.sequence == *sequence);
-        let current = known.is_some_and(|known| now < known.usable_until);
-        let over = verdicts.len() > capacity || order.len() > capacity.saturating_mul(2);
-        if current && !over {
-            return;
-        }
-        if known.is_some() {
-            verdicts.remove(question);
-        }
-        order.pop_front();
-    }
-}
-
-/// Ends a call: remembers its verdict, and clears its place even when it is cancelled.
-struct Landing<K: Eq + Hash, V> {
-    verdicts: Arc<Verdicts<K, V>>,
-    question: Arc<K>,
-    sequence: u64,
-}
-
-impl<K, V> Landing<K, V>
+fn known<K, V>(bytes: u64, lifetime: Duration, weight: fn(&K, &V) -> usize) -> Known<K, V>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn settle(&self, outcome: Result<V, ReviewError>) -> Result<(V, Origin), ReviewError> {
+    Cache::builder()
+        .max_capacity(bytes)
+        .weigher(move |question: &Arc<K>, known: &Arc<Remembered<V>>| {
+            u32::try_from(weight(question, &known.verdict)).unwrap_or(u32::MAX)
+        })
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_live(lifetime)
+        .build_with_hasher(foldhash::quality::RandomState::default())
+}
+
+/// Ends a call: remembers its verdict, and clears its place even when it is cancelled.
+struct Completion<K: Eq + Hash, V> {
+    verdicts: Arc<Verdicts<K, V>>,
+    question: Arc<K>,
+    number: u64,
+}
+
+impl<K, V> Completion<K, V>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn complete(&self, outcome: Result<V, ReviewError>) -> Result<(V, Origin), ReviewError> {
         match outcome {
             Ok(verdict) => {
                 self.verdicts.remember(Arc::clone(&self.question), verdict.clone());
@@ -224,11 +210,11 @@ where
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+impl<K: Eq + Hash, V> Drop for Completion<K, V> {
     fn drop(&mut self) {
-        let mut state = self.verdicts.state.lock();
-        if state.flights.get(&self.question).is_some_and(|(sequence, _)| *sequence == self.sequence) {
-            state.flights.remove(&self.question);
+        let mut calls = self.verdicts.calls.lock();
+        if calls.by_question.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
+            calls.by_question.remove(&self.question);
         }
     }
 }

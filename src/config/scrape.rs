@@ -37,6 +37,10 @@ pub struct Scrape {
     #[arg(long, env = "CMA_SCRAPE_STRICT")]
     pub scrape_strict: bool,
 
+    /// A raw counter has a value by its own name, where the pod does not say: a number that only grows.
+    #[arg(long, env = "CMA_SCRAPE_RAW_COUNTERS")]
+    pub scrape_raw_counters: bool,
+
     /// What a target and all of them may take.
     #[command(flatten)]
     pub limits: ScrapeLimits,

@@ -56,7 +56,7 @@ pub fn parse(body: &[u8], format: Format, options: Options) -> Result<Parsed<'_>
         Format::Protobuf => {
             let mut collector = Collector::default();
             let summary = visit::read(body, format, options, &mut collector)?;
-            Ok(Parsed { skipped: summary.skipped, ..collector.parsed })
+            Ok(Parsed { skipped: summary.skipped, ..collector.finish() })
         }
     }
 }
@@ -73,7 +73,7 @@ fn parse_text(body: &[u8], options: Options) -> Result<Parsed<'_>, ParseError> {
         }
     }
     let rejected = summary.with_good_samples()?.rejected;
-    Ok(Parsed { rejected, ..collector.parsed })
+    Ok(Parsed { rejected, ..collector.finish() })
 }
 
 fn parse_openmetrics(body: &[u8]) -> Result<Parsed<'_>, ParseError> {
@@ -82,22 +82,21 @@ fn parse_openmetrics(body: &[u8]) -> Result<Parsed<'_>, ParseError> {
     while let Some(line) = lines.next_line() {
         collector.line(&line?, &lines);
     }
-    if lines.ended() { Ok(collector.parsed) } else { Err(ParseError::MissingEof) }
+    if lines.ended() { Ok(collector.finish()) } else { Err(ParseError::MissingEof) }
 }
 
+/// Gathers samples. What they are is known at the end only: a type may be declared below its samples.
 #[derive(Default)]
 struct Collector<'a> {
-    parsed: Parsed<'a>,
+    samples: Vec<(Series<'a>, Reading)>,
     families: Families,
-    seen: HashTable<usize>,
-    hash: RandomState,
 }
 
 impl<'a> Collector<'a> {
     fn line(&mut self, line: &Line<'a>, lines: &Lines<'a>) -> usize {
         match line {
             Line::Sample(sample) => {
-                self.add(lines.last_series(sample), sample.reading);
+                self.samples.push((lines.last_series(sample), sample.reading));
                 1
             }
             Line::Metadata(line) => {
@@ -113,25 +112,33 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn add(&mut self, mut series: Series<'a>, reading: Reading) {
-        let membership = self.families.membership(&series.name);
-        series.canonicalise(membership);
-        let hash = self.hash.hash_one(&series);
-        let samples = &mut self.parsed.samples;
-        let same = |&at: &usize| samples.get(at).is_some_and(|sample| sample.series == series);
-        if self.seen.find(hash, same).is_some() {
-            self.parsed.duplicates += 1;
-            return;
+    fn finish(self) -> Parsed<'a> {
+        let hash = RandomState::default();
+        let mut parsed = Parsed { samples: Vec::with_capacity(self.samples.len()), ..Parsed::default() };
+        let mut seen: HashTable<(u64, usize)> = HashTable::with_capacity(self.samples.len());
+        for (mut series, reading) in self.samples {
+            let membership = self.families.membership(&series.name);
+            series.canonicalise(membership);
+            let hash = hash.hash_one(&series);
+            let samples = &parsed.samples;
+            let same = |&(other, at): &(u64, usize)| {
+                other == hash
+                    && samples.get(at).is_some_and(|sample: &ParsedSample<'_>| sample.series == series)
+            };
+            if seen.find(hash, same).is_some() {
+                parsed.duplicates += 1;
+                continue;
+            }
+            seen.insert_unique(hash, (hash, parsed.samples.len()), |(hash, _)| *hash);
+            parsed.samples.push(ParsedSample { series, reading, membership });
         }
-        let rehash = |&at: &usize| samples.get(at).map_or(0, |sample| self.hash.hash_one(&sample.series));
-        self.seen.insert_unique(hash, samples.len(), rehash);
-        samples.push(ParsedSample { series, reading, membership });
+        parsed
     }
 }
 
 impl Visitor for Collector<'_> {
     fn sample(&mut self, sample: &SampleLine<'_>) {
-        self.add(sample.series.series().into_owned(), sample.reading);
+        self.samples.push((sample.series.series().into_owned(), sample.reading));
     }
 
     fn metadata(&mut self, _: Option<&[u8]>, metadata: &Metadata<'_>) {

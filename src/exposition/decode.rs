@@ -29,17 +29,20 @@ pub enum DecodeError {
 }
 
 impl Encoding {
-    /// Reads a Content-Encoding header.
+    /// Reads a Content-Encoding header. A word that is no coding at all (`none`, `utf-8`) is a mistake of the server, whose
+    /// body is read as it is.
     ///
     /// # Errors
-    /// `UnknownEncoding` for anything but gzip and identity, several encodings included.
+    /// `UnknownEncoding` for a coding that was not asked for, several codings included.
     pub fn from_header(header: Option<&str>) -> Result<Self, DecodeError> {
-        let coding = header.unwrap_or_default().trim();
-        match coding.to_ascii_lowercase().as_str() {
-            "" | "identity" => Ok(Self::Identity),
+        let codings = header.unwrap_or_default().trim();
+        let lower = codings.to_ascii_lowercase();
+        let mut packed = lower.split(',').map(str::trim).filter(|coding| CODINGS.contains(coding));
+        match (packed.next(), packed.next()) {
+            (None, _) => Ok(Self::Identity),
             // RFC 9110 §8.4.1.3: the two are equivalent
-            "gzip" | "x-gzip" => Ok(Self::Gzip),
-            _ => Err(DecodeError::UnknownEncoding(coding.to_owned())),
+            (Some("gzip" | "x-gzip"), None) => Ok(Self::Gzip),
+            _ => Err(DecodeError::UnknownEncoding(codings.to_owned())),
         }
     }
 }
@@ -107,6 +110,25 @@ fn truncated() -> DecodeError {
     DecodeError::Gzip(std::io::ErrorKind::UnexpectedEof.into())
 }
 
+/// The codings that change a body: those that are registered, and those that servers use beside them.
+const CODINGS: [&str; 15] = [
+    "gzip",
+    "x-gzip",
+    "deflate",
+    "compress",
+    "x-compress",
+    "br",
+    "zstd",
+    "dcb",
+    "dcz",
+    "exi",
+    "aes128gcm",
+    "pack200-gzip",
+    "bzip2",
+    "snappy",
+    "lz4",
+];
+
 /// The largest window of DEFLATE: a member does not say which one it needs.
 const WINDOW_BITS: u8 = 15;
 
@@ -170,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_no_coding_leaves_the_body_as_it_is() {
+        for header in ["none", "utf-8", "UTF8", "text", "8bit", "identity, utf-8"] {
+            assert_eq!(Encoding::from_header(Some(header)).unwrap(), Encoding::Identity, "{header}");
+        }
+        for header in ["gzip, utf-8", "identity, gzip"] {
+            assert_eq!(Encoding::from_header(Some(header)).unwrap(), Encoding::Gzip, "{header}");
+        }
+    }
+
+    #[test]
     fn encodings_are_gzip_and_identity_in_any_case_and_nothing_else() {
         for header in [None, Some(""), Some("identity"), Some(" Identity ")] {
             assert_eq!(Encoding::from_header(header).unwrap(), Encoding::Identity);
@@ -177,7 +209,7 @@ mod tests {
         for header in ["gzip", "GZIP", "x-gzip"] {
             assert_eq!(Encoding::from_header(Some(header)).unwrap(), Encoding::Gzip);
         }
-        for header in ["deflate", "br", "zstd", "gzip, gzip", "identity, gzip"] {
+        for header in ["deflate", "br", "zstd", "gzip, gzip", "gzip, br"] {
             let error = Encoding::from_header(Some(header)).unwrap_err();
             assert!(error.to_string().contains(header), "{error}");
         }

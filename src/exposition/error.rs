@@ -1,6 +1,12 @@
 //! Why a line, or a whole body, is refused.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use super::{
+    grammar::{self, Token},
+    lines::Dialect,
+    metadata,
+};
 
 /// Why one line is refused. A closed set, so that a reason can be counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
@@ -88,6 +94,35 @@ pub struct Refusal<'a> {
     pub reason: Reason,
     /// The line without its end.
     pub text: &'a [u8],
+    /// The name of its series, if the grammar came to it.
+    pub(super) name: Option<Token<'a>>,
+}
+
+/// What a refused line is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About<'a> {
+    /// A sample of this name.
+    Sample(Cow<'a, str>),
+    /// The type of this family.
+    Type(Cow<'a, str>),
+}
+
+impl<'a> Refusal<'a> {
+    /// What the line is about; `None` when no name can be read, and for comments that change no value.
+    ///
+    /// A name with a character that needs quotes (`http.requests 5`) reaches to the first blank or brace: that is the
+    /// name which its reader looks for.
+    #[must_use]
+    pub fn about(&self) -> Option<About<'a>> {
+        match (self.text, self.reason) {
+            ([b'#', ..], Reason::Type) => {
+                metadata::family_of_unknown_type(self.text, Dialect::Text).map(About::Type)
+            }
+            ([b'#', ..], _) => None,
+            ([b'{', ..], _) => self.name?.text().ok().map(About::Sample),
+            (text, _) => grammar::apparent_name(text).map(|name| About::Sample(name.into())),
+        }
+    }
 }
 
 /// A refused line to be shown: where it is, what it says, and what is wrong with it.
@@ -108,7 +143,7 @@ impl BadLine {
 
 impl From<Refusal<'_>> for BadLine {
     fn from(refusal: Refusal<'_>) -> Self {
-        let Refusal { line, reason, text } = refusal;
+        let Refusal { line, reason, text, .. } = refusal;
         let start = text.get(..4 * Self::EXCERPT_CHARS).unwrap_or(text);
         let shown = String::from_utf8_lossy(start);
         let excerpt = shown.escape_debug().take(Self::EXCERPT_CHARS).collect();

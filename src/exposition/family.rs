@@ -64,6 +64,34 @@ impl Kind {
         })
     }
 
+    /// The word for it, as OpenMetrics has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Gauge => 1,
+            Self::Info => 2,
+            Self::StateSet => 3,
+            Self::Counter => 4,
+            Self::Summary => 5,
+            Self::GaugeHistogram => 6,
+            Self::Histogram => 7,
+        }
+    }
+
     /// The type by its word in an OpenMetrics TYPE line.
     #[must_use]
     pub fn from_openmetrics(word: &str) -> Option<Self> {
@@ -78,8 +106,8 @@ impl Kind {
     }
 }
 
-/// The types that a body has declared so far. Families may be interleaved and declared again; the last word counts
-/// for what follows.
+/// The types that a body declares. Where a declaration stands says nothing: families may be interleaved, and declared
+/// again or below their samples.
 #[derive(Debug, Default)]
 pub struct Families {
     // names come from pods: the seed must not be guessable
@@ -87,12 +115,24 @@ pub struct Families {
 }
 
 impl Families {
-    /// Notes the type of `family`.
-    pub fn declare(&mut self, family: &str, kind: Kind) {
-        match self.kinds.get_mut(family) {
-            Some(known) => *known = kind,
-            None => drop(self.kinds.insert(family.into(), kind)),
+    /// Notes the type of `family`. Gives back another type that it was declared as before; of two, whatever their order,
+    /// the one with more parts counts.
+    pub fn declare(&mut self, family: &str, kind: Kind) -> Option<Kind> {
+        let Some(known) = self.kinds.get_mut(family) else {
+            self.kinds.insert(family.into(), kind);
+            return None;
+        };
+        let before = *known;
+        if kind.rank() > before.rank() {
+            *known = kind;
         }
+        (before != kind).then_some(before)
+    }
+
+    /// The type that `family` was declared as.
+    #[must_use]
+    pub fn kind(&self, family: &str) -> Option<Kind> {
+        self.kinds.get(family).copied()
     }
 
     /// Which family the series named `name` belongs to, as what.
@@ -144,8 +184,20 @@ mod tests {
 
     fn families(declared: &[(&str, Kind)]) -> Families {
         let mut families = Families::default();
-        declared.iter().for_each(|&(name, kind)| families.declare(name, kind));
+        for &(name, kind) in declared {
+            families.declare(name, kind);
+        }
         families
+    }
+
+    #[test]
+    fn of_two_types_of_a_family_the_same_one_counts_in_any_order_and_the_other_is_told() {
+        for [one, other] in [[Kind::Gauge, Kind::Histogram], [Kind::Histogram, Kind::Gauge]] {
+            let mut families = families(&[("h", one)]);
+            assert_eq!(families.declare("h", one), None);
+            assert_eq!(families.declare("h", other), Some(one));
+            assert_eq!(families.membership("h_bucket").kind, Kind::Histogram);
+        }
     }
 
     #[test]

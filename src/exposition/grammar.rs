@@ -17,7 +17,7 @@ pub(super) struct Spelling<'a> {
 
 /// A bare name, or the inside of a quoted string. Whether it is UTF-8 is for the taker to check, who may check the
 /// whole series at once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Token<'a> {
     raw: &'a [u8],
     /// How far its start is from the end of the text that was walked.
@@ -31,7 +31,7 @@ impl<'a> Token<'a> {
     }
 
     /// The text that the token stands for: `\\`, `\"` and `\n` resolved, any other backslash as it is, as in Prometheus.
-    fn text(self) -> Result<Cow<'a, str>, Reason> {
+    pub(super) fn text(self) -> Result<Cow<'a, str>, Reason> {
         let raw = std::str::from_utf8(self.raw).map_err(|_| Reason::Utf8)?;
         Ok(if self.escaped { Cow::Owned(unescape(raw, true)) } else { Cow::Borrowed(raw) })
     }
@@ -61,15 +61,24 @@ impl<'a> Spelling<'a> {
     }
 
     /// Walks the label set of an exemplar at the start of `text`, and returns what follows.
-    pub(super) fn skip_exemplar_labels(&mut self, text: &'a [u8]) -> Result<&'a [u8], Reason> {
+    pub(super) fn skip_exemplar_labels(
+        &mut self,
+        text: &'a [u8],
+        dialect: Dialect,
+    ) -> Result<&'a [u8], Reason> {
         self.restart(text);
         let rest = match text {
             // as if named, so that a name in the braces is one too many
-            [b'{', inside @ ..] => braces(inside, Dialect::OpenMetrics, true, self)?,
+            [b'{', inside @ ..] => braces(inside, dialect, true, self)?,
             _ => return Err(Reason::Exemplar),
         };
         self.labels.iter().try_for_each(|(name, value)| name.text().and(value.text()).map(drop))?;
         Ok(rest)
+    }
+
+    /// The metric name as far as [`Spelling::walk`] came to it.
+    pub(super) fn token(&self) -> Option<Token<'a>> {
+        self.name
     }
 
     /// The metric name, in `series` as [`Spelling::walk`] walked it last.
@@ -201,6 +210,14 @@ fn label_name(text: &[u8], dialect: Dialect) -> Result<(Token<'_>, &[u8]), Reaso
     }
 }
 
+/// The name that a sample line seems to have: what stands before its first blank or brace, if there is a letter in it.
+pub(super) fn apparent_name(line: &[u8]) -> Option<&str> {
+    let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'{');
+    let end = line.iter().position(is_end).unwrap_or(line.len());
+    let name = std::str::from_utf8(line.get(..end)?).ok()?.trim_matches('"');
+    name.contains(char::is_alphabetic).then_some(name)
+}
+
 /// A metric name that is not in braces: bare, or in quotes as behind `# TYPE`; and what follows it.
 pub(super) fn family_name(text: &str, dialect: Dialect) -> Result<(Cow<'_, str>, &str), Reason> {
     let walked = text.as_bytes();
@@ -250,6 +267,12 @@ static NAME_BYTES: [bool; 256] = {
     }
     table
 };
+
+/// The metric name before the braces of a series text; empty if it is in them.
+pub(super) fn bare_name(series: &str) -> &str {
+    let (name, _) = bare(series.as_bytes(), is_name_byte);
+    series.get(..name.len()).unwrap_or_default()
+}
 
 /// Whether `name` needs no quotes as a metric name.
 pub(super) fn is_bare_metric_name(name: &str) -> bool {

@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::{
     content_type::BOM,
     error::{Reason, Refusal},
-    grammar::Spelling,
+    grammar::{Spelling, Token},
     metadata::{self, Metadata},
     series::{Series, SeriesText},
     value,
@@ -139,7 +139,7 @@ impl<'a> Lines<'a> {
             Err(reason) => {
                 let (text, rest) = split_line(line);
                 self.rest = rest;
-                Err(Refusal { line: self.line_numbers.of(line), reason, text })
+                Err(Refusal { line: self.line_numbers.of(line), reason, text, name: self.name_of(line) })
             }
         })
     }
@@ -154,6 +154,11 @@ impl<'a> Lines<'a> {
     /// without walking the text again.
     pub(super) fn last_series(&self, sample: &SampleLine<'a>) -> Series<'a> {
         Series::spelled(&self.spelling, sample.series.as_str())
+    }
+
+    /// The name of the series that was walked last, which is that of `line`.
+    fn name_of(&self, line: &[u8]) -> Option<Token<'a>> {
+        if line.starts_with(b"#") { None } else { self.spelling.token() }
     }
 
     fn read(&mut self, line: &'a [u8]) -> Result<(Line<'a>, &'a [u8]), Reason> {
@@ -219,8 +224,7 @@ impl Dialect {
         }
     }
 
-    /// Reads what follows a series on its line: value, timestamp, in OpenMetrics an exemplar. Returns what follows
-    /// the line.
+    /// Reads what follows a series on its line: value, timestamp, exemplar. Returns what follows the line.
     #[inline]
     fn reading(self, text: &[u8], braced: bool) -> Result<(Reading, &[u8]), Reason> {
         match self {
@@ -251,12 +255,36 @@ fn text_reading(text: &[u8], braced: bool) -> Result<(Reading, &[u8]), Reason> {
     if rest.len() == after.len() {
         return Err(Reason::Value);
     }
-    let (timestamp, after) = value::read_milliseconds(rest)?;
+    let (timestamp_ms, rest) = text_timestamp(rest)?;
+    let rest = match rest {
+        [b'#', exemplar @ ..] => text_exemplar(exemplar)?,
+        _ => rest,
+    };
+    let rest = Dialect::Text.line_end(rest).ok_or(Reason::Trailing)?;
+    Ok((Reading { value, timestamp_ms }, rest))
+}
+
+/// Reads the timestamp behind a value, if one stands there and no exemplar; returns what follows its blanks.
+fn text_timestamp(text: &[u8]) -> Result<(Option<i64>, &[u8]), Reason> {
+    if text.starts_with(b"#") {
+        return Ok((None, text));
+    }
+    let (timestamp, after) = value::read_milliseconds(text)?;
     let rest = Dialect::Text.skip_blanks(after);
-    match Dialect::Text.line_end(rest) {
-        Some(rest) => Ok((Reading { value, timestamp_ms: Some(timestamp) }, rest)),
-        None if rest.len() == after.len() => Err(Reason::Timestamp),
-        None => Err(Reason::Trailing),
+    match rest.len() == after.len() && Dialect::Text.line_end(rest).is_none() {
+        true => Err(Reason::Timestamp),
+        false => Ok((Some(timestamp), rest)),
+    }
+}
+
+/// Skips an exemplar from behind its `#`. The text format has none, but servers write them there all the same, and
+/// ` # {` behind a value means nothing else.
+fn text_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
+    match Dialect::Text.skip_blanks(text) {
+        exemplar @ [b'{', ..] if exemplar.len() < text.len() => {
+            metadata::skip_exemplar(exemplar, Dialect::Text)
+        }
+        _ => Err(Reason::Trailing),
     }
 }
 
@@ -274,7 +302,7 @@ fn openmetrics_reading(text: &[u8]) -> Result<(Reading, &[u8]), Reason> {
         _ => return Err(Reason::Value),
     };
     let after = match after {
-        [b' ', b'#', b' ', exemplar @ ..] => metadata::skip_exemplar(exemplar)?,
+        [b' ', b'#', b' ', exemplar @ ..] => metadata::skip_exemplar(exemplar, Dialect::OpenMetrics)?,
         _ => after,
     };
     let rest = Dialect::OpenMetrics.line_end(after).ok_or(Reason::Trailing)?;

@@ -126,13 +126,33 @@ fn family_and_text(rest: &str, dialect: Dialect) -> Result<(Cow<'_, str>, &str),
     Ok((family, text.ok_or(Reason::FamilyName)?))
 }
 
-/// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`. An autoscaler has no use for it, but a
-/// malformed one means a broken body.
-pub(super) fn skip_exemplar(text: &[u8]) -> Result<&[u8], Reason> {
-    let rest = Spelling::default().skip_exemplar_labels(text).map_err(|_| Reason::Exemplar)?;
-    let rest = rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?;
-    let (_, rest) = value::read(rest).map_err(|_| Reason::Exemplar)?;
-    let Some(seconds) = rest.strip_prefix(b" ") else { return Ok(rest) };
+/// Skips an exemplar, from behind its `# `: `{labels} value [timestamp]`, and in text the blanks behind it. An
+/// autoscaler has no use for it, but a malformed one means a broken line.
+pub(super) fn skip_exemplar(text: &[u8], dialect: Dialect) -> Result<&[u8], Reason> {
+    let rest = Spelling::default().skip_exemplar_labels(text, dialect).map_err(|_| Reason::Exemplar)?;
+    let number = match dialect {
+        Dialect::Text => dialect.skip_blanks(rest),
+        Dialect::OpenMetrics => rest.strip_prefix(b" ").ok_or(Reason::Exemplar)?,
+    };
+    let (_, after) = value::read(number).map_err(|_| Reason::Exemplar)?;
+    let seconds = match dialect {
+        Dialect::Text => Some(dialect.skip_blanks(after)).filter(|rest| is_number_behind(after, rest)),
+        Dialect::OpenMetrics => after.strip_prefix(b" "),
+    };
+    let Some(seconds) = seconds else { return Ok(dialect.skip_blanks(after)) };
     let (_, rest) = value::read_seconds(seconds).map_err(|_| Reason::Exemplar)?;
-    Ok(rest)
+    Ok(dialect.skip_blanks(rest))
+}
+
+/// Whether blanks were skipped, and something follows them on the line.
+fn is_number_behind(before: &[u8], after: &[u8]) -> bool {
+    after.len() < before.len() && !matches!(after, [] | [b'\n' | b'\r', ..])
+}
+
+/// The family of a `# TYPE` line whose type is not known, unless OpenMetrics knows it: text has no word for those
+/// types, and reads their series as untyped.
+pub(super) fn family_of_unknown_type<'a>(line: &'a [u8], dialect: Dialect) -> Option<Cow<'a, str>> {
+    let (Keyword::Type, rest) = keyword(line, dialect)? else { return None };
+    let (family, word) = family_and_text(std::str::from_utf8(rest).ok()?, dialect).ok()?;
+    Kind::from_openmetrics(word.trim_matches([' ', '\t'])).is_none().then_some(family)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Reason,
     family::{Kind, Membership, Role},
-    grammar::Spelling,
+    grammar::{self, Spelling},
     lines::Dialect,
 };
 
@@ -43,6 +43,16 @@ impl<'a> SeriesText<'a> {
     /// For texts that were walked, or written by the protobuf reader itself.
     pub(super) fn trusted(text: &'a str) -> Self {
         Self(text)
+    }
+}
+
+/// The metric name that a series text spells. Cheaper than all of [`Series::parse`] where the name is not in braces.
+#[must_use]
+pub fn series_name(text: &str) -> Cow<'_, str> {
+    let name = grammar::bare_name(text);
+    match name.is_empty() {
+        true => Series::parse(text).unwrap_or_default().name,
+        false => Cow::Borrowed(name),
     }
 }
 

@@ -45,6 +45,11 @@ pub trait Visitor {
     /// who keeps the series anyway.
     fn sample(&mut self, sample: &SampleLine<'_>);
 
+    /// A line that is refused, of a body that is read all the same.
+    fn refused(&mut self, refusal: &Refusal<'_>) {
+        let _ = refusal;
+    }
+
     /// A comment line that was not expected, or what a protobuf family says of itself (without a text then).
     fn metadata(&mut self, text: Option<&[u8]>, metadata: &Metadata<'_>) {
         let _ = (text, metadata);
@@ -97,7 +102,10 @@ fn read_text(body: &[u8], options: Options, visitor: &mut impl Visitor) -> Resul
         match told {
             Ok(samples) => summary.samples += samples,
             Err(refusal) if options.strict => return Err(refusal.into()),
-            Err(refusal) => summary.rejected.add(refusal),
+            Err(refusal) => {
+                visitor.refused(&refusal);
+                summary.rejected.add(refusal);
+            }
         }
     }
     summary.with_good_samples()

@@ -123,8 +123,9 @@ impl Quantity {
             .ok_or_else(|| QuantityError::OutOfRange { value: value.to_string() })
     }
 
-    /// The quantity nearest to a float, in thousandths (which is all that the HPA looks at): a tie is rounded away
-    /// from zero, judged on the float's exact binary value.
+    /// The quantity nearest to a float, in thousandths, which is the unit that an HPA reads: a tie is rounded away from
+    /// zero, judged on the float's exact binary value. Below a tenth it is in millionths, below half a thousandth in
+    /// billionths: quantiles in seconds are that small, and thousandths of them would be off by more than a hundredth.
     ///
     /// # Errors
     /// When the float is NaN, infinite, or beyond ±[`Quantity::MAX`]; never 0 instead.
@@ -135,8 +136,8 @@ impl Quantity {
         if value.is_infinite() {
             return Err(QuantityError::Infinite);
         }
-        nearest_milli(value)
-            .and_then(|milli| Self::within_range(milli * NANOS_PER_MILLI, Format::DecimalSi))
+        nearest_nanos(value)
+            .and_then(|nanos| Self::within_range(nanos, Format::DecimalSi))
             .ok_or_else(|| QuantityError::OutOfRange { value: format!("{value:e}") })
     }
 
@@ -284,6 +285,17 @@ fn without_factor(mut number: i128, factor: i128) -> (i128, usize) {
         times += 1;
     }
     (number, times)
+}
+
+/// A finite float in the unit that fits its size; `None` when far out of range.
+fn nearest_nanos(value: f64) -> Option<i128> {
+    #[expect(clippy::cast_possible_truncation, reason = "below a tenth, so below 10^8 nanos")]
+    let in_units = |per_unit: f64| (value * per_unit).round() as i128;
+    match value.abs() {
+        size if size < 0.000_5 => Some(in_units(1e9)),
+        size if size < 0.1 => Some(in_units(1e6) * 1_000),
+        _ => nearest_milli(value).map(|milli| milli * NANOS_PER_MILLI),
+    }
 }
 
 /// Thousandths of a finite float, half away from zero; `None` when far out of range.

@@ -5,13 +5,18 @@
 //! read. What only this adapter knows has its own prefix, `custom-metrics-adapter/`.
 //!
 //! An annotation that cannot be read is an error that names pod and annotation. Where a default is safe (an interval,
-//! a fold) it is used and the pod is scraped; where one would be a guess (a port, a path) the pod is not.
+//! a fold) it is used and the pod is scraped; where one would be a guess (a port, a path) the pod is not. An empty one is
+//! as good as none: templates of charts write those. One that is like a known one is an error too ([`similar`]).
 
 use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
 
 use http::uri::{PathAndQuery, Scheme};
 
-use super::{ScrapeOptions, allow::AllowList, duration};
+use super::{
+    ScrapeOptions,
+    allow::{AllowList, NameList, NameListError},
+    duration,
+};
 use crate::{cluster::Pod, store::Fold};
 
 /// What the project's own annotations start with.
@@ -47,6 +52,14 @@ pub struct Settings {
     pub fold: Fold,
     /// Which metrics are kept.
     pub allow: Arc<AllowList>,
+    /// Which untyped series and gauges are counters.
+    pub counters: Arc<NameList>,
+    /// Whether a timestamp that a series is exposed with is its time.
+    pub honor_timestamps: bool,
+    /// Whether a counter has a value by its own name.
+    pub raw_counters: bool,
+    /// How old the last good scrape may be, if the pod says so.
+    pub max_age: Option<Duration>,
     /// One bad line fails the whole body.
     pub strict: bool,
     /// OpenMetrics is asked for, because only it has `_created` series.
@@ -80,16 +93,17 @@ pub struct AnnotationError {
 #[must_use]
 pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
     let mut reader = Reader { pod, prefix: format!("{}/", options.annotation_prefix), errors: Vec::new() };
-    match reader.parse(&["scrape"], wish) {
+    match reader.parse(&["scrape"], boolean) {
         Some(true) => {}
         Some(false) => return Wish::None,
-        None if reader.errors.is_empty() => return Wish::None,
-        None => return Wish::Unreadable(reader.errors),
+        None => return reader.no_wish(),
     }
     let ports = reader.parse(&["port"], ports).unwrap_or_default();
     let scheme = reader.parse(&["scheme"], scheme).unwrap_or(Scheme::HTTP);
     let path = reader.path();
-    if !reader.errors.is_empty() {
+    let is_readable = reader.errors.is_empty();
+    reader.refuse_similar();
+    if !is_readable {
         return Wish::Unreadable(reader.errors);
     }
     let (interval, timeout) = reader.times(options);
@@ -105,6 +119,10 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
         window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
         fold: reader.parse(&["fold"], fold).unwrap_or_default(),
         allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
+        counters: reader.parse(&["counters"], counters).unwrap_or_default(),
+        honor_timestamps: reader.parse(&["honor-timestamps"], boolean).unwrap_or(true),
+        raw_counters: reader.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
+        max_age: reader.parse(&["max-age"], duration::parse).map(|age| age.clamp(interval, LONGEST_AGE)),
         strict: reader.parse(&["strict"], boolean).unwrap_or(options.strict),
         openmetrics: reader.parse(&["openmetrics"], boolean).unwrap_or_default(),
     };
@@ -117,12 +135,12 @@ struct Reader<'a> {
     errors: Vec<AnnotationError>,
 }
 
-impl Reader<'_> {
-    /// Reads the first of these annotations that the pod has. `None` if it has none, or one that is wrong.
+impl<'a> Reader<'a> {
+    /// Reads the first of these annotations that the pod has. `None` if it has none, an empty one, or one that is wrong.
     fn parse<T>(&mut self, names: &[&str], parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         for name in names {
             let annotation = format!("{}{name}", self.prefix);
-            if let Some(value) = self.pod.annotations.get(&annotation) {
+            if let Some(value) = self.pod.annotations.get(&annotation).filter(|value| !is_empty(value)) {
                 return parse(value.trim()).map_err(|rule| self.error(annotation, value, rule)).ok();
             }
         }
@@ -159,7 +177,7 @@ impl Reader<'_> {
                     .or_else(|| name.strip_prefix("param-"))
                     .filter(|name| !name.is_empty())
             });
-            if let Some(name) = name {
+            if let Some(name) = name.filter(|_| !is_empty(value)) {
                 parameters.entry(name).or_insert(value);
             }
         }
@@ -177,19 +195,52 @@ impl Reader<'_> {
         }
     }
 
-    /// A misspelled annotation of our own would else be silence.
-    fn refuse_unknown(&mut self) {
-        let unknown = self.pod.annotations.iter().filter(|(annotation, _)| {
-            annotation.strip_prefix(OWN_PREFIX).is_some_and(|name| !OWN.contains(&name))
-        });
-        for (annotation, value) in unknown.collect::<Vec<_>>() {
-            self.error(
-                annotation.clone(),
-                value,
-                format!("unknown annotation; known are {}", OWN.join(", ")),
-            );
+    /// A pod that does not ask to be scraped; or does it, by a word or a name that is nearly right?
+    fn no_wish(mut self) -> Wish {
+        let known = self.prefix.clone() + "scrape";
+        for (name, value) in self.annotations() {
+            if boolean(value.trim()) == Ok(true) && similar::to(name, &["scrape"]).is_some() {
+                self.error(self.prefix.clone() + name, value, similar::rule(&known));
+            }
+        }
+        if self.errors.is_empty() { Wish::None } else { Wish::Unreadable(self.errors) }
+    }
+
+    /// The annotations that start with the prefix and say something, without the prefix.
+    fn annotations(&self) -> Vec<(&'a str, &'a str)> {
+        let pod = self.pod;
+        let named = pod.annotations.iter().map(|(name, value)| (name.strip_prefix(&self.prefix), value));
+        named
+            .filter_map(|(name, value)| Some((name?, value.as_str())))
+            .filter(|(_, value)| !is_empty(value))
+            .collect()
+    }
+
+    /// Nobody owns the prefix of Prometheus, so an unknown name is none of our business, unless it is nearly a known one.
+    fn refuse_similar(&mut self) {
+        for (name, value) in self.annotations() {
+            if let Some(known) = similar::to(name, &KNOWN) {
+                self.error(self.prefix.clone() + name, value, similar::rule(&(self.prefix.clone() + known)));
+            }
         }
     }
+
+    /// A misspelled annotation of our own would else be silence.
+    fn refuse_unknown(&mut self) {
+        for (name, value) in self.annotations() {
+            if !OWN.contains(&name) {
+                let rule = match similar::to(name, &OWN) {
+                    Some(known) => similar::rule(&(self.prefix.clone() + known)),
+                    None => format!("unknown annotation; known are {}", OWN.join(", ")),
+                };
+                self.error(self.prefix.clone() + name, value, rule);
+            }
+        }
+    }
+}
+
+fn is_empty(value: &str) -> bool {
+    value.trim().is_empty()
 }
 
 /// What rates are computed over by default: four scrapes, and at least a minute.
@@ -200,10 +251,6 @@ fn default_window(interval: Duration) -> Duration {
 /// A rate needs two scrapes; and what is older than some minutes is no basis for scaling.
 fn clamp_window(window: Duration, interval: Duration) -> Duration {
     window.min(LONGEST_WINDOW).max(2 * interval)
-}
-
-fn wish(value: &str) -> Result<bool, String> {
-    boolean(value).or(if value.is_empty() { Ok(false) } else { Err("expected true or false".into()) })
 }
 
 fn boolean(value: &str) -> Result<bool, String> {
@@ -270,8 +317,15 @@ fn fold(value: &str) -> Result<Fold, String> {
 }
 
 fn allow(value: &str) -> Result<Arc<AllowList>, String> {
-    let list = AllowList::parse(value).map(Arc::new);
-    list.map_err(|error| format!("expected metric names, with commas between: {error}"))
+    AllowList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
+}
+
+fn counters(value: &str) -> Result<Arc<NameList>, String> {
+    NameList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
+}
+
+fn no_list(error: &NameListError) -> String {
+    format!("expected metric names, with commas between: {error}")
 }
 
 /// Targets that one pod can ask for: each takes a place among the scrapes under way.
@@ -282,14 +336,39 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 const INTERVAL: [&str; 3] = ["interval", "scrape-interval", "scrape_interval"];
 const TIMEOUT: [&str; 3] = ["timeout", "scrape-timeout", "scrape_timeout"];
-const OWN: [&str; 5] = ["metrics", "fold", "window", "strict", "openmetrics"];
+const OWN: [&str; 9] = [
+    "metrics",
+    "counters",
+    "fold",
+    "window",
+    "max-age",
+    "raw-counters",
+    "honor-timestamps",
+    "strict",
+    "openmetrics",
+];
+/// What is read under the prefix of Prometheus, beside parameters.
+const KNOWN: [&str; 10] = [
+    "scrape",
+    "port",
+    "path",
+    "scheme",
+    "interval",
+    "scrape-interval",
+    "scrape_interval",
+    "timeout",
+    "scrape-timeout",
+    "scrape_timeout",
+];
 
 /// Below, one pod could keep a core busy; above, an HPA would scale on history.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 const LONGEST_WINDOW: Duration = Duration::from_secs(600);
+const LONGEST_AGE: Duration = Duration::from_secs(3600);
 const MAX_PATH_BYTES: usize = 2048;
 const EXCERPT_CHARS: usize = 200;
 
+mod similar;
 #[cfg(test)]
 mod tests;

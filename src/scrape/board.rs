@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     run::Orders,
-    state::{SharedState, TargetStatus},
+    state::{SharedState, TargetCounts, TargetStatus},
     targets::TargetKey,
 };
 use crate::model::{ObjectRef, Uid};
@@ -40,6 +40,15 @@ impl Board {
         let mut statuses: Vec<TargetStatus> = self.0.read().values().flat_map(Boarded::statuses).collect();
         statuses.sort_by(|a, b| (&a.namespace, &a.pod, &a.url).cmp(&(&b.namespace, &b.pod, &b.url)));
         statuses
+    }
+
+    /// How many targets there are of each health; no status is kept for it.
+    pub(super) fn counts(&self) -> TargetCounts {
+        let mut counts = TargetCounts::default();
+        for pod in self.0.read().values() {
+            pod.statuses().iter().for_each(|status| counts.add(status));
+        }
+        counts
     }
 
     /// How many loops there are.

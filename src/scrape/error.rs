@@ -28,7 +28,7 @@ pub enum ScrapeError {
     #[error("the response is not whole or not HTTP")]
     Protocol(#[source] hyper::Error),
     /// A status other than 200.
-    #[error("the status is {0}, not 200")]
+    #[error("the status is {0}, not 200{hint}", hint = hint(*.0))]
     Status(http::StatusCode),
     /// A redirect; none is followed.
     #[error("the status is {status}, a redirect to {location:?}, which is not followed")]
@@ -38,6 +38,12 @@ pub enum ScrapeError {
         /// Where to.
         location: String,
     },
+    /// A text that ends in the middle of a line, where nothing else says that it is whole.
+    #[error(
+        "the body may be cut short: it ends without a newline, and only the end of the connection ends it; end the last \
+         line with a newline, or send Content-Length"
+    )]
+    CutShort,
     /// More bytes than a body may have.
     #[error("the body has more than {limit} bytes")]
     Size {
@@ -119,7 +125,7 @@ impl ScrapeError {
             Self::Connect(_) => ErrorClass::Connect,
             Self::Timeout { .. } => ErrorClass::Timeout,
             Self::Tls(_) => ErrorClass::Tls,
-            Self::Protocol(_) => ErrorClass::Protocol,
+            Self::Protocol(_) | Self::CutShort => ErrorClass::Protocol,
             Self::Status(_) => ErrorClass::Status,
             Self::Redirect { .. } => ErrorClass::Redirect,
             Self::Size { .. } => ErrorClass::Size,
@@ -137,6 +143,14 @@ impl ScrapeError {
         }
     }
 
+    /// What a read is told of it.
+    #[must_use]
+    pub fn failure(&self) -> store::Failure {
+        // Connecting may time out because nobody is there; every later stage has met a living process.
+        let timed_out = matches!(self, Self::Timeout { stage, .. } if *stage != Stage::Connecting);
+        store::Failure { error: self.story().into(), timed_out }
+    }
+
     /// The whole story in one line: the error and what caused it.
     #[must_use]
     pub fn story(&self) -> String {
@@ -152,6 +166,24 @@ impl ScrapeError {
         }
         // Errors quote what pods send.
         story.chars().take(LONGEST_STORY).collect()
+    }
+}
+
+/// What a status usually means for a scraper.
+fn hint(status: http::StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 421 => {
+            ": many frameworks answer so to a Host that they do not know, and the Host of a scrape is the pod's IP and port; \
+             allow it (Django: ALLOWED_HOSTS, ASP.NET: AllowedHosts), or serve metrics on a port of their own"
+        }
+        401 => {
+            ": the path wants credentials; --scrape-bearer-token-file sends a bearer token, and no other kind is sent"
+        }
+        403 => {
+            ": the path wants other rights, or the framework does not know the Host, which is the pod's IP and port (Rails: \
+             config.hosts); allow it, or serve metrics on a port of their own"
+        }
+        _ => "",
     }
 }
 

@@ -95,7 +95,7 @@ impl Scraper {
     /// How many targets there are of each health.
     #[must_use]
     pub fn counts(&self) -> TargetCounts {
-        TargetCounts::of(&self.targets())
+        self.board.counts()
     }
 
     /// How many targets there are.

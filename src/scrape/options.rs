@@ -28,6 +28,8 @@ pub struct ScrapeOptions {
     pub timeout: Duration,
     /// Whether one bad line fails a body, where the pod's annotation does not say.
     pub strict: bool,
+    /// Whether a counter has a value by its own name, where the pod's annotation does not say.
+    pub raw_counters: bool,
     /// What a body may hold.
     pub series_limits: SeriesLimits,
     /// Bytes of a body, on the wire and unpacked.
@@ -108,6 +110,7 @@ impl Default for ScrapeOptions {
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
             strict: false,
+            raw_counters: false,
             series_limits: SeriesLimits::default(),
             body_bytes: 16 << 20,
             targets: 20_000,

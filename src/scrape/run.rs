@@ -140,7 +140,7 @@ impl Loop {
         let duration = start.elapsed();
         let turn = self.state.note(at, duration, &measured, error);
         match error {
-            Some(error) => target.failed(&error.story()),
+            Some(error) => target.failed(&error.failure()),
             None => self.took = duration,
         }
         self.log(spec, turn, error);
@@ -216,7 +216,9 @@ fn store_options(spec: &TargetSpec) -> TargetOptions {
         interval: signed(spec.settings.interval),
         window: signed(spec.settings.window),
         max_age: signed(spec.max_age()),
+        max_age_after_timeout: signed(spec.settings.window),
         fold: spec.settings.fold,
+        raw_counters: false,
     }
 }
 

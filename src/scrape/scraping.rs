@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     buffers::Buffers,
-    client::{Client, Head, Kept},
+    client::{Client, Form, Head, Kept},
     error::{ScrapeError, Stage},
     options::ScrapeOptions,
     pools::Pools,
@@ -20,7 +20,7 @@ use super::{
     turns::{Turn, Turns},
 };
 use crate::{
-    exposition::decode,
+    exposition::{Format, decode},
     model::Tenant,
     store::{Scrape, Target},
 };
@@ -108,7 +108,7 @@ impl Workshop {
             }
         };
         measured.wire_bytes = wire.len();
-        measured.content_type_fallback = head.negotiated.fallback && !wire.is_empty();
+        measured.content_type_fallback = head.form.negotiated.fallback && !wire.is_empty();
         memory.wire_bytes = wire.len();
         let last = LastBody {
             bytes: memory.body_bytes,
@@ -135,14 +135,18 @@ impl Workshop {
         spec: &TargetSpec,
         last: LastBody,
     ) -> Result<ReadBody, ScrapeError> {
-        let rules =
-            Rules { allow: spec.settings.allow.clone(), limits: self.limits, strict: spec.settings.strict };
-        let (format, encoding) = (head.negotiated.format, head.encoding);
-        let most = if encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
+        let rules = Rules {
+            allow: spec.settings.allow.clone(),
+            counters: spec.settings.counters.clone(),
+            limits: self.limits,
+            strict: spec.settings.strict,
+        };
+        let form = head.form;
+        let most = if form.encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
         let _turn = self.parser_turn(&Tenant::of(&spec.object)).await?;
         if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
-            let read = self.read(&wire, (format, encoding), (&rules, small), &last);
+            let read = self.read(&wire, form, (&rules, small), &last);
             if small == self.body_bytes || !read.is_too_large() {
                 self.bodies.put(wire);
                 return Ok(read);
@@ -151,7 +155,7 @@ impl Workshop {
         }
         let workshop = self.clone();
         let read = move || {
-            let read = workshop.read(&wire, (format, encoding), (&rules, workshop.body_bytes), &last);
+            let read = workshop.read(&wire, form, (&rules, workshop.body_bytes), &last);
             workshop.bodies.put(wire);
             read
         };
@@ -162,22 +166,20 @@ impl Workshop {
         timeout(PARSER_WAIT, self.parsing.take(tenant)).await.map_err(|_| PARSER_BUSY)
     }
 
-    fn read(
-        &self,
-        wire: &[u8],
-        (format, encoding): (crate::exposition::Format, decode::Encoding),
-        (rules, most): (&Rules, usize),
-        last: &LastBody,
-    ) -> ReadBody {
-        let unpacks = encoding == decode::Encoding::Gzip;
+    fn read(&self, wire: &[u8], form: Form, (rules, most): (&Rules, usize), last: &LastBody) -> ReadBody {
+        let unpacks = form.encoding == decode::Encoding::Gzip;
         let mut unpacked = if unpacks { self.bodies.take(last.bytes) } else { Vec::new() };
         let mut values = self.values.take(last.template.as_ref().map_or(0, |last| last.shape().len()));
         let mut body_bytes = 0;
-        let decoded = decode::decode(encoding, wire, most, &mut unpacked);
+        let decoded = decode::decode(form.encoding, wire, most, &mut unpacked);
         let result = decoded.map_err(ScrapeError::from).and_then(|body| {
             body_bytes = body.len();
+            if form.may_be_cut(body) {
+                return Err(ScrapeError::CutShort);
+            }
             let room = (&last.templates, &mut values);
-            template::read(body, format, rules, last.template.as_ref(), room).map_err(ScrapeError::from)
+            template::read(body, form.negotiated.format, rules, last.template.as_ref(), room)
+                .map_err(ScrapeError::from)
         });
         if unpacks {
             self.bodies.put(unpacked);
@@ -186,11 +188,24 @@ impl Workshop {
     }
 }
 
+impl Form {
+    /// Whether the body may lack its end: gzip, OpenMetrics and protobuf would tell, and so would a length.
+    fn may_be_cut(self, body: &[u8]) -> bool {
+        self.ends_by_closing
+            && self.encoding == decode::Encoding::Identity
+            && self.negotiated.format == Format::Text
+            && !matches!(body, [] | [.., b'\n'])
+    }
+}
+
 fn note(measured: &mut Measured, reading: &Reading, memory: &Memory) {
     measured.samples = reading.samples;
     measured.series = reading.template.shape().len();
     measured.rejected = reading.rejected.clone();
     measured.skipped_families = reading.skipped;
+    measured.left_out = reading.template.left_out();
+    measured.unreadable.clone_from(&reading.unreadable);
+    measured.notes = reading.template.notes().clone();
     measured.steady = std::ptr::eq(memory.template.as_ptr(), Arc::as_ptr(&reading.template));
 }
 
@@ -200,9 +215,17 @@ fn append(
     memory: &mut Memory,
     (at, reading, values): (Timestamp, Reading, &[f64]),
 ) -> Result<(), ScrapeError> {
-    let started = reading.process_start.and_then(|seconds| moment(seconds, at)).or(spec.started);
+    let process_started = reading.process_start.and_then(|seconds| moment(seconds, at));
     let shape = reading.template.shape();
-    let scrape = Scrape { started, moved: reading.moved.as_deref(), ..Scrape::new(at, shape, values) };
+    let timestamps = if spec.settings.honor_timestamps { reading.timestamps.as_slice() } else { &[] };
+    let scrape = Scrape {
+        process_started,
+        container_started: spec.started,
+        moved: reading.moved.as_deref(),
+        timestamps,
+        unreadable: &reading.unreadable,
+        ..Scrape::new(at, shape, values)
+    };
     target.append(scrape).map_err(ScrapeError::Store)?;
     memory.template = Arc::downgrade(&reading.template);
     let charged = reading.template.charged();

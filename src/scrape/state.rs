@@ -13,6 +13,7 @@ use super::{
 use crate::{
     exposition::{BadLine, Rejected},
     model::ObjectRef,
+    store::Unreadable,
 };
 
 /// A target, or a pod that wants to be scraped and has none.
@@ -83,6 +84,17 @@ pub struct LastScrape {
     pub content_type_fallback: bool,
     /// Protobuf families that could not be used: native histograms.
     pub skipped_families: usize,
+    /// Series that `custom-metrics-adapter/metrics` leaves out.
+    pub left_out: usize,
+    /// Families that have no value, because something of them cannot be read.
+    pub unreadable: usize,
+    /// The first of them, with the fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_families: Vec<String>,
+    /// Entries of the pod's lists that meet nothing, and what is exposed and not read; as of this scrape, or the last good
+    /// one.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub notes: Arc<[String]>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<LastError>,
@@ -108,6 +120,9 @@ pub(super) struct Measured {
     pub(super) rejected: Rejected,
     pub(super) content_type_fallback: bool,
     pub(super) skipped_families: usize,
+    pub(super) left_out: usize,
+    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) notes: Arc<[String]>,
     pub(super) steady: bool,
 }
 
@@ -144,6 +159,8 @@ struct Last {
     wire_bytes: u32,
     rejected: u32,
     skipped_families: u32,
+    left_out: u32,
+    unreadable: u32,
     content_type_fallback: bool,
     trouble: Option<Box<Trouble>>,
 }
@@ -151,6 +168,8 @@ struct Last {
 #[derive(Debug)]
 struct Trouble {
     lines: Vec<BadLine>,
+    unreadable: Vec<String>,
+    notes: Arc<[String]>,
     error: Option<LastError>,
 }
 
@@ -258,10 +277,14 @@ impl TargetStatus {
 
 impl Last {
     fn new((at, duration): (Timestamp, Duration), measured: &Measured, error: Option<&ScrapeError>) -> Self {
+        let Measured { unreadable, notes, .. } = measured;
         let lines = &measured.rejected.first;
-        let trouble = (error.is_some() || !lines.is_empty()).then(|| {
+        let is_well = error.is_none() && lines.is_empty() && unreadable.is_empty() && notes.is_empty();
+        let trouble = (!is_well).then(|| {
             let error = error.map(|error| LastError { class: error.class(), message: error.story() });
-            Box::new(Trouble { lines: lines.clone(), error })
+            let told = |one: &Unreadable| format!("{}: {}", one.family, one.fault);
+            let unreadable = unreadable.iter().take(SHOWN).map(told).collect();
+            Box::new(Trouble { lines: lines.clone(), unreadable, notes: notes.clone(), error })
         });
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
@@ -273,6 +296,8 @@ impl Last {
             wire_bytes: narrow(measured.wire_bytes),
             rejected: narrow(measured.rejected.count),
             skipped_families: narrow(measured.skipped_families),
+            left_out: narrow(measured.left_out),
+            unreadable: narrow(unreadable.len()),
             content_type_fallback: measured.content_type_fallback,
             trouble,
         }
@@ -283,7 +308,8 @@ impl Last {
     }
 
     fn show(&self) -> LastScrape {
-        let lines = self.trouble.iter().flat_map(|trouble| &trouble.lines);
+        let trouble = self.trouble.as_deref();
+        let lines = trouble.iter().flat_map(|trouble| &trouble.lines);
         LastScrape {
             at: self.at,
             duration_seconds: self.duration.as_secs_f64(),
@@ -295,6 +321,10 @@ impl Last {
             rejected_lines: lines.map(ToString::to_string).collect(),
             content_type_fallback: self.content_type_fallback,
             skipped_families: self.skipped_families as usize,
+            left_out: self.left_out as usize,
+            unreadable: self.unreadable as usize,
+            unreadable_families: trouble.map(|trouble| trouble.unreadable.clone()).unwrap_or_default(),
+            notes: trouble.map(|trouble| trouble.notes.clone()).unwrap_or_default(),
             error: self.error().cloned(),
         }
     }
@@ -318,24 +348,29 @@ pub struct TargetCounts {
 }
 
 impl TargetCounts {
-    pub(super) fn of(statuses: &[TargetStatus]) -> Self {
-        let mut counts = Self::default();
-        for status in statuses {
-            counts.problems += status.problems.len();
-            *match status.health {
-                Health::Unknown => &mut counts.unknown,
-                Health::Up => &mut counts.up,
-                Health::Down => &mut counts.down,
-                Health::Terminating => &mut counts.terminating,
-                Health::Refused => &mut counts.refused,
-            } += 1;
-        }
-        counts
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.unknown + self.up + self.down + self.terminating + self.refused
+    }
+
+    pub(super) fn add(&mut self, status: &TargetStatus) {
+        self.problems += status.problems.len();
+        *match status.health {
+            Health::Unknown => &mut self.unknown,
+            Health::Up => &mut self.up,
+            Health::Down => &mut self.down,
+            Health::Terminating => &mut self.terminating,
+            Health::Refused => &mut self.refused,
+        } += 1;
     }
 }
 
 /// Shared by a target's task and the pages.
 pub(super) type SharedState = Arc<TargetState>;
+
+/// Families that a page shows of a target.
+const SHOWN: usize = 10;
 
 /// How long one kind of failure of one target is not logged again.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);

@@ -41,7 +41,7 @@ pub struct TargetSpec {
     pub object: ObjectRef,
     /// When the pod was created.
     pub created: Timestamp,
-    /// When the container that declares the port started: no counter of it is older.
+    /// When a container of the pod started last. A counter that falls then was reset.
     pub started: Option<Timestamp>,
     /// How it is scraped.
     pub settings: Arc<Settings>,
@@ -155,8 +155,8 @@ impl TargetSpec {
     /// How old the last good scrape may be before its values are served no more: a scrape may fail, or two late ones.
     #[must_use]
     pub fn max_age(&self) -> Duration {
-        let Settings { interval, timeout, .. } = &*self.settings;
-        interval.mul_f64(2.5).max(*interval + *timeout + Duration::from_secs(5))
+        let Settings { interval, timeout, max_age, .. } = &*self.settings;
+        max_age.unwrap_or_else(|| interval.mul_f64(2.5).max(*interval + *timeout + Duration::from_secs(5)))
     }
 }
 
@@ -171,7 +171,7 @@ fn target(pod: &Pod, address: SocketAddr, settings: &Arc<Settings>) -> TargetSpe
         key,
         object: pod.live.object.clone(),
         created: pod.live.created,
-        started: container_start(pod, address.port()),
+        started: last_start(pod),
         settings: settings.clone(),
     }
 }
@@ -281,18 +281,10 @@ fn tcp_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {
     ports.filter(|port| port.protocol == Protocol::Tcp)
 }
 
-/// When the process behind a port started, as far as the kubelet says: the port has to belong to one container.
-fn container_start(pod: &Pod, port: u16) -> Option<Timestamp> {
-    if let [only] = pod.containers.as_slice() {
-        return only.started;
-    }
-    let mut declaring = pod.containers.iter().filter(|container| {
-        container.ports.iter().any(|declared| declared.number == port && declared.protocol == Protocol::Tcp)
-    });
-    match (declaring.next(), declaring.next()) {
-        (Some(container), None) => container.started,
-        _ => None,
-    }
+/// When the last of the pod's containers started. Which of them answers is not known for sure, and a start does nothing
+/// but explain a fall.
+fn last_start(pod: &Pod) -> Option<Timestamp> {
+    pod.containers.iter().filter_map(|container| container.started).max()
 }
 
 #[cfg(test)]

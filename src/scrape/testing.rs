@@ -45,6 +45,8 @@ pub(super) fn target(pod_name: &str) -> TargetOptions {
         interval: seconds(15),
         window: seconds(60),
         max_age: seconds(45),
+        max_age_after_timeout: seconds(0),
+        raw_counters: false,
         fold: Fold::Sum,
     }
 }

@@ -11,22 +11,45 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
     time::{Instant, sleep_until},
 };
 
-use super::Limits;
+use super::{Limits, budget::Share, heads::Heads};
 
 /// What the driver of a connection knows of it.
 pub(super) struct Activity {
     since: Instant,
     /// Milliseconds from `since` to the last byte read or written.
     last: AtomicU64,
-    requested: AtomicBool,
-    first_request: Notify,
+    requests: AtomicU64,
+    answered: AtomicU64,
+    /// Another deadline counts from here on, perhaps an earlier one.
+    changed: Notify,
     draining: AtomicBool,
+    /// Since when a head is incomplete, and what it has of the budget.
+    head: Mutex<Option<(Instant, Share)>>,
+}
+
+/// A request that is being answered.
+pub(super) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Why a connection has to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expired {
+    /// It has waited too long.
+    Idle,
+    /// Its incomplete head made room for others.
+    Displaced,
 }
 
 impl Activity {
@@ -34,17 +57,41 @@ impl Activity {
         Arc::new(Self {
             since: Instant::now(),
             last: AtomicU64::new(0),
-            requested: AtomicBool::new(false),
-            first_request: Notify::new(),
+            requests: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            changed: Notify::new(),
             draining: AtomicBool::new(false),
+            head: Mutex::new(None),
         })
     }
 
-    /// A request has come.
-    pub(super) fn request(&self) {
-        if !self.requested.swap(true, Ordering::Relaxed) {
-            self.first_request.notify_one();
+    /// A request has come, and is answered when what this gives is dropped.
+    pub(super) fn request(self: &Arc<Self>) -> Answering {
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.changed.notify_one();
         }
+        Answering(Arc::clone(self))
+    }
+
+    /// How many requests have come.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of them is being answered.
+    pub(super) fn is_answering(&self) -> bool {
+        self.answered.load(Ordering::Relaxed) < self.requests()
+    }
+
+    /// A head has begun and is not complete.
+    pub(super) fn head_begins(&self, share: Share) {
+        *self.head.lock() = Some((Instant::now(), share));
+        self.changed.notify_one();
+    }
+
+    /// No head is incomplete any more.
+    pub(super) fn head_ends(&self) {
+        *self.head.lock() = None;
     }
 
     /// From now on each answer ends its connection.
@@ -56,26 +103,37 @@ impl Activity {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Returns when the connection has waited too long for its first request or for any progress.
-    pub(super) async fn expired(&self, limits: &Limits) {
+    /// Returns when the connection has waited too long for its first request, for the rest of a head or for any
+    /// progress, or when its incomplete head is displaced.
+    pub(super) async fn expired(&self, limits: &Limits) -> Expired {
         loop {
             let deadline = self.deadline(limits);
             if Instant::now() >= deadline {
-                return;
+                return Expired::Idle;
             }
             tokio::select! {
                 () = sleep_until(deadline) => {}
-                // Another deadline counts from here on, perhaps an earlier one.
-                () = self.first_request.notified() => {}
+                () = self.changed.notified() => {}
+                () = self.displaced() => return Expired::Displaced,
             }
         }
     }
 
+    async fn displaced(&self) {
+        let token = self.head.lock().as_ref().map(|(_, share)| share.token());
+        match token {
+            Some(token) => token.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn deadline(&self, limits: &Limits) -> Instant {
-        if !self.requested.load(Ordering::Relaxed) {
+        if self.requests() == 0 {
             return self.since + limits.header_read;
         }
-        self.since + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limits.idle
+        let idle = self.since + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limits.idle;
+        let head = self.head.lock().as_ref().map(|(since, _)| *since + limits.header_read);
+        head.map_or(idle, |head| head.min(idle))
     }
 
     fn progress(&self) {
@@ -88,11 +146,12 @@ impl Activity {
 pub(super) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
+    heads: Heads,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+    pub(super) fn new(stream: S, activity: Arc<Activity>, heads: Heads) -> Self {
+        Self { stream, activity, heads }
     }
 }
 
@@ -102,10 +161,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.heads.is_incomplete() {
+            this.heads.read(&[], &this.activity);
+        }
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
-        if into.filled().len() > before {
-            self.activity.progress();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, into))?;
+        if let Some(read) = into.filled().get(before..).filter(|read| !read.is_empty()) {
+            this.activity.progress();
+            this.heads.read(read, &this.activity);
         }
         Poll::Ready(Ok(()))
     }
@@ -150,6 +214,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::serve::head_budget;
 
     fn expired(activity: &Activity) -> bool {
         activity.expired(&Limits::default()).now_or_never().is_some()
@@ -159,7 +224,7 @@ mod tests {
     async fn bytes_that_are_no_request_do_not_put_off_the_first_deadline() {
         let activity = Activity::new();
         let (near, mut far) = duplex(64);
-        let mut near = Watched::new(near, Arc::clone(&activity));
+        let mut near = Watched::new(near, Arc::clone(&activity), Heads::new(head_budget(), 1 << 10));
         for _ in 0..31 {
             advance(Duration::from_secs(1)).await;
             far.write_u8(b'x').await.unwrap();
@@ -186,12 +251,12 @@ mod tests {
     async fn after_a_request_only_a_standstill_ends_a_connection() {
         let activity = Activity::new();
         let (near, mut far) = duplex(64);
-        let mut near = Watched::new(near, Arc::clone(&activity));
+        let mut near = Watched::new(near, Arc::clone(&activity), Heads::new(head_budget(), 1 << 10));
         activity.request();
-        advance(Duration::from_secs(89)).await;
+        advance(Duration::from_secs(94)).await;
         near.write_u8(b'x').await.unwrap();
         far.read_u8().await.unwrap();
-        advance(Duration::from_secs(89)).await;
+        advance(Duration::from_secs(94)).await;
         assert!(!expired(&activity));
         advance(Duration::from_secs(1)).await;
         assert!(expired(&activity));

@@ -33,6 +33,10 @@ use tracing::{Instrument, Span};
 use super::{
     Limits, Peer, RequestSpans, ServeOptions,
     activity::{Activity, Watched},
+    explained::Explained,
+    heads::Heads,
+    odd_head::MAX_HEADERS,
+    refusal::Form,
 };
 use crate::auth::PeerCertificates;
 
@@ -86,24 +90,35 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+        let head_bytes = self.head_bytes(&peer.certificates);
+        let heads = Heads::new(self.options.heads.clone(), head_bytes);
+        let watched = Watched::new(stream, Arc::clone(&activity), heads);
+        let explained = Explained::new(watched, Arc::clone(&activity), self.form(), http1_buffer(head_bytes));
+        let stream = TokioIo::new(explained);
         let (executor, _ends_streams) = Executor::new(&self.tasks);
-        let builder = builder(executor, &self.options.limits, protocol);
+        let builder = builder(executor, (&self.options.limits, head_bytes), protocol);
         let (shared, seen) = (Arc::clone(&self), Arc::clone(&activity));
         let service =
             service_fn(move |request| Arc::clone(&shared).answer(request, peer.clone(), Arc::clone(&seen)));
         let mut connection = pin!(builder.serve_connection(stream, service));
-        let (limits, counters) = (&self.options.limits, &self.options.counters);
+        let limits = &self.options.limits;
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = activity.expired(limits) => return counters.timed_out.increment(),
+            expired = activity.expired(limits) => return self.options.counters.expired(expired),
             () = self.shutdown.cancelled() => activity.drain(),
         }
         let drained = drain(connection, protocol, limits.drain_linger);
         tokio::select! {
             () = drained => {}
-            () = activity.expired(limits) => counters.timed_out.increment(),
+            expired = activity.expired(limits) => self.options.counters.expired(expired),
         }
+    }
+
+    /// What a head may take: little before the peer has shown a certificate that is accepted.
+    fn head_bytes(&self, certificates: &PeerCertificates) -> u32 {
+        let accepted = self.options.tls.as_ref().is_some_and(|tls| tls.accepts(certificates));
+        let limits = &self.options.limits;
+        if accepted { limits.header_bytes } else { limits.stranger_header_bytes }
     }
 
     /// Answers one request.
@@ -113,7 +128,7 @@ impl Shared {
         peer: Peer,
         activity: Arc<Activity>,
     ) -> Result<Response<Body>, Infallible> {
-        activity.request();
+        let _answering = activity.request();
         let version = request.version();
         // The certificates stand alone too, for a module that may know `auth` but not `serve`.
         request.extensions_mut().insert(peer.certificates.clone());
@@ -123,10 +138,16 @@ impl Shared {
             // Boxed, so that requests that are not sampled do not carry room for it.
             Some((spans, span)) => Box::pin(self.route_in_span(request, spans, span)).await,
         };
+        answer = self.form().explained(answer);
         if activity.is_draining() && version <= Version::HTTP_11 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(answer)
+    }
+
+    /// The TLS port serves the metrics API, whose clients read `Status` objects.
+    fn form(&self) -> Form {
+        if self.options.tls.is_some() { Form::Status } else { Form::Plain }
     }
 
     /// The span of a request that is sampled.
@@ -153,7 +174,7 @@ impl Shared {
             Ok(Ok(answer)) => answer,
             Err(_) => {
                 self.options.counters.panicked.increment();
-                internal_error()
+                internal_error(self.form())
             }
         }
     }
@@ -171,21 +192,26 @@ async fn drain<C: GracefulConnection>(mut connection: Pin<&mut C>, protocol: Pro
     let _ = connection.await;
 }
 
-fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<Executor> {
+fn builder(
+    executor: Executor,
+    (limits, head_bytes): (&Limits, u32),
+    protocol: Protocol,
+) -> Builder<Executor> {
     let mut builder = Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
+        // The time without a request is a part of it; what has begun is waited for less, by `Activity`.
+        .header_read_timeout(limits.idle)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(http1_buffer(limits));
+        .max_buf_size(http1_buffer(head_bytes));
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_header_list_size(limits.header_bytes);
+        .max_header_list_size(head_bytes);
     match protocol {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
@@ -193,12 +219,13 @@ fn builder(executor: Executor, limits: &Limits, protocol: Protocol) -> Builder<E
     }
 }
 
-fn http1_buffer(limits: &Limits) -> usize {
-    usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
+fn http1_buffer(head_bytes: u32) -> usize {
+    usize::try_from(head_bytes).unwrap_or(usize::MAX).clamp(MIN_BUFFER, HTTP1_HEADER_BYTES)
 }
 
-fn internal_error() -> Response<Body> {
-    let mut answer = Response::new(Body::from(INTERNAL_ERROR));
+fn internal_error(form: Form) -> Response<Body> {
+    let body = form.body(500, "the server failed while it answered");
+    let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
@@ -228,13 +255,6 @@ where
     }
 }
 
-const INTERNAL_ERROR: &str = concat!(
-    r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#,
-    r#""message":"the server failed while it answered","reason":"InternalError","code":500}"#,
-    "\n"
-);
-/// A user's groups come as one header each; kube-apiserver itself uses HTTP/2, which has no such bound.
-const MAX_HEADERS: usize = 256;
 /// The protocol's own: what a client may send of bodies that nobody reads yet, and so what each connection can make us
 /// hold. hyper's megabyte is for distances that a cluster does not have.
 const WINDOW: u32 = 65_535;

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::activity::Expired;
+
 /// Counts of one listener. All but `open` only grow.
 #[derive(Debug, Default)]
 pub struct ConnectionCounters {
@@ -19,12 +21,24 @@ pub struct ConnectionCounters {
     pub handshake_timed_out: Count,
     /// Connections that brought no request, or no progress, in time.
     pub timed_out: Count,
+    /// Connections whose half-sent head made room for others.
+    pub displaced: Count,
     /// Connections that were cut at the end of the grace.
     pub cut: Count,
     /// Failures of accepting, such as having no file descriptor left.
     pub accept_failed: Count,
     /// Requests whose answer panicked; they got a 500.
     pub panicked: Count,
+}
+
+impl ConnectionCounters {
+    /// A connection had to end.
+    pub(super) fn expired(&self, expired: Expired) {
+        match expired {
+            Expired::Idle => self.timed_out.increment(),
+            Expired::Displaced => self.displaced.increment(),
+        }
+    }
 }
 
 /// One number that is counted by many and read by few.

@@ -5,19 +5,26 @@
 //!                     accept ─▶ cap ─▶ TLS handshake ─▶ HTTP/1.1 or HTTP/2 ─▶ router, with a `Peer` extension
 //! ```
 //!
-//! Every wait on a client has an end: for the handshake, for the first request, for the head of each further HTTP/1.1
+//! Every wait on a client has an end: for the handshake, for the first request, for the rest of each head, for another
 //! request, and for any progress at all. When the token is cancelled the listener stops accepting, lets requests in
 //! flight finish, and cuts what is left after a grace.
+//!
+//! No refusal is without a body: not those of the HTTP library (a head that it cannot read), nor those of a router.
 //!
 //! Certificates of clients are asked for and proved in the handshake; whose they are is for [`crate::auth`] to judge.
 
 mod activity;
+mod budget;
 mod certificate;
 mod connection;
 mod counters;
+mod explained;
 mod generated;
+mod heads;
 mod listener;
+mod odd_head;
 mod pair;
+mod refusal;
 mod slots;
 mod spans;
 mod tls;
@@ -26,6 +33,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::auth::PeerCertificates;
 
+pub use budget::{ByteBudget, Room, Share};
 pub use certificate::{CertificateStatus, ServingCertificate};
 pub use counters::ConnectionCounters;
 pub use generated::ServiceNames;
@@ -50,6 +58,8 @@ pub struct ServeOptions {
     pub tls: Option<Tls>,
     /// What a client may take.
     pub limits: Limits,
+    /// What half-sent heads may take, on all listeners together.
+    pub heads: ByteBudget,
     /// What is counted.
     pub counters: Arc<ConnectionCounters>,
     /// What traces requests, if they are traced.
@@ -66,20 +76,29 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the end of the handshake to the first request, and for the head of each further request of HTTP/1.1,
-    /// the idle time before it included.
+    /// From the end of the handshake to the first request, and from the beginning of each further head to its end.
     pub header_read: Duration,
-    /// Without a byte read or written. Must be longer than any request may take to be answered.
+    /// Without a byte read or written, or without another request. Must be longer than any request may take to be
+    /// answered, and should be longer than clients keep a connection that they may use again.
     pub idle: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
-    /// The head of one request; by HTTP/1.1 never more than 64 KiB.
+    /// The head of one request on a connection whose client certificate is accepted; by HTTP/1.1 never more than
+    /// 64 KiB.
     pub header_bytes: u32,
+    /// The head of one request on any other connection.
+    pub stranger_header_bytes: u32,
     /// After the token is cancelled: how long idle HTTP/1.1 connections may still bring one request. A client that
     /// reuses its connection at that very moment is answered instead of cut.
     pub drain_linger: Duration,
     /// After the token is cancelled: when what is left is cut.
     pub drain_grace: Duration,
+}
+
+/// The budget of half-sent heads: a thousand of strangers, or 64 of kube-apiserver's longest.
+#[must_use]
+pub fn head_budget() -> ByteBudget {
+    ByteBudget::new(Room { holders: 4_096, bytes: 16 << 20 })
 }
 
 impl Default for Limits {
@@ -89,9 +108,11 @@ impl Default for Limits {
             connections_per_client: 1024,
             handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(32),
-            idle: Duration::from_secs(90),
+            // Go's client, and many others, keep a connection for 90 s: the client has to be the one that closes.
+            idle: Duration::from_secs(95),
             streams: 100,
             header_bytes: 256 << 10,
+            stranger_header_bytes: 16 << 10,
             drain_linger: Duration::from_millis(500),
             drain_grace: Duration::from_secs(60),
         }

@@ -14,7 +14,7 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 
 use super::ServingCertificate;
-use crate::auth::Auth;
+use crate::auth::{Auth, PeerCertificates};
 
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, with a certificate that may change while it serves, and with client
 /// certificates asked for (never required) by the authorities that [`Auth`] trusts at that moment. Cheap to clone.
@@ -44,6 +44,11 @@ impl Tls {
         let tls = Self(Arc::new(Inner { certificate, auth, provider, config: ArcSwapOption::empty() }));
         tls.config()?;
         Ok(tls)
+    }
+
+    /// Whether these certificates are accepted, as the front proxy's or a client's.
+    pub(super) fn accepts(&self, certificates: &PeerCertificates) -> bool {
+        self.0.auth.accepts(certificates)
     }
 
     pub(super) fn acceptor(&self) -> io::Result<TlsAcceptor> {
@@ -103,12 +108,16 @@ impl ClientCertVerifier for ProvenCertificate {
 
     fn verify_client_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         if intermediates.len() > MAX_INTERMEDIATES {
             return Err(rustls::Error::General("too many intermediate certificates".to_owned()));
+        }
+        let bytes = intermediates.iter().map(|der| der.len()).sum::<usize>() + end_entity.len();
+        if bytes > MAX_CHAIN_BYTES {
+            return Err(rustls::Error::General("the chain of certificates is too long".to_owned()));
         }
         Ok(ClientCertVerified::assertion())
     }
@@ -138,3 +147,4 @@ impl ClientCertVerifier for ProvenCertificate {
 
 /// More than any real chain has; each is kept with its connection.
 const MAX_INTERMEDIATES: usize = 8;
+const MAX_CHAIN_BYTES: usize = 16 << 10;

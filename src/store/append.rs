@@ -41,8 +41,9 @@ pub struct Removal {
 }
 
 impl Store {
-    /// Stores all of `batch`, or nothing. A series that exists is overwritten: the last write wins, whatever its
-    /// timestamp says. Within a batch the last of two writes to one series wins.
+    /// Stores all of `batch`, or nothing. A series that exists is overwritten, unless the write says that it was measured
+    /// before the stored value ([`Store::outdated`]). Within a batch the last of two writes to one series wins, by the
+    /// same rule.
     ///
     /// Batches with new series take turns, so that two cannot both take the last place of an object. One that only
     /// overwrites, the usual case, takes none: if what it overwrites is removed at that very moment it adds it again,

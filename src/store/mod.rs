@@ -15,6 +15,7 @@ mod catalog;
 mod external;
 mod fold;
 mod limits;
+mod order;
 mod quiet;
 mod read;
 mod room;
@@ -34,11 +35,12 @@ pub use append::{Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
+pub use order::Outdated;
 pub use quiet::Quiet;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
-    Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+    Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Stored};
 

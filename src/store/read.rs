@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Sample, Selector};
 
@@ -22,40 +22,123 @@ pub enum Absence {
     #[error("the value was written for an object of this name that is gone")]
     ObjectGone,
     /// The value's ttl has passed.
-    #[error("its ttl passed {ago:#} ago")]
+    #[error("its ttl ended at {at:.0}")]
     Expired {
-        /// How long ago.
-        ago: SignedDuration,
+        /// When.
+        at: Timestamp,
     },
     /// It is scraped, but the last good scrape is too long ago.
-    #[error("the last good scrape is {age:#} ago{}", because(.error.as_deref()))]
+    #[error("the last good scrape was at {at:.0}{}", because(.error.as_deref()))]
     Stale {
-        /// How long ago.
-        age: SignedDuration,
-        /// What the last scrape failed with.
-        error: Option<String>,
+        /// When.
+        at: Timestamp,
+        /// The error of the last scrape.
+        error: Option<Box<str>>,
     },
-    /// It has a target that was never scraped well.
+    /// It has a target without a good scrape.
     #[error("its target was not scraped yet{}", because(.error.as_deref()))]
     NotScraped {
-        /// What the last scrape failed with.
-        error: Option<String>,
+        /// The error of the last scrape.
+        error: Option<Box<str>>,
     },
     /// A rate or quantile that needs another scrape.
     #[error("it was scraped too few times to tell how fast it grows: wait for the next scrape")]
     Early,
-    /// A counter that falls without a restart.
+    /// Several processes behind one port.
     #[error(
-        "the counter falls again and again without a restart, as when several processes answer behind one port: \
-         make each of them a target, or expose their sum"
+        "its counter is not one counter: it falls again and again, or the process start moves back, as when several \
+         processes answer behind one port: make each of them a target, or expose their sum"
     )]
     NonMonotonic,
     /// Nothing was observed in the window.
     #[error("nothing was observed within the window")]
     NoObservations,
+    /// A histogram without `le="+Inf"` and without a count.
+    #[error(
+        "the histogram has neither a bucket le=\"+Inf\" nor a count, so its quantiles are not known: expose one"
+    )]
+    NoInfBucket,
+    /// A histogram with the bucket `le="+Inf"` alone.
+    #[error("the histogram has no bucket but le=\"+Inf\", so its quantiles are not known: give it bounds")]
+    NoFiniteBucket,
     /// NaN or an infinity.
     #[error("it is exposed as NaN or infinity")]
     NotANumber,
+    /// A line of the metric's family could not be read.
+    #[error("a line of it could not be read in the scrape of {at:.0}, so the rest is not the whole: {fault}")]
+    Unreadable {
+        /// When that scrape began.
+        at: Timestamp,
+        /// The line and what is wrong with it.
+        fault: Box<str>,
+    },
+    /// A good scrape does not have it, the one before had.
+    #[error("the scrape of {at:.0} was good but lacks it; it was last exposed at {seen:.0}")]
+    Lacking {
+        /// When the last good scrape began.
+        at: Timestamp,
+        /// When the last one that had it began.
+        seen: Timestamp,
+    },
+    /// The pod's allow-list does not keep it.
+    #[error(
+        "the pod exposes {name}, but its annotation custom-metrics-adapter/metrics does not keep it: add it there"
+    )]
+    LeftOut {
+        /// The sample's name.
+        name: String,
+    },
+    /// A counter by its exact name.
+    #[error(
+        "it is a counter, and a total only grows: ask for {instead}, or annotate the pod with \
+         custom-metrics-adapter/raw-counters: \"true\""
+    )]
+    RawCounter {
+        /// The name that an HPA can use.
+        instead: String,
+    },
+    /// A rate of something that is not exposed as a counter.
+    #[error(
+        "{name} is exposed as a gauge or without a type, and a rate needs a counter: if it only grows, annotate the pod \
+         with custom-metrics-adapter/counters: {name}"
+    )]
+    NoCounter {
+        /// The sample's name.
+        name: String,
+    },
+    /// The start of a counter.
+    #[error("{metric} is the moment at which a counter began, not a measurement")]
+    CounterStart {
+        /// Its name.
+        metric: String,
+    },
+    /// Targets of one object mean different things by one name.
+    #[error(
+        "its targets {targets} expose it as different types, which do not add up: rename one of them, or leave it out with \
+         custom-metrics-adapter/metrics"
+    )]
+    Mismatch {
+        /// Port and path of two of them, such as `8080/metrics and 9090/metrics`.
+        targets: Box<str>,
+    },
+    /// The timestamp in the exposition is too long ago.
+    #[error(
+        "its sample is exposed with the timestamp {at:.0}, which is too long ago: if that is its nature, annotate the pod with \
+         custom-metrics-adapter/honor-timestamps: \"false\", or a longer custom-metrics-adapter/max-age"
+    )]
+    OldSample {
+        /// The timestamp.
+        at: Timestamp,
+    },
+    /// The timestamp in the exposition is still to come.
+    #[error(
+        "its sample is exposed with the timestamp {at:.0}, which is still to come: correct the clock of the pod, or annotate it \
+         with custom-metrics-adapter/honor-timestamps: \"false\""
+    )]
+    TimeAhead {
+        /// The timestamp.
+        at: Timestamp,
+    },
     /// The label sets add up to more than the HPA can calculate with.
     #[error("its label sets add up to more than the HPA can calculate with")]
     OutOfRange,
@@ -138,9 +221,9 @@ fn selected<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = 
 }
 
 impl Absence {
-    /// The more telling of what was written and what was scraped.
-    fn or(self, scraped: Self) -> Self {
-        if self == Self::UnknownMetric { scraped } else { self }
+    /// The more telling of two reasons.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::UnknownMetric { other } else { self }
     }
 }
 

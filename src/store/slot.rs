@@ -44,10 +44,15 @@ impl Slot {
         self.position(metric, labels).is_ok()
     }
 
-    /// Puts `series` in its place; gives back the one that stood there.
+    /// The series of one label set of a metric.
+    pub(super) fn get(&self, metric: &MetricName, labels: &Labels) -> Option<&Series> {
+        self.written.get(self.position(metric, labels).ok()?)
+    }
+
+    /// Puts `series` in its place; gives back the one that stood there, or `series` if that is the older one.
     pub(super) fn put(&mut self, series: Series) -> Option<Series> {
         match self.position(&series.metric, &series.labels) {
-            Ok(at) => self.written.get_mut(at).map(|old| std::mem::replace(old, series)),
+            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series)),
             Err(at) => {
                 self.written.insert(at, series);
                 None
@@ -55,8 +60,8 @@ impl Slot {
         }
     }
 
-    /// Puts many in their places at once, the last of two for one place; gives back those that stood there. One by one
-    /// each new series would move all that sort behind it.
+    /// Puts many in their places at once, as one by one; gives back those that have none. One by one each new series
+    /// would move all that sort behind it.
     pub(super) fn put_all(&mut self, series: Vec<Series>) -> Vec<Series> {
         let (held, mut old) = (self.written.len(), Vec::new());
         for series in series {
@@ -66,7 +71,7 @@ impl Slot {
                 .unwrap_or_default()
                 .binary_search_by(|other| other.cmp_place(&series))
             {
-                Ok(at) => old.extend(self.written.get_mut(at).map(|old| std::mem::replace(old, series))),
+                Ok(at) => old.extend(self.written.get_mut(at).map(|old| old.replaced_by(series))),
                 Err(_) => self.written.push(series),
             }
         }
@@ -74,8 +79,7 @@ impl Slot {
         self.written.dedup_by(|later, earlier| {
             let same = later.cmp_place(earlier).is_eq();
             if same {
-                std::mem::swap(later, earlier);
-                old.push(later.clone());
+                old.push(earlier.replaced_by(later.clone()));
             }
             same
         });
@@ -119,6 +123,11 @@ impl Series {
         (&self.metric, &self.labels).cmp(&(&other.metric, &other.labels))
     }
 
+    /// Takes the place of this one unless it is older; gives back the one that has lost it.
+    fn replaced_by(&mut self, series: Self) -> Self {
+        if self.is_newer_than(&series) { series } else { std::mem::replace(self, series) }
+    }
+
     /// Whether this value is `live`'s: bound to its UID, or unbound and not older than the object. The API server
     /// truncates `creationTimestamp` to a second, so what is written within that second counts.
     fn belongs_to(&self, live: &LiveObject) -> bool {
@@ -135,9 +144,7 @@ impl Series {
         if gone {
             return Some(Absence::ObjectGone);
         }
-        self.expires
-            .filter(|expires| *expires <= now)
-            .map(|expires| Absence::Expired { ago: now.duration_since(expires) })
+        self.expires.filter(|expires| *expires <= now).map(|at| Absence::Expired { at })
     }
 
     /// An estimate of its heap bytes: the struct and the label text. Names and UIDs are shared, so not counted.

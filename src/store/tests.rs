@@ -1,5 +1,7 @@
 //! The store through its own door; `now` is made up, so nothing here waits.
 
+mod order;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -167,12 +169,15 @@ fn a_value_past_its_ttl_is_not_served_and_says_so_for_minutes_before_it_is_swept
     store.append(vec![Write { ttl: Some(seconds(90)), ..write("web-0", "qps", "7") }], NOW).unwrap();
     assert_eq!(read_at(&store, &Presence::Unknown, "", NOW + seconds(89)).unwrap(), "7");
     let late = NOW + seconds(100);
-    assert_eq!(read_at(&store, &Presence::Unknown, "", late), Err(Absence::Expired { ago: seconds(10) }));
+    assert_eq!(
+        read_at(&store, &Presence::Unknown, "", late),
+        Err(Absence::Expired { at: late - seconds(10) })
+    );
     let swept = |at| {
         store.sweep(at, |_| Presence::Unknown);
         read_at(&store, &Presence::Unknown, "", at)
     };
-    assert_eq!(swept(NOW + seconds(389)), Err(Absence::Expired { ago: seconds(299) }));
+    assert_eq!(swept(NOW + seconds(389)), Err(Absence::Expired { at: NOW + seconds(90) }));
     assert_eq!(swept(NOW + seconds(390)), Err(Absence::UnknownMetric));
     assert_eq!(store.stats(), Stats { objects: 0, written: Held::default(), scraped: Held::default() });
 }
@@ -214,6 +219,26 @@ fn an_external_value_of_a_namespace_that_is_not_there_ends_after_a_minute() {
     let query = Query { presence: &Presence::Absent, selector: &Selector::default(), now: NOW };
     assert_eq!(store.read_external("absent", &metric("depth"), query), Err(Absence::UnknownMetric));
     assert_eq!(store.written(&GroupResource::pods(), None), [pod("early")], "objects are served by name");
+}
+
+#[test]
+fn a_value_of_an_object_that_is_not_there_ends_ten_minutes_after_its_last_write() {
+    for (presence, ends) in
+        [(Presence::Absent, true), (Presence::Unknown, false), (live("web-0", "a", NOW), false)]
+    {
+        let store = store();
+        store.append(vec![write("web-0", "old", "7"), write("web-0", "qps", "7")], NOW).unwrap();
+        store.append(vec![write("web-0", "qps", "8")], NOW + seconds(300)).unwrap();
+        let held = |after| {
+            store.sweep(NOW + seconds(after), |_| presence.clone());
+            store.metrics_of(&pod("web-0")).len()
+        };
+        assert_eq!(held(599), 2, "{presence:?}");
+        assert_eq!(held(600), if ends { 1 } else { 2 }, "{presence:?}");
+        assert_eq!(held(899), if ends { 1 } else { 2 }, "{presence:?}");
+        assert_eq!(held(900), if ends { 0 } else { 2 }, "{presence:?}");
+        assert_eq!(store.stats().written.series, if ends { 0 } else { 2 });
+    }
 }
 
 #[test]

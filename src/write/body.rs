@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::model::{Labels, Quantity};
 
-use super::WriteError;
+use super::{WriteError, clue, moment::Moment, text};
 
 /// A value with what was said about it.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,32 +25,23 @@ pub struct Value {
     pub ttl: Option<SignedDuration>,
 }
 
-/// The query of a write: `labels=k=v,k2=v2` and `ttl=90s`; other parameters are ignored, as upstream does.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Query {
-    /// Metric labels.
-    pub labels: Option<Labels>,
-    /// How long the value lives; positive.
-    pub ttl: Option<SignedDuration>,
-}
-
 /// The object form.
 #[derive(Deserialize, Debug)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object with a value")]
 pub(super) struct ValueObject<'a> {
     #[serde(borrow)]
     pub(super) value: &'a RawValue,
     pub(super) timestamp: Option<Moment>,
-    pub(super) window_seconds: Option<u32>,
+    pub(super) window_seconds: Option<Scalar>,
     pub(super) labels: Option<BTreeMap<String, String>>,
-    pub(super) ttl: Option<String>,
+    pub(super) ttl: Option<Scalar>,
 }
 
-/// RFC 3339, or seconds since the epoch.
+/// A text, or a number that is read like one: some clients quote all numbers, others none.
 #[derive(Deserialize, Debug)]
-#[serde(untagged, expecting = "a timestamp is RFC 3339 text or a number of seconds since 1970")]
-pub(super) enum Moment {
-    Seconds(f64),
+#[serde(untagged, expecting = "a text or a number is expected")]
+pub(super) enum Scalar {
+    Number(serde_json::Number),
     Text(String),
 }
 
@@ -60,36 +51,24 @@ impl Value {
     /// # Errors
     /// When it is no value that an HPA can use, or what is said about it breaks a rule.
     pub fn parse(body: &[u8], now: Timestamp) -> Result<Self, WriteError> {
-        let text = std::str::from_utf8(body).map_err(|_| WriteError::NotUtf8)?.trim();
+        let text = text::of(body)?.trim();
         match text.bytes().next() {
             None => Err(WriteError::Empty),
-            Some(b'{') => Self::from_object(serde_json::from_str(text)?, now),
-            Some(_) => Ok(Self::bare(Quantity::from_json_token(text)?)),
+            Some(b'{') => Self::from_object(object(text)?, now),
+            Some(_) => Ok(Self::bare(quantity(text)?)),
         }
     }
 
     pub(super) fn from_object(object: ValueObject<'_>, now: Timestamp) -> Result<Self, WriteError> {
+        let window_seconds = object.window_seconds.map(Scalar::into_text);
+        let ttl = object.ttl.map(Scalar::into_text);
         Ok(Self {
-            quantity: Quantity::from_json_token(object.value.get())?,
+            quantity: quantity(object.value.get())?,
             timestamp: object.timestamp.map(|moment| moment.checked(now)).transpose()?,
-            window_seconds: object.window_seconds,
+            window_seconds: window_seconds.as_deref().map(self::window_seconds).transpose()?,
             labels: object.labels.map(Labels::validated).transpose()?,
-            ttl: object.ttl.as_deref().map(ttl).transpose()?,
+            ttl: ttl.as_deref().map(self::ttl).transpose()?,
         })
-    }
-
-    /// Adds what the query says.
-    ///
-    /// # Errors
-    /// When both say the same thing.
-    pub fn with_query(self, query: Query) -> Result<Self, WriteError> {
-        if self.labels.is_some() && query.labels.is_some() {
-            return Err(WriteError::Twice("labels"));
-        }
-        if self.ttl.is_some() && query.ttl.is_some() {
-            return Err(WriteError::Twice("ttl"));
-        }
-        Ok(Self { labels: self.labels.or(query.labels), ttl: self.ttl.or(query.ttl), ..self })
     }
 
     fn bare(quantity: Quantity) -> Self {
@@ -97,58 +76,40 @@ impl Value {
     }
 }
 
-impl Query {
-    /// Reads a query, percent-encoding included.
-    ///
-    /// # Errors
-    /// When the labels or the ttl break a rule.
-    pub fn parse(query: &str) -> Result<Self, WriteError> {
-        let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "labels" => parsed.labels = Some(Labels::parse_write(&value)?),
-                "ttl" => parsed.ttl = Some(ttl(&value)?),
-                _ => {}
-            }
-        }
-        Ok(parsed)
-    }
-}
-
-impl Moment {
-    /// The moment, unless it lies further ahead than clocks may differ: such a value would never look old.
-    fn checked(self, now: Timestamp) -> Result<Timestamp, WriteError> {
-        let moment = self.read()?;
-        if moment < Timestamp::UNIX_EPOCH {
-            return Err(WriteError::Timestamp(moment.to_string()));
-        }
-        if moment.duration_since(now) > MAX_AHEAD {
-            return Err(WriteError::Ahead { timestamp: moment, by: moment.duration_since(now) });
-        }
-        Ok(moment)
-    }
-
-    fn read(self) -> Result<Timestamp, WriteError> {
+impl Scalar {
+    fn into_text(self) -> String {
         match self {
-            Self::Text(text) => text.parse().map_err(|_| WriteError::Timestamp(text)),
-            Self::Seconds(seconds) => SignedDuration::try_from_secs_f64(seconds)
-                .and_then(Timestamp::from_duration)
-                .map_err(|_| WriteError::Timestamp(seconds.to_string())),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
         }
     }
 }
 
-fn ttl(text: &str) -> Result<SignedDuration, WriteError> {
+fn object(text: &str) -> Result<ValueObject<'_>, WriteError> {
+    serde_json::from_str(text).map_err(|error| {
+        clue::of_json(text).map_or(WriteError::Json(error), |clue| WriteError::mistake(text, clue))
+    })
+}
+
+fn quantity(text: &str) -> Result<Quantity, WriteError> {
+    let mistake = |error| clue::of_value(text).map(|clue| WriteError::mistake(text, clue)).unwrap_or(error);
+    Quantity::from_json_token(text).map_err(|error| mistake(error.into()))
+}
+
+/// How long a value lives.
+pub(super) fn ttl(text: &str) -> Result<SignedDuration, WriteError> {
     let parsed: Result<SignedDuration, _> = text.parse();
     let sane = |ttl: &SignedDuration| ttl.is_positive() && *ttl <= LONGEST_TTL;
     parsed.ok().filter(sane).ok_or_else(|| WriteError::Ttl(text.to_owned()))
 }
 
+/// Over how many seconds a value was measured.
+pub(super) fn window_seconds(text: &str) -> Result<u32, WriteError> {
+    text.trim().parse().map_err(|_| WriteError::Window(text.to_owned()))
+}
+
 /// Longer than any cluster lives; what is meant to stay has no ttl.
 const LONGEST_TTL: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
-
-/// As Prometheus drops samples further ahead than this.
-const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 #[cfg(test)]
 mod tests {
@@ -240,11 +201,22 @@ mod tests {
     }
 
     #[test]
-    fn the_query_and_the_body_may_not_both_say_it() {
-        let value = || Value::parse(br#"{"value": 1, "ttl": "5s"}"#, NOW).unwrap();
-        assert!(value().with_query(Query::parse("ttl=9s").unwrap()).is_err());
-        let labels =
-            value().with_query(Query::parse("labels=env%3Dprod,zone%3Da&x=y").unwrap()).unwrap().labels;
-        assert_eq!(labels, Some(Labels::from_pairs([("env", "prod"), ("zone", "a")])));
+    fn numbers_may_be_quoted_and_a_byte_order_mark_is_dropped() {
+        let quoted = r#"{"value": "1", "windowSeconds": "60", "timestamp": "1794649600"}"#;
+        let value = Value::parse(quoted.as_bytes(), NOW).unwrap();
+        assert_eq!((value.window_seconds, value.timestamp.unwrap().as_second()), (Some(60), 1_794_649_600));
+        assert_eq!(quantity("\u{feff}{\"value\": 42}"), "42");
+        assert_eq!(quantity("\u{feff}42\r\n"), "42");
+        for body in [
+            r#"{"value": 1, "ttl": 90}"#,
+            r#"{"value": 1, "windowSeconds": 1.5}"#,
+            r#"{"value": 1, "ttl": null, "windowSeconds": "1m"}"#,
+        ] {
+            let refusal = Value::parse(body.as_bytes(), NOW).unwrap_err().to_string();
+            assert!(
+                refusal.contains("such as 90s") || refusal.contains("whole seconds"),
+                "{body}: {refusal}"
+            );
+        }
     }
 }

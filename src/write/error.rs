@@ -1,24 +1,18 @@
-//! Why a write was refused, and how that is answered: JSON with the status code, what is wrong, and what to change.
+//! Why a write was refused: what is wrong, what to change, and the status code that says so.
 
-use axum::{
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::{
     cluster::{Cluster, UnknownResource},
+    exposition::decode::DecodeError,
     model::{LabelError, MetricNameError, Quantity, QuantityError},
-    store::{AppendError, Removal},
+    store::{AppendError, Outdated, Removal},
 };
 
-use super::{
-    observe::{Rejected, Rejection},
-    receive::BodyError,
-};
+use super::{observe::Rejection, query::UnknownParameter, receive::BodyError};
 
-/// Why a write was refused. Nothing was stored.
+/// Why a write was refused. Nothing was stored, but for the good lines of a partial batch.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// No such path.
@@ -30,12 +24,14 @@ pub enum WriteError {
     )]
     NoRoute(String),
     /// A method that the path does not take.
-    #[error("method {method} is not taken here: use {allowed}")]
+    #[error("method {method} is not taken here: use {allowed}{}", reading(method, read.as_deref()))]
     Method {
         /// What came.
         method: Method,
         /// What is taken.
         allowed: &'static str,
+        /// Where the metrics API serves the value; `None` for a batch.
+        read: Option<String>,
     },
     /// A part of the path that no object can be called.
     #[error("{text:?} cannot be a {part}")]
@@ -44,6 +40,19 @@ pub enum WriteError {
         part: &'static str,
         /// What was written.
         text: String,
+    },
+    /// A name that Kubernetes gives to no object.
+    #[error(
+        "{text:?} cannot be a {part}: it has up to {rule}, with a letter or digit at each end of it and of each part, as \
+         Kubernetes has it"
+    )]
+    Name {
+        /// The name of what.
+        part: String,
+        /// What was written.
+        text: String,
+        /// What it may have.
+        rule: &'static str,
     },
     /// Percent-encoding that is no UTF-8.
     #[error("the path segment {0:?} is not percent-encoded UTF-8")]
@@ -77,12 +86,38 @@ pub enum WriteError {
     /// The body is not text.
     #[error("the body is not UTF-8")]
     NotUtf8,
+    /// The body is text of another encoding.
+    #[error("the body is UTF-16: send UTF-8 (PowerShell: Set-Content -Encoding utf8)")]
+    Utf16,
+    /// The body is gzip, and no header says so.
+    #[error("the body is gzip: send the header Content-Encoding: gzip with it")]
+    Packed,
+    /// The body is packed in a way that is not read, or not packed as it says.
+    #[error("{0}{remedy}", remedy = unpacking(.0))]
+    Packing(#[from] DecodeError),
+    /// The body is something else that clients send by mistake.
+    #[error("the body {text:?} is not a value: {clue}")]
+    Mistake {
+        /// How it begins.
+        text: String,
+        /// What to send instead.
+        clue: &'static str,
+    },
     /// The value is no quantity that an HPA can use.
     #[error(transparent)]
     Quantity(#[from] QuantityError),
     /// The body is no JSON of the right shape.
     #[error("the body is not a value: {0}")]
     Json(#[from] serde_json::Error),
+    /// A batch that begins as a JSON array and is none.
+    #[error("the batch begins with [ and is no JSON array: {0}")]
+    Array(#[source] serde_json::Error),
+    /// More than an object on a line of a batch.
+    #[error("an object of a batch has its line for itself: {0}")]
+    Joined(&'static str),
+    /// An object of a batch that begins on a line and does not end on it, nor on a later one.
+    #[error("the object that begins here does not end: {0}, counted from here")]
+    Unended(#[source] serde_json::Error),
     /// A label that breaks the rules of Kubernetes labels.
     #[error(transparent)]
     Label(#[from] LabelError),
@@ -90,8 +125,23 @@ pub enum WriteError {
     #[error("{0:?} is no ttl: write a positive duration such as 90s, 5m or 1h30m")]
     Ttl(String),
     /// A timestamp that is none.
-    #[error("{0:?} is no timestamp: write RFC 3339 (2026-11-24T09:00:00Z) or seconds since 1970")]
+    #[error(
+        "{0:?} is no timestamp: write RFC 3339 with a time zone (2026-11-24T09:00:00Z) or seconds since 1970"
+    )]
     Timestamp(String),
+    /// A timestamp in another unit than seconds.
+    #[error("timestamp {text} looks like {unit}: send seconds, {seconds}, or RFC 3339")]
+    TimestampUnit {
+        /// What was written.
+        text: String,
+        /// The unit that it has.
+        unit: &'static str,
+        /// The same moment in seconds.
+        seconds: String,
+    },
+    /// A window that is none.
+    #[error("{0:?} cannot be windowSeconds: write whole seconds, such as 60")]
+    Window(String),
     /// A timestamp in the future.
     #[error("timestamp {timestamp} lies {by:#} ahead of this server's clock: check the writer's clock")]
     Ahead {
@@ -103,6 +153,18 @@ pub enum WriteError {
     /// Said in the query and in the body.
     #[error("{0} is given in the query and in the body: give it once")]
     Twice(&'static str),
+    /// Said twice in the query.
+    #[error("{0:?} is given twice in the query: give it once, labels as labels=a=b,c=d")]
+    Repeated(String),
+    /// A query parameter that is not known.
+    #[error(transparent)]
+    Parameter(#[from] UnknownParameter),
+    /// A query parameter that is neither on nor off.
+    #[error("partial={0}: write true or false")]
+    Switch(String),
+    /// A value that was measured before the stored one.
+    #[error(transparent)]
+    Outdated(#[from] Outdated),
     /// The body did not arrive, or is too long.
     #[error("{0}{remedy}", remedy = .0.remedy())]
     Body(#[from] BodyError),
@@ -116,7 +178,7 @@ pub enum WriteError {
     #[error("{0} writes are under way already: try again in a second")]
     TooManyRequests(usize),
     /// Lines of a batch.
-    #[error("{count} of the batch's lines are wrong; nothing was stored")]
+    #[error("{count} of the batch's lines are refused; {}", stored_lines(*stored))]
     Lines {
         /// How many lines.
         count: usize,
@@ -124,40 +186,48 @@ pub enum WriteError {
         first: Vec<(usize, WriteError)>,
         /// All of them, by kind.
         rejected: Vec<Rejection>,
+        /// How many others were stored: none unless the batch may be partial.
+        stored: usize,
+        /// What the request is answered with.
+        status: StatusCode,
     },
 }
 
-/// The JSON body of an error.
-#[derive(Serialize)]
-struct Body {
-    code: u16,
-    error: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lines: Vec<LineBody>,
-}
-
-#[derive(Serialize)]
-struct LineBody {
-    line: usize,
-    error: String,
-}
-
 impl WriteError {
-    /// The error of a batch; the answer shows the first twenty lines.
-    pub(super) fn lines(mut errors: Vec<(usize, Self)>) -> Self {
-        let count = errors.len();
-        let rejected = errors.iter().filter_map(|(_, error)| Rejection::of(error)).collect();
-        errors.truncate(SHOWN_LINES);
-        Self::Lines { count, first: errors, rejected }
+    /// The refusal of a batch of which nothing was stored; the answer shows the first twenty lines.
+    pub(super) fn lines(refused: Vec<(usize, Self)>) -> Self {
+        Self::of_lines(refused, 0, SHOWN_LINES)
+    }
+
+    /// The refusal of lines beside others that may have been stored; the answer shows a thousand of them, because the
+    /// client has to know which.
+    pub(super) fn partly(refused: Vec<(usize, Self)>, stored: usize) -> Self {
+        Self::of_lines(refused, stored, SHOWN_PARTIAL)
+    }
+
+    fn of_lines(mut first: Vec<(usize, Self)>, stored: usize, shown: usize) -> Self {
+        first.sort_by_key(|(line, _)| *line);
+        let rejected = first.iter().filter_map(|(_, error)| Rejection::of(error)).collect();
+        let (count, status) =
+            (first.len(), if stored > 0 { StatusCode::MULTI_STATUS } else { common_status(&first) });
+        first.truncate(shown);
+        Self::Lines { count, first, rejected, stored, status }
+    }
+
+    /// A body that is a frequent mistake.
+    pub(super) fn mistake(text: &str, clue: &'static str) -> Self {
+        Self::Mistake { text: text.chars().take(SHOWN_CHARS).collect(), clue }
     }
 
     /// With the nearest names where a resource is unknown and the answer says so.
     pub(super) fn with_nearest(self, cluster: &Cluster) -> Self {
         match self {
             Self::Resource(unknown) => Self::Resource(cluster.unknown(&unknown.name)),
-            Self::Lines { count, first, rejected } => {
-                let shown = first.into_iter().map(|(line, error)| (line, error.with_nearest(cluster)));
-                Self::Lines { count, first: shown.collect(), rejected }
+            Self::Lines { count, mut first, rejected, stored, status } => {
+                // A search for each: more would take long, and a reader looks at the first.
+                let rest = first.split_off(first.len().min(SHOWN_LINES));
+                let named = first.into_iter().map(|(line, error)| (line, error.with_nearest(cluster)));
+                Self::Lines { count, first: named.chain(rest).collect(), rejected, stored, status }
             }
             other => other,
         }
@@ -169,12 +239,18 @@ impl WriteError {
         match self {
             Self::NoRoute(_) | Self::NothingStored(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooLarge { .. }) | Self::Packing(DecodeError::TooLarge(_)) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::Packing(DecodeError::UnknownEncoding(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Outdated(_) => StatusCode::CONFLICT,
+            Self::Lines { status, .. } => *status,
             Self::Body(BodyError::Timeout { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Append(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Lines { .. }
+            Self::Packing(DecodeError::Gzip(_))
             | Self::Segment { .. }
+            | Self::Name { .. }
             | Self::Encoding(_)
             | Self::Metric(_)
             | Self::ExternalName(_)
@@ -184,6 +260,17 @@ impl WriteError {
             | Self::NamespaceMissing(_)
             | Self::Empty
             | Self::NotUtf8
+            | Self::Utf16
+            | Self::Packed
+            | Self::Mistake { .. }
+            | Self::Array(_)
+            | Self::Joined(_)
+            | Self::Unended(_)
+            | Self::TimestampUnit { .. }
+            | Self::Window(_)
+            | Self::Repeated(_)
+            | Self::Parameter(_)
+            | Self::Switch(_)
             | Self::Quantity(_)
             | Self::Json(_)
             | Self::Label(_)
@@ -194,41 +281,43 @@ impl WriteError {
             | Self::Body(BodyError::Aborted { .. }) => StatusCode::BAD_REQUEST,
         }
     }
-
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self {
-            Self::Method { allowed, .. } => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        headers
-    }
-
-    fn shown_lines(&self) -> Vec<LineBody> {
-        let Self::Lines { first, .. } = self else { return Vec::new() };
-        first.iter().map(|(line, error)| LineBody { line: *line, error: error.to_string() }).collect()
-    }
-}
-
-impl IntoResponse for WriteError {
-    fn into_response(self) -> Response {
-        let body = Body { code: self.status().as_u16(), error: self.to_string(), lines: self.shown_lines() };
-        let mut json = serde_json::to_vec(&body).unwrap_or_default();
-        json.push(b'\n');
-        let mut response = (self.status(), self.headers(), json).into_response();
-        response.extensions_mut().insert(Rejected::of(self));
-        response
-    }
 }
 
 fn with_labels(removal: &Removal) -> String {
     removal.labels.as_ref().map(|labels| format!(" with labels {labels}")).unwrap_or_default()
 }
 
+/// What all lines are refused with, or 400 if they differ.
+fn common_status(refused: &[(usize, WriteError)]) -> StatusCode {
+    let mut statuses = refused.iter().map(|(_, error)| error.status());
+    let first = statuses.next().unwrap_or(StatusCode::BAD_REQUEST);
+    if statuses.all(|status| status == first) { first } else { StatusCode::BAD_REQUEST }
+}
+
+fn stored_lines(stored: usize) -> String {
+    if stored == 0 { "nothing was stored".to_owned() } else { format!("{stored} others are stored") }
+}
+
+/// Where to read, for a request that wants to.
+fn reading(method: &Method, read: Option<&str>) -> String {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return String::new();
+    }
+    let path = read.map_or_else(|| "/apis/custom.metrics.k8s.io/v1beta2/…".to_owned(), str::to_owned);
+    format!(
+        "; values are read from the metrics API, with kubectl get --raw '{path}', and seen on the page /series of the \
+         admin port"
+    )
+}
+
+fn unpacking(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::TooLarge(_) => " once it is unpacked: send a batch in parts",
+        DecodeError::UnknownEncoding(_) | DecodeError::Gzip(_) => "",
+    }
+}
+
 const SHOWN_LINES: usize = 20;
+const SHOWN_PARTIAL: usize = 1_000;
+/// How much of a body a message shows.
+const SHOWN_CHARS: usize = 80;

@@ -6,19 +6,25 @@
 //! | `POST /write-metrics/{resource}/{name}/{metric}` | a cluster-scoped one |
 //! | `POST /write-metrics/namespaces/{name}/metrics/{metric}` | the namespace itself |
 //! | `POST /write-metrics/namespaces/{namespace}/external/{metric}` | none: an external metric of the namespace |
-//! | `POST /write-metrics` | a batch: one JSON object a line, all or nothing |
+//! | `POST /write-metrics` | a batch: JSON objects, one a line or in an array; all or nothing, or `?partial=true` |
 //!
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
 //! every error is JSON that says what to change.
 
+mod answer;
 mod arrivals;
 pub mod batch;
 mod body;
+mod clue;
 mod error;
+mod moment;
+mod names;
 mod observe;
 mod path;
+mod query;
 mod receive;
 mod target;
+mod text;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,10 +39,11 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, time::timeout};
 
-pub use body::{Query, Value};
+pub use body::Value;
 pub use error::WriteError;
 pub use observe::{Ended, Observer, Operation, Rejection};
 pub use path::{NamedObject, NamedSubject, WritePath};
+pub use query::{Query, UnknownParameter};
 pub use receive::BodyError;
 
 use crate::{
@@ -45,7 +52,9 @@ use crate::{
     store::{Removal, Store, Write},
 };
 use arrivals::{Arrival, Arrivals, ROOM};
+use batch::Batch;
 use observe::{Admission, Turn};
+use query::BatchQuery;
 use receive::BodyLimits;
 use target::Target;
 
@@ -58,6 +67,21 @@ pub struct WriteOptions {
     pub in_flight: usize,
     /// How long a request's body may take to arrive, and then its resource to be found.
     pub deadline: Duration,
+}
+
+/// A body that is there, and unpacked.
+struct Received<'a> {
+    body: bytes::Bytes,
+    arrival: Arrival,
+    _admission: Admission<'a>,
+}
+
+/// The lines of a batch, looked up.
+struct Resolved {
+    writes: Vec<Write>,
+    /// The number of the line of each write.
+    numbers: Vec<usize>,
+    refused: Vec<(usize, WriteError)>,
 }
 
 #[derive(Clone)]
@@ -111,11 +135,14 @@ async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> 
 
 async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
     let path = WritePath::parse(request.uri().path())?;
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
     let done = match *request.method() {
-        Method::POST => writes.write(path, query, request).await,
-        Method::DELETE => writes.delete(path, query).await,
-        _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST, DELETE" }),
+        Method::POST => writes.write(path, request).await,
+        Method::DELETE => writes.delete(path, request.uri().query().unwrap_or_default()).await,
+        ref method => Err(WriteError::Method {
+            method: method.clone(),
+            allowed: "POST, DELETE",
+            read: Some(path.read_path()),
+        }),
     };
     done.map_err(|error| error.with_nearest(&writes.cluster))
 }
@@ -123,31 +150,87 @@ async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCod
 async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
     let done = match *request.method() {
         Method::POST => writes.write_batch(request).await,
-        _ => Err(WriteError::Method { method: request.method().clone(), allowed: "POST" }),
+        ref method => Err(WriteError::Method { method: method.clone(), allowed: "POST", read: None }),
     };
     done.map_err(|error| error.with_nearest(&writes.cluster))
 }
 
+impl Resolved {
+    fn add(&mut self, write: Write, number: usize) {
+        self.writes.push(write);
+        self.numbers.push(number);
+    }
+}
+
 impl Writes {
-    async fn write(&self, path: WritePath, query: Query, request: Request) -> Result<StatusCode, WriteError> {
-        let (body, arrival) = self.receive(request).await?;
-        let _admission = self.admit()?;
+    async fn write(&self, path: WritePath, request: Request) -> Result<StatusCode, WriteError> {
+        let query = Query::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
+        let Received { body, arrival, _admission } = self.receive(request).await?;
         let now = Timestamp::now();
-        let value = Value::parse(&body, now)?.with_query(query)?;
+        let value = Value::parse(&body, now)?.with_query(&query)?;
         self.learn([&path].into_iter(), &arrival, body.len()).await?;
         let target = Target::resolve(&self.cluster, path)?;
-        self.append(vec![self.stamped(target, value, now)?], now)?;
+        let write = vec![self.stamped(target, value, now)?];
+        if let Some((_, outdated)) = self.store.outdated(&write, now).pop() {
+            return Err(outdated.into());
+        }
+        self.append(write, now)?;
         Ok(StatusCode::OK)
     }
 
     async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
-        let (body, arrival) = self.receive(request).await?;
-        let _admission = self.admit()?;
+        let query = BatchQuery::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
+        let Received { body, arrival, _admission } = self.receive(request).await?;
         let now = Timestamp::now();
-        let lines = batch::parse(&body, now)?;
-        self.learn(lines.iter().map(|line| &line.path), &arrival, body.len()).await?;
-        self.append(self.resolve_lines(lines, now)?, now)?;
+        let batch = batch::parse(&body, now)?;
+        self.learn(batch.lines.iter().map(|line| &line.path), &arrival, body.len()).await?;
+        let resolved = self.resolve_lines(batch, &query.defaults, now);
+        let resolved = self.refuse_outdated(resolved, now);
+        if query.partial { self.append_each(resolved, now) } else { self.append_all(resolved, now) }
+    }
+
+    /// All or nothing.
+    fn append_all(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+        if !resolved.refused.is_empty() {
+            return Err(WriteError::lines(resolved.refused));
+        }
+        self.append(resolved.writes, now)?;
         Ok(StatusCode::OK)
+    }
+
+    /// Each line by itself: where there is no room for one, there may be for others.
+    fn append_each(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+        let Resolved { writes, numbers, mut refused } = resolved;
+        let mut stored = 0;
+        for (write, number) in writes.into_iter().zip(numbers) {
+            match self.store.append(vec![write], now) {
+                Ok(()) => stored += 1,
+                Err(error) => refused.push((number, error.into())),
+            }
+        }
+        self.observer.appended(stored);
+        if refused.is_empty() { Ok(StatusCode::OK) } else { Err(WriteError::partly(refused, stored)) }
+    }
+
+    fn refuse_outdated(&self, resolved: Resolved, now: Timestamp) -> Resolved {
+        let outdated = self.store.outdated(&resolved.writes, now);
+        if outdated.is_empty() {
+            return resolved;
+        }
+        let mut outdated = outdated.into_iter().peekable();
+        let lines = resolved.writes.into_iter().zip(resolved.numbers).enumerate();
+        let mut kept = Resolved {
+            writes: Vec::with_capacity(lines.len()),
+            numbers: Vec::new(),
+            refused: resolved.refused,
+        };
+        for (at, (write, number)) in lines {
+            match outdated.next_if(|(outdated, _)| *outdated == at) {
+                Some((_, outdated)) => kept.refused.push((number, outdated.into())),
+                None => kept.add(write, number),
+            }
+        }
+        kept
     }
 
     /// Where a resource is not known, waits once for discovery: the CRD may be a moment old. Who waits holds what has
@@ -178,11 +261,15 @@ impl Writes {
         Ok(())
     }
 
-    async fn receive(&self, request: Request) -> Result<(bytes::Bytes, Arrival), WriteError> {
+    async fn receive(&self, request: Request) -> Result<Received<'_>, WriteError> {
         let (head, body) = request.into_parts();
         let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
         let arrival = self.arrivals.begin();
-        Ok((receive::read(&head.headers, body, limits, &arrival).await?, arrival))
+        let packed = receive::read(&head.headers, body, limits, &arrival).await?;
+        let _admission = self.admit()?;
+        let body = text::unpacked(&head.headers, packed)?;
+        arrival.holds(body.len());
+        Ok(Received { body, arrival, _admission })
     }
 
     /// Asked for when the body is there: a client that does not send the rest of it must not hold up those who do.
@@ -192,28 +279,32 @@ impl Writes {
         Ok(Admission::new(&*self.observer, permit))
     }
 
-    async fn delete(&self, path: WritePath, query: Query) -> Result<StatusCode, WriteError> {
+    async fn delete(&self, path: WritePath, query: &str) -> Result<StatusCode, WriteError> {
+        let labels = query::labels_of_deletion(query)?;
         let _admission = self.admit()?;
         self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
         let Target { subject, metric, .. } = Target::resolve(&self.cluster, path)?;
-        let removal = Removal { subject, metric, labels: query.labels };
+        let removal = Removal { subject, metric, labels };
         match self.store.remove(&removal) {
             0 => Err(WriteError::NothingStored(removal)),
             _ => Ok(StatusCode::OK),
         }
     }
 
-    fn resolve_lines(&self, lines: Vec<batch::Line>, now: Timestamp) -> Result<Vec<Write>, WriteError> {
-        let mut writes = Vec::with_capacity(lines.len());
-        let mut errors = Vec::new();
-        for line in lines {
+    fn resolve_lines(&self, batch: Batch, defaults: &Query, now: Timestamp) -> Resolved {
+        let mut resolved = Resolved {
+            writes: Vec::with_capacity(batch.lines.len()),
+            numbers: Vec::new(),
+            refused: batch.refused,
+        };
+        for line in batch.lines {
             let target = Target::resolve(&self.cluster, line.path);
-            match target.and_then(|target| self.stamped(target, line.value, now)) {
-                Ok(write) => writes.push(write),
-                Err(error) => errors.push((line.number, error)),
+            match target.and_then(|target| self.stamped(target, line.value.or(defaults), now)) {
+                Ok(write) => resolved.add(write, line.number),
+                Err(error) => resolved.refused.push((line.number, error)),
             }
         }
-        if errors.is_empty() { Ok(writes) } else { Err(WriteError::lines(errors)) }
+        resolved
     }
 
     fn stamped(&self, target: Target, value: Value, now: Timestamp) -> Result<Write, WriteError> {

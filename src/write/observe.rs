@@ -8,6 +8,8 @@ use axum::{
 };
 use tokio::{sync::SemaphorePermit, time::Instant};
 
+use crate::exposition::decode::DecodeError;
+
 use super::{BodyError, WriteError};
 
 /// Watches writes; every method does nothing unless it is overridden. Called in the task that answers the request.
@@ -95,6 +97,12 @@ pub enum Rejection {
     Timestamp,
     /// Said twice.
     Ambiguous,
+    /// A query parameter that is unknown or wrong.
+    Parameter,
+    /// Packed in a way that is not read.
+    Encoding,
+    /// Older than the value that is stored.
+    Outdated,
     /// Too long a body.
     TooLarge,
     /// Too slow a body.
@@ -125,19 +133,33 @@ impl Rejection {
     /// Why this error refuses a sample; `None` if there was none to refuse.
     pub(super) fn of(error: &WriteError) -> Option<Self> {
         Some(match error {
-            WriteError::NoRoute(_) | WriteError::Segment { .. } | WriteError::Encoding(_) => Self::Path,
+            WriteError::NoRoute(_)
+            | WriteError::Segment { .. }
+            | WriteError::Name { .. }
+            | WriteError::Encoding(_) => Self::Path,
             WriteError::Method { .. } => Self::Method,
             WriteError::Metric(_) | WriteError::ExternalName(_) => Self::MetricName,
             WriteError::Resource(_) => Self::Resource,
             WriteError::NamespaceMissing(_) => Self::Namespace,
             WriteError::Empty => Self::Empty,
-            WriteError::NotUtf8 => Self::NotUtf8,
-            WriteError::Quantity(_) | WriteError::Negative(_) => Self::Quantity,
-            WriteError::Json(_) | WriteError::Line(_) => Self::Json,
+            WriteError::NotUtf8 | WriteError::Utf16 => Self::NotUtf8,
+            WriteError::Quantity(_) | WriteError::Negative(_) | WriteError::Mistake { .. } => Self::Quantity,
+            WriteError::Json(_)
+            | WriteError::Line(_)
+            | WriteError::Array(_)
+            | WriteError::Joined(_)
+            | WriteError::Unended(_) => Self::Json,
             WriteError::Label(_) => Self::Label,
             WriteError::Ttl(_) => Self::Ttl,
-            WriteError::Timestamp(_) | WriteError::Ahead { .. } => Self::Timestamp,
-            WriteError::Twice(_) => Self::Ambiguous,
+            WriteError::Timestamp(_)
+            | WriteError::TimestampUnit { .. }
+            | WriteError::Window(_)
+            | WriteError::Ahead { .. } => Self::Timestamp,
+            WriteError::Twice(_) | WriteError::Repeated(_) => Self::Ambiguous,
+            WriteError::Parameter(_) | WriteError::Switch(_) => Self::Parameter,
+            WriteError::Packing(DecodeError::TooLarge(_)) => Self::TooLarge,
+            WriteError::Packing(_) | WriteError::Packed => Self::Encoding,
+            WriteError::Outdated(_) => Self::Outdated,
             WriteError::Body(BodyError::TooLarge { .. }) => Self::TooLarge,
             WriteError::Body(BodyError::Timeout { .. }) => Self::Timeout,
             WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,

@@ -1,10 +1,10 @@
 //! The path of a write, before its resource is known to exist.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::model::MetricName;
 
-use super::WriteError;
+use super::{WriteError, names};
 
 /// What a path or a batch line names: texts checked for shape, not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ impl WritePath {
         metric: &str,
     ) -> Result<Self, WriteError> {
         let object = NamedObject {
-            namespace: namespace.map(|namespace| segment("namespace", namespace)).transpose()?,
+            namespace: namespace.map(self::namespace).transpose()?,
             resource: segment("resource", resource)?,
             name: segment("name", name)?,
         };
@@ -82,12 +82,45 @@ impl WritePath {
     /// # Errors
     /// When a part cannot be what its place asks for.
     pub fn external(namespace: &str, metric: &str) -> Result<Self, WriteError> {
-        let subject = NamedSubject::External { namespace: segment("namespace", namespace)? };
+        let subject = NamedSubject::External { namespace: self::namespace(namespace)? };
         if matches!(metric, "status" | "finalize") {
             return Err(WriteError::ExternalName(metric.to_owned()));
         }
         Ok(Self { subject, metric: MetricName::new(metric)? })
     }
+}
+
+impl WritePath {
+    /// Where the metrics API serves what is written here.
+    #[must_use]
+    pub fn read_path(&self) -> String {
+        let encoded = |segments: &[&str]| -> String {
+            segments.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, ENCODED))).collect()
+        };
+        let metric = self.metric.as_str();
+        match &self.subject {
+            NamedSubject::External { namespace } => {
+                format!(
+                    "/apis/external.metrics.k8s.io/v1beta1{}",
+                    encoded(&["namespaces", namespace, metric])
+                )
+            }
+            NamedSubject::Object(NamedObject { namespace, resource, name }) => {
+                let segments: &[&str] = match namespace {
+                    Some(namespace) => &["namespaces", namespace, resource, name, metric],
+                    None if resource == "namespaces" => &["namespaces", name, "metrics", metric],
+                    None => &[resource, name, metric],
+                };
+                format!("/apis/custom.metrics.k8s.io/v1beta2{}", encoded(segments))
+            }
+        }
+    }
+}
+
+fn namespace(text: &str) -> Result<String, WriteError> {
+    let namespace = segment("namespace", text)?;
+    names::check_namespace(&namespace)?;
+    Ok(namespace)
 }
 
 /// An object name as Kubernetes lets one stand in a path (its path segment rule), within a DNS subdomain's length.
@@ -107,6 +140,8 @@ fn decode(segment: &str) -> Result<String, WriteError> {
 }
 
 const PREFIX: &str = "/write-metrics/";
+/// As people write segments: only what a URL or a shell would take for something else is encoded.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b':');
 
 #[cfg(test)]
 mod tests {
@@ -172,11 +207,32 @@ mod tests {
             "/write-metrics/namespaces/default/pods/web-0/%ff",
             "/write-metrics/namespaces/default/external/*",
             "/write-metrics/namespaces/*/external/qps",
+            "/write-metrics/namespaces/Default/pods/web-0/qps",
+            "/write-metrics/namespaces/a.b/external/qps",
             "/write-metrics/namespaces/default/external/status",
             "/write-metrics/namespaces/default/external/finalize",
             "/elsewhere/namespaces/default/pods/web-0/qps",
         ] {
             assert!(WritePath::parse(path).is_err(), "{path}");
+        }
+    }
+    #[test]
+    fn a_path_knows_where_its_value_is_read() {
+        for (written, read) in [
+            (
+                "namespaces/default/pods/web-0/qps",
+                "custom.metrics.k8s.io/v1beta2/namespaces/default/pods/web-0/qps",
+            ),
+            ("nodes/node-1/queue%20depth", "custom.metrics.k8s.io/v1beta2/nodes/node-1/queue%20depth"),
+            ("namespaces/shop/queue", "custom.metrics.k8s.io/v1beta2/namespaces/shop/metrics/queue"),
+            (
+                "namespaces/shop/metrics/http:x",
+                "custom.metrics.k8s.io/v1beta2/namespaces/shop/metrics/http:x",
+            ),
+            ("namespaces/shop/external/depth", "external.metrics.k8s.io/v1beta1/namespaces/shop/depth"),
+        ] {
+            let path = WritePath::parse(&format!("/write-metrics/{written}")).unwrap();
+            assert_eq!(path.read_path(), format!("/apis/{read}"));
         }
     }
 }

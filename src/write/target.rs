@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    WriteError, WritePath,
+    WriteError, WritePath, names,
     path::{NamedObject, NamedSubject},
 };
 
@@ -47,6 +47,7 @@ pub(super) fn is_known(cluster: &Cluster, path: &WritePath) -> bool {
 fn object(cluster: &Cluster, named: NamedObject) -> Result<ObjectRef, WriteError> {
     let NamedObject { namespace, resource, name } = named;
     let resource = find(cluster, &resource)?;
+    names::check(&resource.resource, &name)?;
     cluster.watch(&resource);
     let namespace = scoped(&resource, namespace)?;
     Ok(ObjectRef { resource: resource.resource.clone(), namespace, name: name.into() })

@@ -24,4 +24,5 @@ mod pods;
 mod scaling;
 mod scraping;
 mod shutdown;
+mod steadiness;
 mod tracing;

@@ -20,7 +20,13 @@ struct Row {
 /// Why we differ from Prometheus, and how to tell that this is the reason.
 type Rule = (&'static str, fn(&Row) -> bool);
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
+    ("an exemplar in text is checked and dropped", |row| {
+        let has_exemplar = |line: &str| {
+            !line.starts_with('#') && line.split_whitespace().collect::<Vec<_>>().join(" ").contains(" # {")
+        };
+        row.text() && row.prometheus.is_none() && row.ours.is_some() && row.input.lines().any(has_exemplar)
+    }),
     ("a CR before the end of a line is dropped", |row| {
         let has_return = row.input.contains("\r\n") || row.input.ends_with('\r');
         row.text() && has_return && row.prometheus.is_none()

@@ -163,3 +163,28 @@ fn start_times_are_told_from_measurements() {
     let roles: Vec<_> = parsed.samples.iter().map(|sample| sample.membership.role).collect();
     assert_eq!(roles, [Role::Value, Role::Created]);
 }
+
+#[test]
+fn an_exemplar_in_text_is_checked_and_dropped() {
+    let parsed = lenient("a 1 # {x=\"#\"} 2\nb 2 1700000000000 # {} 2 1.5\nc{l=\"1\"}3\t# {x=\"1\",} 2\r\n");
+    assert_eq!(values(&parsed), named(&[("a", 1.0), ("b", 2.0), ("c", 3.0)]));
+    assert_eq!(parsed.samples[1].reading.timestamp_ms, Some(1_700_000_000_000));
+    for (line, reason) in [
+        ("a 1 # {x=\"1\"}", Reason::Exemplar),
+        ("a 1 # {x=1} 2", Reason::Exemplar),
+        ("a 1 # {x=\"1\"} 2 x", Reason::Exemplar),
+        ("a 1 # {x=\"1\"} 2 3 4", Reason::Trailing),
+        ("a 1 # comment", Reason::Trailing),
+        ("a 1 5 #", Reason::Trailing),
+    ] {
+        let body = format!("good 1\n{line}\n");
+        assert_eq!(lenient(&body).rejected.first[0].reason, reason, "{line}");
+    }
+}
+
+#[test]
+fn a_type_below_its_samples_is_their_type() {
+    let parsed = lenient("h_bucket{le=\"1\"} 1\nh_bucket{le=\"1.0\"} 1\n# TYPE h histogram\n");
+    assert_eq!((parsed.samples.len(), parsed.duplicates), (1, 1));
+    assert_eq!(parsed.samples[0].membership, Membership { kind: Kind::Histogram, role: Role::Bucket });
+}

@@ -103,7 +103,8 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
         ),
         (
             "namespaces/default/pods/zzz/qps",
-            "qps for pods zzz: the cluster has no pods \"zzz\" in namespace \"default\"; other pods have it; it is \
+            "qps for pods zzz: the cluster has no pods \"zzz\" in namespace \"default\" (what is written for it is dropped \
+             after ten minutes); other pods have it; it is \
              written with POST /write-metrics/namespaces/default/pods/zzz/qps, or exposed by \
              an annotated pod: /targets on the adapter's admin port shows what is scraped",
         ),

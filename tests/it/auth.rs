@@ -56,7 +56,13 @@ impl World {
         let url = format!("https://localhost:{}", listener.local_address().port());
         let router = Router::new().fallback(who).with_state(auth.clone());
         let counters = Arc::new(ConnectionCounters::default());
-        let options = ServeOptions { tls: Some(tls), limits: Limits::default(), counters, spans: None };
+        let options = ServeOptions {
+            tls: Some(tls),
+            limits: Limits::default(),
+            heads: custom_metrics_adapter::serve::head_budget(),
+            counters,
+            spans: None,
+        };
         TaskTracker::new().spawn(listener.run(router, options, shutdown.clone()));
         Self { kube, front_proxy, cluster, serving, url, auth, shutdown, _files: files }
     }
@@ -431,6 +437,32 @@ async fn a_token_that_nobody_could_review_is_no_bad_token() {
     kube.script(|_| (201, json!({"authenticated": false, "error": "unknown"})));
     assert_eq!(read().await.failure(401), "Unauthorized");
     shutdown.cancel();
+}
+
+#[tokio::test]
+async fn heads_are_short_until_a_certificate_is_accepted() {
+    let world = World::start().await;
+    let (proxy, client) =
+        (world.front_proxy.client("front-proxy-client", &[]), world.cluster.client("c", &[]));
+    let stranger = Authority::new("a stranger").client("s", &[]);
+    for (identity, kilobytes, taken) in [
+        (None, 10, true),
+        (None, 40, false),
+        (Some(&stranger), 40, false),
+        (Some(&client), 200, true),
+        (Some(&proxy), 200, true),
+        (Some(&proxy), 300, false),
+    ] {
+        let mut tls = client::tls(&world.serving, identity);
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge();
+        let client = client.tls_backend_preconfigured(tls).build().unwrap();
+        let request = client.get(format!("{}{POD}", world.url));
+        let long =
+            (0..kilobytes).fold(request, |request, n| request.header(format!("x-{n}"), "y".repeat(1_000)));
+        let answer = long.send().await.ok().filter(|answer| answer.status() != 431);
+        assert_eq!(answer.is_some(), taken, "{kilobytes} KB");
+    }
 }
 
 #[tokio::test]

@@ -116,12 +116,15 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
             "shop/queue_dept",
             "this namespace has orders, queue_depth; the nearest is queue_depth; it is written",
         ),
-        ("zzz/queue_dept", "in namespace zzz: the cluster has no namespace \"zzz\""),
+        (
+            "zzz/queue_dept",
+            "in namespace zzz: the cluster has no namespace \"zzz\" (what is written for it is dropped after a minute)",
+        ),
         (
             "shop/queue_depth?labelSelector=queue%3Dx",
             "with selector queue=x: it is written, but with no label set",
         ),
-        ("shop/dead", "its ttl passed"),
+        ("shop/dead", "its ttl ended at"),
         ("shop/vast", "add up to more than the HPA can calculate with"),
         ("shop/*", "\"*\" is reserved"),
     ] {

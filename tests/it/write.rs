@@ -46,7 +46,7 @@ impl Port {
         let status = answer.status();
         let is_json =
             answer.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
-        assert_eq!(is_json, !status.is_success(), "errors are JSON, success is empty");
+        assert_eq!(is_json, status != StatusCode::OK, "errors are JSON, success is empty");
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }

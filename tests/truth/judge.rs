@@ -20,15 +20,25 @@ const RESOLUTION: f64 = 0.001;
 /// in whole seconds, so the true one begins up to half a second earlier or later; `noise` is what a faulty counter
 /// showed too little by.
 pub(crate) fn agrees(answer: Answer, noise: f64, counted: impl Fn(f64, f64) -> Counted) -> bool {
-    begins(answer).any(|from| {
-        let counted = counted(from, answer.at);
-        let (span, slack) = (answer.at - from, noise + RESOLUTION * (answer.at - from));
-        let increase = answer.value * span;
-        increase >= counted.seen * (1.0 - TENTH) - slack && increase <= counted.all * (1.0 + TENTH) + slack
+    let slack = noise / (answer.window - 0.5).max(0.5) + RESOLUTION;
+    let is_within = |(least, most): (f64, f64)| {
+        answer.value >= least * (1.0 - TENTH) - slack && answer.value <= most * (1.0 + TENTH) + slack
+    };
+    let plain = counted(answer.at - answer.window, answer.at);
+    is_within((plain.seen / answer.window, plain.all / answer.window)) || is_within(truth(answer, counted))
+}
+
+/// What was counted a second in the window that an answer states, at the least and at the most: every rate in between
+/// is that of some moment at which the window may have begun.
+pub(crate) fn truth(answer: Answer, counted: impl Fn(f64, f64) -> Counted) -> (f64, f64) {
+    begins(answer).fold((f64::INFINITY, 0.0), |(least, most), from| {
+        let (counted, span) = (counted(from, answer.at), answer.at - from);
+        (f64::min(least, counted.seen / span), f64::max(most, counted.all / span))
     })
 }
 
-/// When the window may have begun.
+/// When the window may have begun, the likeliest moment first.
 pub(crate) fn begins(answer: Answer) -> impl Iterator<Item = f64> {
-    (-10..=10).map(move |tenth| answer.at - answer.window + f64::from(tenth) * 0.05)
+    let steps = (0..=10).flat_map(|step| [step, -step]);
+    steps.map(move |step| answer.at - answer.window + f64::from(step) * 0.05)
 }

@@ -22,6 +22,7 @@ mod judge;
 mod pod;
 mod run;
 
+mod errors;
 mod histograms;
 mod one_counter;
 mod several_series;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use custom_metrics_adapter::{
     model::{GroupResource, MetricName, ObjectRef, Presence, Selector, Uid},
     store::{
-        Absence, Fold, Limits, Query, Scrape, SeriesKind, Shape, ShapeBuilder, Store, Target, TargetOptions,
+        Absence, Failure, Fold, Limits, Query, Scrape, SeriesKind, Shape, ShapeBuilder, Store, Target,
+        TargetOptions,
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -75,6 +76,8 @@ impl Pod {
             window: duration(self.pace.window),
             max_age: duration(self.pace.max_age()),
             fold: Fold::Sum,
+            max_age_after_timeout: duration(self.pace.max_age()),
+            raw_counters: false,
         };
         Port { target: self.store.target(options), last: Vec::new(), shape: Arc::default() }
     }
@@ -101,7 +104,7 @@ impl Port {
         });
         let moved = moved.filter(|_| !self.last.is_empty());
         let scrape = Scrape {
-            started: started.map(moment),
+            process_started: started.map(moment),
             moved: moved.as_deref(),
             ..Scrape::new(moment(at), &self.shape, &values)
         };
@@ -111,7 +114,7 @@ impl Port {
 
     /// A scrape that failed.
     pub(crate) fn fails(&self) {
-        self.target.failed("it took longer than 5 s");
+        self.target.failed(&Failure { error: "it took longer than 5 s".into(), timed_out: true });
     }
 
     fn parse(&self, lines: &[Line]) -> (Vec<String>, Vec<f64>) {

@@ -59,7 +59,9 @@ struct Series {
     counter: Counter,
     /// Whether the page of each turn would have it.
     there: Vec<bool>,
+    /// The times of good scrapes that had it, and of those that lacked it.
     shown: Vec<f64>,
+    lacked: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -112,9 +114,12 @@ impl Story {
         for turn in &self.lacks {
             there[*turn] = false;
         }
-        let shown =
-            (0..TURNS).filter(|turn| there[*turn] && !self.missed[*turn]).map(|turn| times[turn]).collect();
-        Series { counter, there, shown }
+        let good = |has: bool| {
+            let turns = (0..TURNS).filter(|turn| there[*turn] == has && !self.missed[*turn]);
+            turns.map(|turn| times[turn]).collect()
+        };
+        let (shown, lacked) = (good(true), good(false));
+        Series { counter, there, shown, lacked }
     }
 
     /// Whether nothing happens but misses and new label sets.
@@ -125,28 +130,41 @@ impl Story {
 }
 
 impl Series {
-    /// What it counted a second in the window, at the least and at the most. At the least: what scrapes showed of it,
-    /// from the first scrape after a gap of more than a window, before which a store may have forgotten it. At the most:
-    /// all of it, over the window or over the part of it in which it was seen.
+    /// What it counted a second in the window, at the least and at the most. At the least: what scrapes showed of it; at
+    /// the most: all of it. One window is stated for all label sets, but that of one may begin later: at a scrape
+    /// within the first half of the stated window, or at the first one since a reset or a gap.
     fn rate(&self, (from, to): (f64, f64), window: f64) -> (f64, f64) {
         let shown: Vec<f64> = self.shown.iter().copied().filter(|at| *at <= to).collect();
+        let is_break = |pair: &[f64]| {
+            let within = |at: &f64| pair[0] < *at && *at <= pair[1];
+            self.lacked.iter().chain(&self.counter.resets).any(within)
+        };
+        let run = shown.windows(2).rposition(is_break).map_or(0, |place| place + 1);
+        let early = shown.iter().copied().filter(|at| from <= *at && *at <= to - 0.5 * (to - from));
+        let begins = early.chain(shown.get(run).copied()).chain([from]).filter(|begin| *begin < to);
+        // before a gap of more than a window it may have been forgotten
         let anew =
             shown.windows(2).rposition(|pair| pair[1] - pair[0] > window - 1.0).map_or(0, |place| place + 1);
-        let shown = &shown[anew.min(shown.len())..];
-        let counted = self.counter.observed((from, to), shown, false);
-        let (first, last) = (shown.first().copied(), shown.last().copied());
-        let (first, last) = (first.unwrap_or(to).max(from), last.unwrap_or(to));
-        let part = if last > first { self.counter.counted(first, last) / (last - first) } else { 0.0 };
-        (counted.seen / (to - from), f64::max(counted.all / (to - from), part))
+        let known = &shown[anew.min(shown.len())..];
+        begins.fold((f64::INFINITY, 0.0), |(least, most), begin| {
+            let counted = self.counter.observed((begin, to), known, false);
+            (least.min(counted.seen / (to - begin)), f64::max(most, counted.all / (to - begin)))
+        })
     }
 }
 
 impl History {
-    fn is_true(&self, answer: Answer, sets: &[usize]) -> bool {
-        let window = self.pace.window;
+    /// Whether the answer is the sum of the rates of these label sets. Its time is that of the oldest sample in it;
+    /// others are as new as the `newest` scrape.
+    fn is_true(&self, answer: Answer, sets: &[usize], newest: f64) -> bool {
         begins(answer).any(|from| {
-            let rates = sets.iter().map(|set| self.series[*set].rate((from, answer.at), window));
-            let (least, most) = rates.fold((0.0, 0.0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1));
+            let of = |set: &usize, end: f64| {
+                self.series[*set].rate((end - (answer.at - from), end), self.pace.window)
+            };
+            let rates = sets.iter().map(|set| (of(set, answer.at), of(set, newest)));
+            let (least, most) = rates.fold((0.0, 0.0), |sum, (old, new)| {
+                (sum.0 + f64::min(old.0, new.0), sum.1 + f64::max(old.1, new.1))
+            });
             answer.value >= least * (1.0 - TENTH) - 0.001 && answer.value <= most * (1.0 + TENTH) + 0.001
         })
     }
@@ -168,14 +186,17 @@ fn check(story: &Story) -> Result<(), TestCaseError> {
         let now = at + 0.5 * story.interval;
         for (selector, sets) in [("", all.as_slice()), ("set=s0", &[0])] {
             let answer = pod.ask("jobs_per_second", selector, now);
-            let rates: Vec<_> = sets
-                .iter()
-                .map(|set| history.series[*set].rate((at - history.pace.window, at), history.pace.window))
-                .collect();
+            let rates = || {
+                let span = (at - history.pace.window, at);
+                sets.iter()
+                    .map(|set| history.series[*set].rate(span, history.pace.window))
+                    .collect::<Vec<_>>()
+            };
             match answer {
                 Ok(answer) => prop_assert!(
-                    history.is_true(answer, sets),
-                    "turn {turn} at {at}, {selector:?}: {answer:?}, in truth {rates:?}"
+                    history.is_true(answer, sets, at),
+                    "turn {turn} at {at}, {selector:?}: {answer:?}, in truth {:?}",
+                    rates()
                 ),
                 Err(absence) => {
                     let oldest = history.series[0].shown.iter().filter(|shown| **shown <= at).count();

@@ -42,6 +42,8 @@ struct History<'a> {
     first: Port,
     second: Option<Port>,
     state: Turn,
+    /// Whether its last good page lacked the metric.
+    lacks: bool,
     /// When good pages of the second port had the metric, and how many in a row did up to now.
     shown: Vec<f64>,
     good: usize,
@@ -51,7 +53,7 @@ impl<'a> History<'a> {
     fn new(story: &'a Story) -> Self {
         let pod = Pod::new(Pace { interval: story.interval, window: f64::max(60.0, 4.0 * story.interval) });
         let first = pod.port("8080");
-        Self { story, pod, first, second: None, state: Turn::Good, shown: Vec::new(), good: 0 }
+        Self { story, pod, first, second: None, state: Turn::Good, lacks: false, shown: Vec::new(), good: 0 }
     }
 
     fn counter(&self, port: usize) -> Counter {
@@ -73,6 +75,9 @@ impl<'a> History<'a> {
         let Some(port) = &mut self.second else { return later };
         self.state = self.story.second[turn];
         self.good = if self.state == Turn::Good { self.good + 1 } else { 0 };
+        if self.state != Turn::Fails {
+            self.lacks = self.state == Turn::Lacks;
+        }
         match self.state {
             Turn::Good => {
                 port.scrape(later, None, &page(Some(values[1])));
@@ -100,12 +105,12 @@ impl<'a> History<'a> {
     /// metric, earlier pages tell what it counted; one that was never scraped is not known of.
     fn second_rate(&self, span: (f64, f64)) -> (f64, f64) {
         let rate = self.story.rates[1];
-        match (self.exposes(), self.state) {
+        match (self.exposes(), self.lacks) {
             (false, _) => (0.0, if self.second.is_some() { rate } else { 0.0 }),
-            (true, Turn::Lacks) => {
+            (true, true) => {
                 (self.counter(1).observed(span, &self.shown, false).seen / (span.1 - span.0), rate)
             }
-            (true, _) => (rate, rate),
+            (true, false) => (rate, rate),
         }
     }
 

@@ -30,9 +30,9 @@ enum Connection {
 }
 
 #[derive(Clone, Debug)]
-struct Story {
+pub(crate) struct Story {
     interval: f64,
-    workers: Vec<Counter>,
+    pub(crate) workers: Vec<Counter>,
     /// When each started, and whether the page says so.
     started: Vec<f64>,
     starts: bool,
@@ -52,11 +52,15 @@ struct Tally {
     unknowable: u32,
     /// Wrong although samples had contradicted one process.
     wrong: u32,
-    /// Absent although no process change was within two windows.
+    /// Absent although no process change was within a window and the minutes that falls are remembered.
     needless: u32,
 }
 
 impl Story {
+    fn pace(&self) -> Pace {
+        Pace { interval: self.interval, window: f64::max(60.0, 4.0 * self.interval) }
+    }
+
     fn met(&self, turn: usize) -> usize {
         match self.connection {
             Connection::Kept(turns) => self.chance[turn / turns.max(1)] % self.workers.len(),
@@ -69,7 +73,7 @@ impl Story {
 /// What samples have told of how many processes there are.
 #[derive(Default)]
 struct Evidence {
-    samples: Vec<(f64, f64, Option<f64>)>,
+    samples: Vec<Sample>,
 }
 
 impl Evidence {
@@ -84,11 +88,16 @@ impl Evidence {
     }
 }
 
-fn contradict(samples: &[(f64, f64, Option<f64>)]) -> bool {
+/// By how much the clocks of pods and adapter may be apart, in seconds.
+const CLOCK_SKEW: f64 = 30.0;
+
+fn contradict(samples: &[Sample]) -> bool {
     let (mut falls, mut before_fall) = (0, f64::INFINITY);
     for pair in samples.windows(2) {
         let ((_, old, old_start), (_, new, new_start)) = (pair[0], pair[1]);
-        if new_start < old_start {
+        // a process that was there before the last scrape ran beside the one that was met then
+        let was_there = |start: f64| new_start != old_start && start < pair[0].0 - CLOCK_SKEW;
+        if new_start < old_start || new_start.is_some_and(was_there) {
             return true;
         }
         if new < old && new_start == old_start {
@@ -102,31 +111,42 @@ fn contradict(samples: &[(f64, f64, Option<f64>)]) -> bool {
     false
 }
 
-fn play(story: &Story) -> Tally {
-    let pace = Pace { interval: story.interval, window: f64::max(60.0, 4.0 * story.interval) };
-    let pod = Pod::new(pace);
+/// A sample of the one series: time, value, and the start of the process that was met.
+type Sample = (f64, f64, Option<f64>);
+
+/// Plays the story: each scrape, and the answer a second after it.
+pub(crate) fn answers(story: &Story, mut each: impl FnMut(Sample, Option<Answer>)) {
+    let pod = Pod::new(story.pace());
     let mut port = pod.port("8080");
-    let (mut evidence, mut tally) = (Evidence::default(), Tally::default());
-    let mut met = Vec::new();
     for turn in 0..TURNS {
         let (at, worker) = (turn as f64 * story.interval, story.met(turn));
-        met.push(worker);
         let started = story.starts.then(|| story.started[worker]);
         let value = story.workers[worker].value(at);
         port.scrape(at, started, &[Line::new("jobs_total", SeriesKind::Counter, value)]);
-        evidence.samples.push((at, value, started));
+        each((at, value, started), pod.ask("jobs_per_second", "", at + 1.0).ok());
+    }
+}
+
+fn play(story: &Story) -> Tally {
+    let pace = story.pace();
+    let (mut evidence, mut tally) = (Evidence::default(), Tally::default());
+    answers(story, |sample, answer| {
+        let turn = evidence.samples.len();
+        evidence.samples.push(sample);
         tally.reads += 1;
-        match pod.ask("jobs_per_second", "", at + 1.0) {
-            Ok(answer) if is_true(&story.workers, answer) => tally.right += 1,
-            Ok(_) if evidence.is_there(pace.window) => tally.wrong += 1,
-            Ok(_) => tally.unknowable += 1,
-            Err(_) => {
-                let same = met.iter().rev().take_while(|other| **other == worker).count();
-                let calm = same as f64 * story.interval > 2.0 * pace.window;
-                tally.needless += u32::from(calm && !evidence.is_there(pace.window));
+        match answer {
+            Some(answer) if is_true(&story.workers, answer) => tally.right += 1,
+            Some(_) if evidence.is_there(pace.window) => tally.wrong += 1,
+            Some(_) => tally.unknowable += 1,
+            None => {
+                let met = (0..=turn).rev().map(|turn| story.met(turn));
+                let same = met.take_while(|worker| *worker == story.met(turn)).count();
+                let remembered = f64::max(300.0, 20.0 * story.interval) + pace.window;
+                let is_calm = same as f64 * story.interval > remembered;
+                tally.needless += u32::from(is_calm && !evidence.is_there(pace.window));
             }
         }
-    }
+    });
     tally
 }
 
@@ -137,8 +157,8 @@ fn is_true(workers: &[Counter], answer: Answer) -> bool {
 }
 
 prop_compose! {
-    fn story(connections: Vec<Connection>)(
-        interval in prop::sample::select(vec![5.0, 15.0, 30.0]),
+    fn story(connections: Vec<Connection>, intervals: Vec<f64>)(
+        interval in prop::sample::select(intervals),
         workers in prop::sample::select(vec![2_usize, 4, 8, 16]),
         rate in 1.0..100.0,
         // totals of workers that have shared the load fairly lie close together; of those that were restarted, apart
@@ -156,6 +176,11 @@ prop_compose! {
     }
 }
 
+/// Stories in which each scrape may meet another worker.
+pub(crate) fn fresh_connections(interval: f64) -> impl Strategy<Value = Story> {
+    story(vec![Connection::Random, Connection::RoundRobin], vec![interval])
+}
+
 /// Plays histories and adds up what became of their reads.
 fn tally(
     cases: u32,
@@ -163,7 +188,7 @@ fn tally(
     check: impl Fn(Tally) -> Result<(), TestCaseError>,
 ) -> Tally {
     let sum = std::cell::Cell::new(Tally::default());
-    histories(cases, &story(connections), |story| {
+    histories(cases, &story(connections, vec![5.0, 15.0, 30.0]), |story| {
         let (one, all) = (play(&story), sum.get());
         sum.set(Tally {
             reads: all.reads + one.reads,

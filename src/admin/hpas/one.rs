@@ -1,7 +1,6 @@
 //! `/hpas/NAMESPACE/NAME`: one HPA from its spec to its replicas, what is wrong first.
 
 use axum::{
-    Json,
     extract::{Path, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -15,6 +14,7 @@ use crate::{
     admin::{
         Sources,
         chart::chart,
+        making::{Maker, json, of_type},
         page::{ago, refreshing},
         wants_json, wants_text,
     },
@@ -23,6 +23,7 @@ use crate::{
 
 pub(in crate::admin) async fn answer(
     State(sources): State<Sources>,
+    State(maker): State<Maker>,
     Path((namespace, name)): Path<(String, String)>,
     request: Request,
 ) -> Response {
@@ -34,14 +35,17 @@ pub(in crate::admin) async fn answer(
         let none = format!("no HPA {namespace}/{name} that reads a custom or external metric; see /hpas\n");
         return (StatusCode::NOT_FOUND, none).into_response();
     };
-    if wants_json(&request) {
-        return Json(detail.report).into_response();
-    }
-    if wants_text(&request) {
-        return ([(header::CONTENT_TYPE, TEXT)], text::report(&detail.report, text::Ink::Plain))
-            .into_response();
-    }
-    refreshing(&format!("HPA {namespace}/{name}"), &content(&detail), Some(REFRESH))
+    let (as_json, as_text) = (wants_json(&request), wants_text(&request));
+    let make = move || {
+        if as_json {
+            return json(&detail.report);
+        }
+        if as_text {
+            return of_type(TEXT, text::report(&detail.report, text::Ink::Plain).into_bytes());
+        }
+        refreshing(&format!("HPA {namespace}/{name}"), &content(&detail), Some(REFRESH))
+    };
+    maker.answer(make).await
 }
 
 fn content(detail: &Detail) -> Markup {

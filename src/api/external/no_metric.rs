@@ -67,7 +67,10 @@ impl Unwritten {
     fn tell(&self, path: &ExternalPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExternalPath { namespace, metric } = path;
         match (self.namespace_exists, self.others.is_empty()) {
-            (Some(false), _) => write!(f, ": the cluster has no namespace {namespace:?}"),
+            (Some(false), _) => write!(
+                f,
+                ": the cluster has no namespace {namespace:?} (what is written for it is dropped after a minute)"
+            ),
             (_, true) => f.write_str(": no external metric is written for this namespace"),
             (_, false) => write!(f, ": this namespace has {}", Names(&self.others)),
         }?;
@@ -124,7 +127,8 @@ mod tests {
         let begin = "the server could not find the external metric depth in namespace shop";
         let end = "; it is written with POST /write-metrics/namespaces/shop/external/depth";
         let absent = unwritten(Some(false), &[], None, false);
-        assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\""));
+        let dropped = "(what is written for it is dropped after a minute)";
+        assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\" {dropped}"));
         for (why, reason) in [
             (unwritten(Some(true), &[], None, false), ": no external metric is written for this namespace"),
             (
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_value_that_may_not_be_served_says_why_and_what_to_do() {
-        let ago = jiff::SignedDuration::from_secs(90);
+        let at = "2026-11-26T00:00:00Z".parse().unwrap();
         for (absence, reason) in [
             (Absence::NoSeries, "it is written, but with no label set that meets the selector"),
             (
@@ -156,8 +160,8 @@ mod tests {
                  values",
             ),
             (
-                Absence::Expired { ago },
-                "its ttl passed 1m 30s ago; write it again, more often than its ttl or with a longer one",
+                Absence::Expired { at },
+                "its ttl ended at 2026-11-26T00:00:00Z; write it again, more often than its ttl or with a longer one",
             ),
         ] {
             let begin =

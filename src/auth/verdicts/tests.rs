@@ -26,15 +26,17 @@ where
     }
 }
 
-/// Verdicts on numbers; `true` is allowed.
-fn verdicts(capacity: usize) -> Arc<Verdicts<u32, bool>> {
-    Verdicts::new(capacity, LIFETIMES, |allowed, lifetimes| {
-        if *allowed {
-            Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage, is_denial: false }
-        } else {
-            Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO, is_denial: true }
-        }
-    })
+/// Verdicts on numbers, of a byte each; `true` is allowed.
+fn verdicts(allowed: u64, denied: u64) -> Arc<Verdicts<u32, bool>> {
+    Verdicts::new(Bounds { allowed, denied }, LIFETIMES, lifetime, |_, _| 1)
+}
+
+fn lifetime(allowed: &bool, lifetimes: &Lifetimes) -> Lifetime {
+    if *allowed {
+        Lifetime { fresh: lifetimes.allowed, outage: lifetimes.outage, is_denial: false }
+    } else {
+        Lifetime { fresh: lifetimes.denied, outage: Duration::ZERO, is_denial: true }
+    }
 }
 
 fn answer(verdict: bool) -> BoxFuture<'static, Result<bool, ReviewError>> {
@@ -59,7 +61,7 @@ fn fresh(verdicts: &Verdicts<u32, bool>, question: u32) -> Option<bool> {
 
 #[tokio::test(start_paused = true)]
 async fn a_verdict_is_fresh_for_as_long_as_its_kind_says() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
     verdicts.ask(Arc::new(2), || answer(false)).await.unwrap();
     advance(Duration::from_millis(4_999)).await;
@@ -72,7 +74,7 @@ async fn a_verdict_is_fresh_for_as_long_as_its_kind_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_call_is_not_remembered() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     let failed = verdicts.ask(Arc::new(1), || fail(ReviewFailure::Timeout)).await;
     assert_eq!(failed.unwrap_err().failure, ReviewFailure::Timeout);
     assert_eq!(verdicts.ask(Arc::new(1), || answer(true)).await, Ok((true, Origin::Call)));
@@ -80,7 +82,7 @@ async fn a_failed_call_is_not_remembered() {
 
 #[tokio::test(start_paused = true)]
 async fn only_an_outage_brings_an_old_allowance_back_and_only_for_a_while() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
     advance(Duration::from_secs(69)).await;
     assert_eq!(fresh(&verdicts, 1), None);
@@ -93,7 +95,7 @@ async fn only_an_outage_brings_an_old_allowance_back_and_only_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_never_brings_back_what_was_denied_since() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
     advance(Duration::from_secs(11)).await;
     verdicts.ask(Arc::new(1), || answer(false)).await.unwrap();
@@ -103,7 +105,7 @@ async fn an_outage_never_brings_back_what_was_denied_since() {
 
 #[tokio::test]
 async fn concurrent_questions_share_one_call() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     let (calls, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let asks = (0..50).map(|_| {
         let (verdicts, calls, gate) = (Arc::clone(&verdicts), Arc::clone(&calls), Arc::clone(&gate));
@@ -122,7 +124,7 @@ async fn concurrent_questions_share_one_call() {
 
 #[tokio::test]
 async fn a_call_goes_on_when_the_request_that_started_it_goes_away() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     let mut first = Box::pin(verdicts.ask(Arc::new(1), move || through(held)));
@@ -136,18 +138,18 @@ async fn a_call_goes_on_when_the_request_that_started_it_goes_away() {
 
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_is_cancelled_and_leaves_no_trace() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     let mut abandoned = Box::pin(verdicts.ask(Arc::new(1), || Box::pin(std::future::pending())));
     assert!(abandoned.as_mut().now_or_never().is_none());
     drop(abandoned);
-    assert!(verdicts.state.lock().flights.is_empty());
+    assert!(verdicts.calls.lock().by_question.is_empty());
     assert_eq!(verdicts.ask(Arc::new(1), || answer(false)).await, Ok((false, Origin::Call)));
-    assert!(verdicts.state.lock().flights.is_empty());
+    assert!(verdicts.calls.lock().by_question.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_verdicts_make_room_and_renewals_do_not_pile_up() {
-    let verdicts = verdicts(4);
+    let verdicts = verdicts(4, 4);
     for question in 0..10 {
         verdicts.ask(Arc::new(question), || answer(true)).await.unwrap();
     }
@@ -158,47 +160,41 @@ async fn the_oldest_verdicts_make_room_and_renewals_do_not_pile_up() {
     for _ in 0..1_000 {
         verdicts.ask(Arc::new(9), || answer(true)).await.unwrap();
     }
-    let state = verdicts.state.lock();
-    assert!(state.verdicts.len() <= 4 && state.allowed.len() <= 8, "{} ordered", state.allowed.len());
+    assert_eq!(verdicts.allowed.weighted_size(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_denials_does_not_drive_out_what_is_allowed() {
-    let verdicts = verdicts(8);
+async fn verdicts_count_by_their_bytes_and_one_that_is_larger_than_all_is_not_kept() {
+    let verdicts: Arc<Verdicts<u32, bool>> =
+        Verdicts::new(Bounds { allowed: 100, denied: 100 }, LIFETIMES, lifetime, |question, _| {
+            *question as usize
+        });
+    for question in [40, 30, 50, 101] {
+        verdicts.ask(Arc::new(question), || answer(true)).await.unwrap();
+    }
+    let known = [40, 30, 50, 101].map(|question| fresh(&verdicts, question));
+    assert_eq!(known, [None, Some(true), Some(true), None]);
+    assert_eq!(verdicts.allowed.weighted_size(), 80);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_denials_does_not_drive_out_what_is_allowed_and_the_other_way_round() {
+    let verdicts = verdicts(2, 4);
     verdicts.ask(Arc::new(0), || answer(true)).await.unwrap();
     for question in 1..100 {
         verdicts.ask(Arc::new(question), || answer(false)).await.unwrap();
     }
-    assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 1)), (Some(true), Some(false)));
-    assert_eq!(fresh(&verdicts, 99), None, "not remembered");
-    assert_eq!(verdicts.state.lock().verdicts.len(), 5, "half of the memory, and what is allowed");
-}
-
-#[tokio::test(start_paused = true)]
-async fn denials_that_have_run_out_make_room_behind_an_allowance_that_an_outage_may_use() {
-    let verdicts = verdicts(8);
-    verdicts.ask(Arc::new(0), || answer(true)).await.unwrap();
-    for question in 1..5 {
-        verdicts.ask(Arc::new(question), || answer(false)).await.unwrap();
+    assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 99)), (Some(true), Some(false)));
+    assert_eq!(verdicts.denied.weighted_size(), 4);
+    for question in 100..200 {
+        verdicts.ask(Arc::new(question), || answer(true)).await.unwrap();
     }
-    advance(Duration::from_secs(6)).await;
-    verdicts.ask(Arc::new(9), || answer(false)).await.unwrap();
-    assert_eq!((fresh(&verdicts, 0), fresh(&verdicts, 9)), (Some(true), Some(false)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn denials_take_no_room_of_what_is_allowed_and_give_way_to_it() {
-    let verdicts = verdicts(4);
-    for (question, allowed) in [(0, true), (1, true), (2, false), (3, true), (4, true), (5, false)] {
-        verdicts.ask(Arc::new(question), || answer(allowed)).await.unwrap();
-    }
-    let known: Vec<_> = (0..6).map(|question| fresh(&verdicts, question)).collect();
-    assert_eq!(known, [Some(true), Some(true), None, Some(true), Some(true), None]);
+    assert_eq!((fresh(&verdicts, 199), fresh(&verdicts, 99)), (Some(true), Some(false)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_denial_that_is_not_remembered_ends_what_was_allowed_before() {
-    let verdicts = verdicts(1);
+    let verdicts = verdicts(1, 0);
     verdicts.ask(Arc::new(1), || answer(true)).await.unwrap();
     verdicts.ask(Arc::new(1), || answer(false)).await.unwrap();
     assert_ne!(fresh(&verdicts, 1), Some(true));
@@ -207,10 +203,10 @@ async fn a_denial_that_is_not_remembered_ends_what_was_allowed_before() {
 
 #[tokio::test]
 async fn a_refused_call_leaves_no_trace_and_refuses_nobody_who_can_share_one() {
-    let verdicts = verdicts(8);
+    let verdicts = verdicts(8, 8);
     let refuse = || Err(ReviewError { message: "crowded".into(), failure: ReviewFailure::Refused });
     assert!(verdicts.ask_if(Arc::new(1), refuse).await.is_err());
-    assert!(verdicts.state.lock().flights.is_empty());
+    assert!(verdicts.calls.lock().by_question.is_empty());
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     let mut first = Box::pin(verdicts.ask(Arc::new(1), move || through(held)));

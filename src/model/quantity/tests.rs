@@ -107,16 +107,18 @@ fn equality_order_and_hash_are_those_of_the_value() {
 }
 
 #[test]
-fn floats_become_the_nearest_thousandth_with_ties_away_from_zero() {
+fn floats_become_the_nearest_thousandth_with_ties_away_from_zero_and_small_ones_keep_their_digits() {
     let cases = [
         (0.0, "0"),
         (-0.0, "0"),
         (1.5, "1500m"),
         (33.333_333_333_333_336, "33333m"),
-        (0.062_5, "63m"),
-        (-0.062_5, "-63m"),
-        (0.000_4, "0"),
-        (0.000_5, "1m"),
+        (0.312_5, "313m"),
+        (-0.312_5, "-313m"),
+        (0.062_5, "62500u"),
+        (0.000_5, "500u"),
+        (0.000_4, "400u"),
+        (0.000_000_4, "400n"),
         // Just below the tie in binary, although `* 1000.0` lands on it.
         (1.000_5, "1"),
         (5e-324, "0"),

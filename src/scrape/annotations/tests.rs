@@ -42,7 +42,7 @@ fn without_more_the_usual_path_and_the_configured_times_are_used() {
     assert_eq!((settings.path.as_str(), settings.scheme.as_str()), ("/metrics", "http"));
     assert_eq!((settings.interval, settings.timeout), (Duration::from_secs(15), Duration::from_secs(5)));
     assert_eq!(settings.window, Duration::from_secs(60));
-    assert!(settings.ports.is_empty() && settings.allow.allows("anything"));
+    assert!(settings.ports.is_empty() && settings.allow.may_keep("anything"));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn our_own_annotations_say_how_values_count() {
         ("custom-metrics-adapter/strict", "true"),
         ("custom-metrics-adapter/openmetrics", "true"),
     ]);
-    assert!(settings.allow.allows("queue_depth") && !settings.allow.allows("go_goroutines"));
+    assert!(settings.allow.may_keep("queue_depth") && !settings.allow.may_keep("go_goroutines"));
     assert_eq!((settings.fold, settings.window), (Fold::Max, Duration::from_secs(300)));
     assert!(settings.strict && settings.openmetrics);
 }
@@ -123,6 +123,13 @@ fn where_a_default_is_safe_an_error_does_not_stop_the_scrape() {
         ("custom-metrics-adapter/metrics", "a*b"),
         ("custom-metrics-adapter/strict", "perhaps"),
         ("custom-metrics-adapter/fodl", "max"),
+        ("custom-metrics-adapter/metrics", "http_requests_total queue_depth"),
+        ("custom-metrics-adapter/counters", "a*b"),
+        ("custom-metrics-adapter/max-age", "old"),
+        ("custom-metrics-adapter/honor-timestamps", "maybe"),
+        ("custom-metrics-adapter/raw-counters", "some"),
+        ("prometheus.io/schema", "https"),
+        ("prometheus.io/Port", "80"),
     ] {
         let (scraped, errors) = errors(&[(annotation, value)]);
         assert!(scraped && errors.len() == 1 && errors[0].contains(annotation), "{errors:?}");
@@ -135,4 +142,53 @@ fn the_prefix_is_configurable() {
     let options = ScrapeOptions { annotation_prefix: "example.com".into(), ..ScrapeOptions::default() };
     assert!(matches!(read(&pod, &options), Wish::Scrape(..)));
     assert_eq!(read(&pod, &ScrapeOptions::default()), Wish::None);
+}
+
+#[test]
+fn an_empty_annotation_is_as_none() {
+    let settings = settings(&[
+        ("prometheus.io/port", ""),
+        ("prometheus.io/path", " "),
+        ("prometheus.io/scheme", ""),
+        ("prometheus.io/interval", ""),
+        ("prometheus.io/scrape-interval", "30s"),
+        ("prometheus.io/timeout", ""),
+        ("prometheus.io/param_target", ""),
+        ("prometheus.io/schema", ""),
+        ("custom-metrics-adapter/metrics", ""),
+        ("custom-metrics-adapter/fold", ""),
+        ("custom-metrics-adapter/fodl", ""),
+    ]);
+    assert_eq!((settings.path.as_str(), settings.scheme.as_str()), ("/metrics", "http"));
+    assert!(settings.ports.is_empty() && settings.allow.may_keep("anything"));
+    assert_eq!(settings.interval, Duration::from_secs(30));
+}
+
+#[test]
+fn how_values_live_and_what_counts_can_be_said() {
+    let said = settings(&[
+        ("custom-metrics-adapter/counters", "kafka_*,in_total"),
+        ("custom-metrics-adapter/honor-timestamps", "false"),
+        ("custom-metrics-adapter/raw-counters", "true"),
+        ("custom-metrics-adapter/max-age", "2m"),
+    ]);
+    assert!(said.counters.contains("kafka_x_Count") && !said.counters.contains("in"));
+    assert!(!said.honor_timestamps && said.raw_counters);
+    assert_eq!(said.max_age, Some(Duration::from_secs(120)));
+    let default = settings(&[("custom-metrics-adapter/max-age", "1ms")]);
+    assert!(default.honor_timestamps && !default.raw_counters && default.counters.is_empty());
+    assert_eq!(default.max_age, Some(Duration::from_secs(15)), "not below the interval");
+}
+
+#[test]
+fn a_wish_under_a_name_that_is_nearly_right_is_told() {
+    let Wish::Unreadable(errors) = read_pod(&[("prometheus.io/Scrape", "true")]) else { panic!("no word") };
+    assert!(errors[0].to_string().ends_with("did you mean prometheus.io/scrape?"), "{errors:?}");
+    for other in [
+        ("prometheus.io/scrape-slow", "true"),
+        ("prometheus.io/probe", "true"),
+        ("prometheus.io/Scrape", "no"),
+    ] {
+        assert_eq!(read_pod(&[other]), Wish::None, "{other:?}");
+    }
 }

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, StatusCode, Version,
     header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION,
-        USER_AGENT,
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+        HOST, LOCATION, TRANSFER_ENCODING, USER_AGENT,
     },
     response,
 };
@@ -61,10 +61,18 @@ pub(super) struct Kept {
     tls: Option<Arc<ClientConfig>>,
 }
 
-/// The head of a good response; its body is where the caller wanted it.
-pub(super) struct Head {
+/// What a body is, by its head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
     pub(super) negotiated: Negotiated,
     pub(super) encoding: decode::Encoding,
+    /// Whether only the end of the connection says that the body is whole.
+    pub(super) ends_by_closing: bool,
+}
+
+/// The head of a good response; its body is where the caller wanted it.
+pub(super) struct Head {
+    pub(super) form: Form,
     /// Held for as long as the body is.
     _place: Option<Place>,
 }
@@ -194,9 +202,9 @@ impl Attempt<'_> {
         let request = self.client.request(self.target, self.gzip, token);
         let mut exchange = Exchange::begin(connection.stream, self.body.capacity()).await?;
         let (head, incoming) = exchange.send(request).await?.into_parts();
-        let (negotiated, encoding) = check(&head)?;
+        let form = check(&head)?;
         self.read(&mut exchange, incoming).await?;
-        let good = Head { negotiated, encoding, _place: self.place.take() };
+        let good = Head { form, _place: self.place.take() };
         let stream = if says_close(&head) { None } else { exchange.into_stream() };
         Ok((good, stream.map(|stream| Kept { stream, tls: connection.tls })))
     }
@@ -261,7 +269,7 @@ fn same(one: Option<&Arc<ClientConfig>>, other: Option<&Arc<ClientConfig>>) -> b
 }
 
 /// Exactly 200: a 204 or 206 is not a whole exposition either.
-fn check(head: &response::Parts) -> Result<(Negotiated, decode::Encoding), ScrapeError> {
+fn check(head: &response::Parts) -> Result<Form, ScrapeError> {
     if head.status.is_redirection() {
         let location = text(&head.headers, &LOCATION).unwrap_or_default().chars().take(200).collect();
         return Err(ScrapeError::Redirect { status: head.status, location });
@@ -270,7 +278,9 @@ fn check(head: &response::Parts) -> Result<(Negotiated, decode::Encoding), Scrap
         return Err(ScrapeError::Status(head.status));
     }
     let encoding = decode::Encoding::from_header(text(&head.headers, &CONTENT_ENCODING))?;
-    Ok((Format::from_content_type(text(&head.headers, &CONTENT_TYPE)), encoding))
+    let negotiated = Format::from_content_type(text(&head.headers, &CONTENT_TYPE));
+    let says_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| head.headers.contains_key(name));
+    Ok(Form { negotiated, encoding, ends_by_closing: !says_length })
 }
 
 fn says_close(head: &response::Parts) -> bool {

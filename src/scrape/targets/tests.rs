@@ -152,7 +152,7 @@ fn two_pods_on_one_host_network_are_two_targets() {
 }
 
 #[test]
-fn a_counter_is_not_older_than_the_one_container_that_declares_its_port() {
+fn the_last_start_of_a_container_may_explain_a_reset() {
     let moment = |seconds| Some(Timestamp::from_second(seconds).unwrap());
     let mut pod = scraped(&[("web", 80, TCP)], &[("prometheus.io/port", "80,90")]);
     pod.containers = vec![container("a", &[("web", 80, TCP)]), container("b", &[])];
@@ -162,7 +162,7 @@ fn a_counter_is_not_older_than_the_one_container_that_declares_its_port() {
         let plan = plan(pod, &ScrapeOptions::default()).unwrap();
         plan.targets.iter().map(|target| target.started).collect::<Vec<_>>()
     };
-    assert_eq!(started(&pod), [moment(100), None]);
+    assert_eq!(started(&pod), [moment(200), moment(200)]);
     pod.containers.remove(1);
     assert_eq!(started(&pod), [moment(100), moment(100)]);
 }

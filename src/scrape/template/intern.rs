@@ -83,7 +83,11 @@ impl PartialEq for Template {
     fn eq(&self, other: &Self) -> bool {
         self.format == other.format
             && self.allow == other.allow
+            && self.counters == other.counters
             && self.lines == other.lines
+            && self.is_whole == other.is_whole
+            && self.left_out == other.left_out
+            && self.starts == other.starts
             && self.text == other.text
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::exposition::Series;
 
-/// What one body may hold. Anything over fails the whole scrape, as in Prometheus: half a target is a wrong sum.
+/// What one body may hold of what is kept. Anything over fails the whole scrape, as in Prometheus: half a target is a
+/// wrong sum. Series that are left out cost nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SeriesLimits {
-    /// Samples, dropped duplicates and unwanted ones included.
+    /// Samples that are kept, dropped duplicates included.
     pub samples: usize,
     /// Labels of one series.
     pub labels: usize,
@@ -19,10 +20,16 @@ pub struct SeriesLimits {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LimitError {
     /// Too many samples.
-    #[error("the body has {found} samples, more than {limit}")]
+    #[error("the body has {found} samples, more than {limit}; {LESS}, or raise --scrape-max-samples")]
     Samples {
         /// How many.
         found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many families that cannot be read.
+    #[error("more than {limit} families of the body cannot be read; correct the lines that /targets shows")]
+    Faults {
         /// The limit.
         limit: usize,
     },
@@ -33,7 +40,7 @@ pub enum LimitError {
         limit: usize,
     },
     /// A series with too many labels.
-    #[error("the series {series} has {found} labels, more than {limit}")]
+    #[error("the series {series} has {found} labels, more than {limit}; {LESS}")]
     Labels {
         /// Its start.
         series: String,
@@ -43,7 +50,7 @@ pub enum LimitError {
         limit: usize,
     },
     /// A name that is too long.
-    #[error("the series {series} has a name of {found} bytes, more than {limit}")]
+    #[error("the series {series} has a name of {found} bytes, more than {limit}; {LESS}")]
     Name {
         /// Its start.
         series: String,
@@ -53,7 +60,7 @@ pub enum LimitError {
         limit: usize,
     },
     /// A label value that is too long.
-    #[error("the series {series} has a label value of {found} bytes, more than {limit}")]
+    #[error("the series {series} has a label value of {found} bytes, more than {limit}; {LESS}")]
     Value {
         /// Its start.
         series: String,
@@ -70,9 +77,19 @@ impl Default for SeriesLimits {
     }
 }
 
+/// The start of a series, to be shown.
+pub(super) fn excerpt(series: &str) -> String {
+    series.escape_debug().take(EXCERPT_CHARS).collect()
+}
+
+const EXCERPT_CHARS: usize = 80;
+
+/// What to do about too much.
+const LESS: &str = "keep less with custom-metrics-adapter/metrics";
+
 /// Whether one series is within the limits; `text` is how it is spelled.
 pub(super) fn check(series: &Series<'_>, text: &str, limits: &SeriesLimits) -> Result<(), LimitError> {
-    let start = || text.chars().take(80).collect();
+    let start = || excerpt(text);
     if series.labels.len() > limits.labels {
         return Err(LimitError::Labels { series: start(), found: series.labels.len(), limit: limits.labels });
     }

@@ -5,21 +5,27 @@
 //! says which series each line is, because it carries the store's [`Shape`]; and it is shared by every target that
 //! exposes the same lines, which the replicas of a Deployment do.
 //!
-//! A template is a function of the lines alone: of their texts in order, the format and the allow-list. Nothing of
-//! how it came about is in it, so the steady way ([`read`] with a last template) and the full parse (without) agree;
-//! `tests` holds them to that on mutated bodies.
+//! A template is a function of the lines alone: of their texts in order, the format and the [`Rules`]; and of whether
+//! what is called `_created` holds moments. Nothing of how it came about is in it, so the steady way ([`read`] with a
+//! last template) and the full parse (without) agree; `tests` holds them to that on mutated bodies. What one line says
+//! of another counts wherever it stands.
 //!
 //! ```text
 //! body ─▶ Pass ─┬─ every line stands where it stood ─▶ the last template, values in order
-//!               └─ one does not ─▶ Draft (replays the lines so far, parses on) ─▶ Templates::intern
+//!               └─ one does not ─▶ Draft (replays the lines so far, collects on) ─▶ sorting ─▶ Templates::intern
 //! ```
 
+mod census;
 mod declaration;
 mod draft;
+mod faults;
 mod intern;
 mod limits;
 mod meaning;
+mod notes;
 mod pass;
+mod sorting;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -34,10 +40,11 @@ use hashbrown::HashTable;
 pub use intern::Templates;
 pub use limits::{LimitError, SeriesLimits};
 
-use super::allow::AllowList;
+use self::starts::Starts;
+use super::allow::{AllowList, NameList};
 use crate::{
     exposition::{self, Expected, Format, ParseError, Rejected},
-    store::{AppendError, Charge, Shape},
+    store::{AppendError, Charge, Shape, Unreadable},
 };
 
 /// How the bodies of a target are read.
@@ -45,6 +52,8 @@ use crate::{
 pub struct Rules {
     /// The metrics that are kept.
     pub allow: Arc<AllowList>,
+    /// The untyped series and gauges that count.
+    pub counters: Arc<NameList>,
     /// What a body may hold.
     pub limits: SeriesLimits,
     /// One bad line fails the whole body.
@@ -56,11 +65,24 @@ pub struct Rules {
 pub struct Template {
     format: Format,
     allow: Arc<AllowList>,
+    counters: Arc<NameList>,
     text: Box<[u8]>,
     lines: Box<[Line]>,
+    /// Whether all lines are there; of very many unwanted ones the last are not.
+    is_whole: bool,
     shape: Arc<Shape>,
     /// Where `process_start_time_seconds` is among the series, if it is kept.
     process_start: Option<u32>,
+    /// How many series the allow-list leaves out.
+    left_out: usize,
+    /// The lines that are marked as spare or as duplicates.
+    spare: Box<[u32]>,
+    /// The series whose values decide what they are.
+    starts: Starts,
+    /// What is to be said of it on a page.
+    notes: Arc<[String]>,
+    /// The families that these lines make unreadable.
+    faults: Box<[Unreadable]>,
     /// Series lines by their text; built when a line is first looked for out of order.
     by_text: OnceLock<HashTable<u32>>,
     /// What it takes of all that scrapes may hold.
@@ -85,10 +107,12 @@ enum Mark {
     Kept(u32),
     /// The moment at which the process started, not kept as a series.
     ProcessStart,
-    /// A series that the allow-list leaves out.
+    /// A series that the allow-list leaves out by its name.
     Unwanted,
-    /// A series that stood in an earlier line; the first wins.
-    Duplicate,
+    /// A series that is not kept, but might be if other lines said other things of it.
+    Spare,
+    /// A series that stood in an earlier line, which is kept at this place.
+    Duplicate(u32),
 }
 
 /// What a good body held.
@@ -107,6 +131,10 @@ pub struct Reading {
     pub rejected: Rejected,
     /// Protobuf families that had nothing to tell (native histograms).
     pub skipped: usize,
+    /// The series with a timestamp of their own (milliseconds since 1970), by place, ascending.
+    pub timestamps: Vec<(u32, i64)>,
+    /// The families that cannot be read, and why; no value of theirs counts.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Why nothing of a body is used.
@@ -138,9 +166,6 @@ pub fn read(
     let mut pass = pass::Pass::new(format, rules, last, values);
     let options = exposition::Options { strict: rules.strict };
     let summary = exposition::read(body, format, options, &mut pass)?;
-    if summary.samples > rules.limits.samples {
-        return Err(LimitError::Samples { found: summary.samples, limit: rules.limits.samples }.into());
-    }
     let ended = pass.end(templates)?;
     let process_start = match ended.process_start {
         None => ended.template.process_start.and_then(|at| values.get(at as usize).copied()),
@@ -153,6 +178,8 @@ pub fn read(
         samples: summary.samples,
         rejected: summary.rejected,
         skipped: summary.skipped.count,
+        timestamps: ended.timestamps,
+        unreadable: ended.unreadable,
     })
 }
 
@@ -166,7 +193,26 @@ impl Template {
     /// Estimated heap bytes, the shape's included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.lines.len() * size_of::<Line>() + self.shape.bytes()
+        let faults = self.faults.iter().map(|fault| fault.family.len() + fault.fault.len());
+        let told: usize = self.notes.iter().map(String::len).chain(faults).sum();
+        let lines = self.lines.len() * size_of::<Line>() + 4 * self.spare.len() + self.starts.bytes();
+        size_of::<Self>() + self.text.len() + lines + self.shape.bytes() + told
+    }
+
+    /// What a page says of it: entries of annotations that meet nothing, and what is exposed and not read.
+    #[must_use]
+    pub fn notes(&self) -> &Arc<[String]> {
+        &self.notes
+    }
+
+    /// How many series the allow-list leaves out.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    fn is_read_by(&self, rules: &Rules) -> bool {
+        self.allow == rules.allow && self.counters == rules.counters
     }
 
     /// What its target was charged for it.
@@ -199,7 +245,7 @@ impl Template {
     /// A line of this text: one of the next ones, else, if it is a series, any.
     fn find(&self, text: &[u8], at: usize, anywhere: bool) -> Option<usize> {
         let ahead = self.lines.iter().enumerate().skip(at).take(LOOK_AHEAD);
-        let mut same = ahead.filter(|(_, line)| line.mark != Mark::Duplicate && self.text(**line) == text);
+        let mut same = ahead.filter(|(_, line)| !line.is_duplicate() && self.text(**line) == text);
         match same.next() {
             Some((found, _)) => Some(found),
             None if anywhere => self.find_anywhere(text),
@@ -217,7 +263,7 @@ impl Template {
         let hash = |&at: &u32| self.lines.get(at as usize).map_or(0, |line| hash_text(self.text(*line)));
         let mut table = HashTable::with_capacity(self.lines.len());
         for (at, line) in (0_u32..).zip(&self.lines) {
-            if !matches!(line.mark, Mark::Comment | Mark::Type | Mark::Duplicate) {
+            if !matches!(line.mark, Mark::Comment | Mark::Type | Mark::Duplicate(_)) {
                 table.insert_unique(hash_text(self.text(*line)), at, hash);
             }
         }
@@ -229,6 +275,10 @@ impl Line {
     /// Its place among the kept series.
     fn place(self) -> Option<u32> {
         if let Mark::Kept(place) = self.mark { Some(place) } else { None }
+    }
+
+    fn is_duplicate(self) -> bool {
+        matches!(self.mark, Mark::Duplicate(_))
     }
 }
 

@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Line, Mark, ReadError, Rules, Template, Templates, declaration, draft::Draft};
-use crate::exposition::{Expected, Format, Metadata, Reading, SampleLine, Visitor};
+use super::{
+    Line, Mark, ReadError, Rules, Template, Templates, declaration,
+    draft::Draft,
+    faults::{self, Refusals},
+    sorting::Sorted,
+};
+use crate::{
+    exposition::{Expected, Format, Metadata, Reading, Refusal, SampleLine, Visitor},
+    store::Unreadable,
+};
 
 /// Compares the body with the last template line by line. As long as they agree nothing is built; from the first
 /// line on that differs, a [`Draft`] is.
@@ -16,16 +24,26 @@ pub(super) struct Pass<'a> {
     /// The line of `last` that is expected next.
     at: usize,
     draft: Option<Draft>,
+    /// What stands in the kept lines, while there is no draft.
     values: &'a mut Vec<f64>,
+    timestamps: Vec<(u32, i64)>,
     process_start: Option<f64>,
+    /// What stands in the spare lines.
+    spare: Vec<Reading>,
+    refusals: Refusals,
     declaration: String,
 }
+
+/// For each series its place in the last shape.
+type Moved = Vec<Option<u32>>;
 
 /// What a walk comes to.
 pub(super) struct Ended {
     pub(super) template: Arc<Template>,
-    pub(super) moved: Option<Vec<Option<u32>>>,
+    pub(super) moved: Option<Moved>,
     pub(super) process_start: Option<f64>,
+    pub(super) timestamps: Vec<(u32, i64)>,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 impl<'a> Pass<'a> {
@@ -36,7 +54,7 @@ impl<'a> Pass<'a> {
         values: &'a mut Vec<f64>,
     ) -> Self {
         let comparable = last.is_some_and(|last| last.format == format);
-        let same = comparable && last.is_some_and(|last| last.allow == rules.allow);
+        let same = comparable && last.is_some_and(|last| last.is_read_by(rules));
         let draft = (!same).then(|| Draft::new(format, rules, last));
         Self {
             format,
@@ -46,25 +64,49 @@ impl<'a> Pass<'a> {
             at: 0,
             draft,
             values,
+            timestamps: Vec::new(),
             process_start: None,
+            spare: Vec::new(),
+            refusals: Refusals::default(),
             declaration: String::new(),
         }
     }
 
     /// What came out, for a body that was read to its end.
     pub(super) fn end(mut self, templates: &Templates) -> Result<Ended, ReadError> {
-        if let Some(last) = self.last
-            && self.draft.is_none()
-            && last.lines.get(self.at..).unwrap_or_default().iter().all(|line| line.mark == Mark::Comment)
-        {
-            return Ok(Ended { template: last.clone(), moved: None, process_start: self.process_start });
-        }
+        let (template, moved) = match self.last {
+            Some(last) if self.is_as(last) => (last.clone(), None),
+            _ => self.build(templates)?,
+        };
+        let readings = (self.values.as_slice(), self.spare.as_slice());
+        let unreadable = faults::all(self.refusals, &template, self.rules, readings)?;
+        Ok(Ended {
+            template,
+            moved,
+            process_start: self.process_start,
+            timestamps: self.timestamps,
+            unreadable,
+        })
+    }
+
+    /// Whether the whole body was as `last`.
+    fn is_as(&self, last: &Template) -> bool {
+        let rest = last.lines.get(self.at..).unwrap_or_default();
+        self.draft.is_none()
+            && last.is_whole
+            && rest.iter().all(|line| line.mark == Mark::Comment)
+            && last.starts.hold(self.values, &self.spare)
+    }
+
+    fn build(&mut self, templates: &Templates) -> Result<(Arc<Template>, Option<Moved>), ReadError> {
         self.diverge();
         let draft = self.draft.take().unwrap_or_else(|| Draft::new(self.format, self.rules, self.last));
-        let (template, moved) = draft.finish(self.last.map(|last| &**last))?;
+        let sorted = draft.finish(self.last.map(|last| &**last), self.values)?;
+        let Sorted { template, moved, timestamps, spare, process_start } = sorted;
+        (self.timestamps, self.spare, self.process_start) = (timestamps, spare, process_start);
         let template = templates.intern(template)?;
         let reshaped = self.last.is_some_and(|last| !Arc::ptr_eq(last.shape(), template.shape()));
-        Ok(Ended { template, moved: reshaped.then_some(moved), process_start: self.process_start })
+        Ok((template, reshaped.then_some(moved)))
     }
 
     /// From here on the body differs from `last`: what they had in common is parsed after all.
@@ -73,9 +115,25 @@ impl<'a> Pass<'a> {
             return;
         }
         let mut draft = Draft::new(self.format, self.rules, self.last);
-        if let Some(last) = self.last {
-            draft.take_over_start(last, self.at);
+        let mut values = self.values.drain(..);
+        let mut spare = std::mem::take(&mut self.spare).into_iter();
+        let mut timestamps = std::mem::take(&mut self.timestamps).into_iter().peekable();
+        let nothing = Reading { value: f64::NAN, timestamp_ms: None };
+        for line in self.last.iter().flat_map(|last| last.lines.iter().take(self.at)) {
+            let reading = match line.mark {
+                Mark::Kept(place) => values.next().map(|value| {
+                    let timestamp = timestamps.next_if(|(of, _)| *of == place);
+                    Reading { value, timestamp_ms: timestamp.map(|(_, timestamp)| timestamp) }
+                }),
+                Mark::Spare | Mark::Duplicate(_) => spare.next(),
+                Mark::ProcessStart => self.process_start.map(|value| Reading { value, ..nothing }),
+                Mark::Comment | Mark::Type | Mark::Unwanted => None,
+            };
+            if let Some(last) = self.last {
+                draft.take_over(last, *line, reading.unwrap_or(nothing));
+            }
         }
+        drop(values);
         self.draft = Some(draft);
     }
 
@@ -89,11 +147,17 @@ impl<'a> Pass<'a> {
     }
 
     #[inline]
-    fn take(&mut self, mark: Mark, value: f64) {
+    fn take(&mut self, mark: Mark, reading: Reading) {
         match mark {
-            Mark::Kept(_) => self.values.push(value),
-            Mark::ProcessStart => self.process_start = Some(value),
-            Mark::Comment | Mark::Type | Mark::Unwanted | Mark::Duplicate => {}
+            Mark::Kept(place) => {
+                self.values.push(reading.value);
+                if let Some(timestamp) = reading.timestamp_ms {
+                    self.timestamps.push((place, timestamp));
+                }
+            }
+            Mark::ProcessStart => self.process_start = Some(reading.value),
+            Mark::Spare | Mark::Duplicate(_) => self.spare.push(reading),
+            Mark::Comment | Mark::Type | Mark::Unwanted => {}
         }
     }
 
@@ -146,12 +210,13 @@ impl Visitor for Pass<'_> {
         let Some(last) = self.last else { return };
         let Some(&line) = last.lines.get(self.at) else { return };
         self.at += 1;
-        let mark = match &mut self.draft {
-            None => line.mark,
-            Some(draft) => draft.take_over(last, line),
-        };
-        if let Some(reading) = reading {
-            self.take(mark, reading.value);
+        match (&mut self.draft, reading) {
+            (None, Some(reading)) => self.take(line.mark, reading),
+            (None, None) => {}
+            (Some(draft), reading) => {
+                let nothing = Reading { value: f64::NAN, timestamp_ms: None };
+                draft.take_over(last, line, reading.unwrap_or(nothing));
+            }
         }
     }
 
@@ -159,13 +224,18 @@ impl Visitor for Pass<'_> {
         let text = sample.series.as_str();
         if let Some((found, line)) = self.find_beyond_comments(text.as_bytes()) {
             self.at = found + 1;
-            self.take(line.mark, sample.reading.value);
+            self.take(line.mark, sample.reading);
             return;
         }
         self.diverge();
         let last_place = self.follow(text.as_bytes(), true).and_then(Line::place);
-        let mark = self.draft.as_mut().map_or(Mark::Unwanted, |draft| draft.series(text, last_place));
-        self.take(mark, sample.reading.value);
+        if let Some(draft) = &mut self.draft {
+            draft.series(text, last_place, sample.reading);
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal<'_>) {
+        self.refusals.add(refusal, self.rules);
     }
 
     fn metadata(&mut self, text: Option<&[u8]>, metadata: &Metadata<'_>) {

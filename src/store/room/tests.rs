@@ -123,6 +123,8 @@ fn target(store: &Store, namespace: &str, age: i64) -> Target {
         interval: seconds(15),
         window: seconds(60),
         max_age: seconds(45),
+        max_age_after_timeout: seconds(0),
+        raw_counters: false,
         fold: Fold::Sum,
     })
 }

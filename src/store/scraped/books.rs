@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Scraped, answered, history::History, shape::Shape};
+use super::{Failure, Scraped, history::History, listed, shape::Shape};
 use crate::{
     model::Tenant,
     store::{
@@ -49,10 +49,11 @@ impl Store {
     }
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
-        let listed = Listed::Under(options.object.resource.clone());
-        let (old, new) = (old.map(answered).unwrap_or_default(), answered(new));
-        new.difference(&old).for_each(|metric| self.0.names.add(&listed, metric));
-        old.difference(&new).for_each(|metric| self.0.names.remove(&listed, metric));
+        let under = Listed::Under(options.object.resource.clone());
+        let raw = options.raw_counters;
+        let (old, new) = (old.map(|old| listed(old, raw)).unwrap_or_default(), listed(new, raw));
+        new.difference(&old).for_each(|metric| self.0.names.add(&under, metric));
+        old.difference(&new).for_each(|metric| self.0.names.remove(&under, metric));
     }
 
     /// Puts a target in the place of another one of the same name, with its history and all that goes with it.
@@ -60,13 +61,17 @@ impl Store {
         let mut new = Scraped::new(options);
         new.history = old.history.clone();
         new.kept = Mutex::new(old.kept.lock().take());
-        new.error = Mutex::new(old.error.lock().clone());
+        new.failure = Mutex::new(old.failure.lock().clone());
         let new = Arc::new(new);
         let mut history = new.history.write();
         self.0.holders.remove(old);
         if let Some(history) = history.as_mut() {
             history.set_span(new.options.span());
             self.0.holders.insert(&new);
+            if old.options.raw_counters != new.options.raw_counters {
+                self.name(&old.options, Some(history.shape()), &Shape::default());
+                self.name(&new.options, None, history.shape());
+            }
         }
         drop(history);
         self.0.slots.change(&new.options.object.clone().into(), |slot| {
@@ -91,9 +96,9 @@ impl Store {
         let Some(mut history) = target.history.try_write() else { return };
         let Some(history) = history.take() else { return };
         self.release(target, &history);
-        *target.error.lock() = Some(
-            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into(),
-        );
+        let error =
+            format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into();
+        *target.failure.lock() = Some(Failure { error, timed_out: false });
     }
 
     /// Takes a target off the books that has just lost its history.

@@ -1,51 +1,25 @@
-//! From what a target exposes to what an HPA can use: the names that a metric is asked for by, and their values.
+//! The value of one metric, from the scrapes of one target or several.
 //!
-//! | exposed | asked for as | value |
-//! |---|---|---|
-//! | gauge `queue_depth` | `queue_depth` | the newest value |
-//! | counter `http_requests_total` | `http_requests_per_second` | its rate over the window |
-//! | histogram `x` | `x_p50`, `x_p99.9`, … | the quantile of the window's observations |
-//! | histogram or summary `x` | `x_avg`, `x_per_second` | mean observation, observations per second |
-//! | summary `x` | `x` with a selector on `quantile`, `x_p99` | the quantile that the target computed |
-//!
-//! A raw counter answers to its exact name and is not listed: an HPA on it only ever scales up.
+//! A contributor that cannot be computed makes the whole value absent, with its reason: the sum of the rest would look
+//! like the whole. A label set that is new is no contributor before its second scrape, and a NaN is the exporter's own
+//! word for "no value".
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use crate::model::Selector;
 
 use super::{
     Fold, SeriesKind,
-    history::History,
+    history::{History, moment},
+    names::Meaning,
+    past::Gone,
     quantile,
-    rate::{Increase, Unknown, increase},
-    shape::{Group, Shape},
+    rate::{Increase, Part, Point, Unknown, increase},
+    shape::{Family, Group, Set},
 };
-
-/// How the value of a metric is computed from the series of a shape.
-#[derive(Clone, Copy, Debug)]
-enum Derivation<'a> {
-    Newest(&'a Group),
-    Rate(&'a Group),
-    Quantile(f64, &'a Group),
-    Average { sum: &'a Group, count: &'a Group },
-    Published(f64, &'a Group),
-}
-
-/// Why no value can be computed, by what there is to do about it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Missing {
-    /// The target exposes nothing that this name could mean.
-    NotExposed,
-    /// No label set meets the selector.
-    NotSelected,
-    /// A rate needs a second scrape, or a known start.
-    Early,
-    /// A counter that falls all the time.
-    NonMonotonic,
-    /// A histogram or average without an observation in the window.
-    NoObservations,
-    /// Only NaN or infinities.
-    NotANumber,
-}
+use crate::store::Absence;
 
 /// A value, and what it was computed over.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -53,217 +27,440 @@ pub(super) struct Derived {
     pub(super) value: f64,
     /// Milliseconds; 0 for what is not computed over time.
     pub(super) window: i64,
+    /// The oldest moment that a part of it tells of.
+    pub(super) at: i64,
 }
 
-/// What the targets of one object contribute to one value.
+/// What one target contributes to a value.
 #[derive(Debug)]
-pub(super) struct Sum {
-    parts: Option<Parts>,
+pub(super) struct Contribution {
+    parts: Parts,
     window: i64,
-    missing: Missing,
+    at: i64,
 }
 
 #[derive(Debug)]
 enum Parts {
-    Values { values: Vec<f64>, slowest: bool },
-    Buckets { q: f64, buckets: Vec<(f64, f64)> },
-    Ratio { sum: f64, count: f64 },
+    /// Values that are folded; of quantiles the highest counts.
+    Values {
+        values: Vec<f64>,
+        kind: ValueKind,
+    },
+    Buckets {
+        q: f64,
+        buckets: Vec<(f64, f64)>,
+    },
+    Ratio {
+        sum: f64,
+        count: f64,
+    },
 }
 
-impl Sum {
-    pub(super) fn new() -> Self {
-        Self { parts: None, window: 0, missing: Missing::NotExposed }
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ValueKind {
+    Gauge,
+    Rate,
+    Quantile,
+}
 
-    /// Adds what one target knows of `metric`.
-    pub(super) fn add(&mut self, history: &History, metric: &str, selector: &Selector) {
-        let Some(derivation) = Derivation::of(history.shape(), metric) else { return };
-        let reader = Reader { history, selector };
-        match derivation.read(&reader) {
-            Ok((parts, window)) => self.merge(parts, window),
-            Err(missing) => self.missing = self.missing.or(missing),
-        }
-    }
+/// Why a contributor contributes nothing.
+#[derive(Debug)]
+pub(super) struct Gap {
+    pub(super) absence: Absence,
+    /// Whether what the others have is no value either.
+    pub(super) takes_all: bool,
+}
 
-    /// The folded value.
-    pub(super) fn fold(self, fold: Fold) -> Result<Derived, Missing> {
-        let value = match self.parts {
-            None => return Err(self.missing),
-            Some(Parts::Values { values, slowest }) => if slowest { Fold::Max } else { fold }.of(&values),
-            Some(Parts::Buckets { q, buckets }) => {
-                quantile::quantile(q, buckets).ok_or(Missing::NoObservations)
+/// One target's answer to a question.
+pub(super) struct Reader<'a> {
+    pub(super) history: &'a History,
+    pub(super) selector: &'a Selector,
+    /// Samples with a time of their own before this one are too old.
+    pub(super) oldest: i64,
+    pub(super) raw_counters: bool,
+}
+
+impl Contribution {
+    /// Adds another target's; an error if the two do not mean the same.
+    pub(super) fn merge(&mut self, other: Self) -> Result<(), ()> {
+        self.window = self.window.max(other.window);
+        self.at = self.at.min(other.at);
+        match (&mut self.parts, other.parts) {
+            (Parts::Values { values, kind }, Parts::Values { values: more, kind: other })
+                if *kind == other =>
+            {
+                values.extend(more);
             }
-            Some(Parts::Ratio { count, .. }) if count <= 0.0 => Err(Missing::NoObservations),
-            Some(Parts::Ratio { sum, count }) => Ok(sum / count),
-        }?;
-        Ok(Derived { value, window: self.window })
-    }
-
-    fn merge(&mut self, parts: Parts, window: i64) {
-        self.window = self.window.max(window);
-        match (&mut self.parts, parts) {
-            (None, parts) => self.parts = Some(parts),
-            (Some(Parts::Values { values, .. }), Parts::Values { values: more, .. }) => values.extend(more),
-            (Some(Parts::Buckets { buckets, .. }), Parts::Buckets { buckets: more, .. }) => {
-                buckets.extend(more);
-            }
-            (Some(Parts::Ratio { sum, count }), Parts::Ratio { sum: more_sum, count: more_count }) => {
+            (Parts::Buckets { buckets, .. }, Parts::Buckets { buckets: more, .. }) => buckets.extend(more),
+            (Parts::Ratio { sum, count }, Parts::Ratio { sum: more_sum, count: more_count }) => {
                 *sum += more_sum;
                 *count += more_count;
             }
-            // Two targets of one pod that mean different things by one name: the first stands.
-            (Some(_), _) => {}
+            _ => return Err(()),
         }
+        Ok(())
+    }
+
+    /// The folded value.
+    pub(super) fn fold(self, fold: Fold) -> Result<Derived, Absence> {
+        let value = match self.parts {
+            Parts::Values { values, kind: ValueKind::Quantile } => Fold::Max.of(&values),
+            Parts::Values { values, .. } => fold.of(&values),
+            Parts::Buckets { q, buckets } => quantile::quantile(q, buckets),
+            Parts::Ratio { count, .. } if count <= 0.0 => Err(Absence::NoObservations),
+            Parts::Ratio { sum, count } => Ok(sum / count),
+        }?;
+        Ok(Derived { value, window: self.window, at: self.at })
     }
 }
 
-impl Missing {
-    /// The more telling of two reasons.
-    fn or(self, other: Self) -> Self {
-        if self == Self::NotExposed { other } else { self }
+impl Gap {
+    /// The others count all the same.
+    pub(super) fn alone(absence: Absence) -> Self {
+        Self { absence, takes_all: false }
     }
-}
 
-impl From<Unknown> for Missing {
-    fn from(unknown: Unknown) -> Self {
-        match unknown {
-            Unknown::Early => Self::Early,
-            Unknown::NonMonotonic => Self::NonMonotonic,
-        }
+    /// The rest is not the whole.
+    pub(super) fn of_all(absence: Absence) -> Self {
+        Self { absence, takes_all: true }
     }
-}
-
-struct Reader<'a> {
-    history: &'a History,
-    selector: &'a Selector,
 }
 
 impl Reader<'_> {
-    fn selected(&self, group: &Group) -> Vec<u32> {
+    /// What the target contributes to `metric`; `None` if it exposes nothing that the name could mean.
+    pub(super) fn read(&self, metric: &str) -> Option<Result<Contribution, Absence>> {
+        let meaning = self.history.shape().names().meaning(metric)?;
+        Some(self.readable(meaning).and_then(|()| self.compute(meaning, metric)))
+    }
+
+    /// An error if a line of the metric's family could not be read in the newest scrape.
+    fn readable(&self, meaning: Meaning) -> Result<(), Absence> {
         let shape = self.history.shape();
-        let matches =
-            |series: &u32| self.selector.is_empty() || self.selector.matches(&shape.labels(*series));
-        group.members.iter().copied().filter(matches).collect()
+        let family = match meaning {
+            Meaning::Newest(group)
+            | Meaning::Moment(group)
+            | Meaning::Raw(group)
+            | Meaning::Rate(group)
+            | Meaning::Published(_, group) => shape.group(group).and_then(|group| shape.family(group.family)),
+            Meaning::Observations(family) | Meaning::Average(family) | Meaning::Quantile(_, family) => {
+                shape.family(family)
+            }
+        };
+        let unreadable = family.and_then(|family| self.history.unreadable(&family.name));
+        unreadable.map_or(Ok(()), |unreadable| {
+            Err(Absence::Unreadable { at: timestamp(self.history.at()), fault: unreadable.fault.clone() })
+        })
     }
 
-    /// The increase of every selected series, with its kind; those that cannot be known are left out, unless that
-    /// is all of them.
-    fn increases(&self, group: &Group) -> Result<Vec<(SeriesKind, Increase)>, Missing> {
-        let selected = self.selected(group);
-        let mut missing = Missing::NotSelected;
-        let mut known = Vec::with_capacity(selected.len());
-        for series in selected {
-            let (points, lacked) = self.history.points(series);
-            match (increase(&points, lacked, self.history.span()), self.history.shape().kind(series)) {
-                (Ok(increase), Some(kind)) => known.push((kind, increase)),
-                (Err(unknown), _) => missing = unknown.into(),
-                (Ok(_), None) => {}
+    fn compute(&self, meaning: Meaning, metric: &str) -> Result<Contribution, Absence> {
+        let shape = self.history.shape();
+        let group = |at: usize| shape.group(at).ok_or(Absence::UnknownMetric);
+        let family = |at: usize| shape.family(at).ok_or(Absence::UnknownMetric);
+        match meaning {
+            Meaning::Newest(at) => self.newest(group(at)?, |_| true),
+            Meaning::Moment(at) => self.moment(group(at)?, metric),
+            Meaning::Raw(at) => self.raw(group(at)?),
+            Meaning::Published(q, at) => self.newest(group(at)?, |kind| is_quantile(kind, q)),
+            Meaning::Rate(at) => self.rate(group(at)?),
+            Meaning::Observations(at) => self.observations(family(at)?),
+            Meaning::Average(at) => self.average(family(at)?),
+            Meaning::Quantile(q, at) => self.quantile(q, family(at)?),
+        }
+    }
+
+    /// The newest values of a group's series of some kinds.
+    fn newest(&self, group: &Group, wanted: impl Fn(SeriesKind) -> bool) -> Result<Contribution, Absence> {
+        let kind = |series: &u32| self.history.shape().kind(*series).is_some_and(&wanted);
+        let selected: Vec<u32> =
+            group.members.iter().copied().filter(|series| self.selects(*series)).filter(kind).collect();
+        let times = || selected.iter().map(|series| self.history.time(*series));
+        let at = times().min().ok_or(Absence::NoSeries)?;
+        self.check_times(at, times().max().unwrap_or(at))?;
+        let values = selected.iter().filter_map(|series| self.history.newest(*series)).collect();
+        let kind = if matches!(group.kind, SeriesKind::Quantile(_)) {
+            ValueKind::Quantile
+        } else {
+            ValueKind::Gauge
+        };
+        Ok(Contribution { parts: Parts::Values { values, kind }, window: 0, at })
+    }
+
+    /// A gauge that is called like the start of a counter is one if its values are no moments.
+    fn moment(&self, group: &Group, metric: &str) -> Result<Contribution, Absence> {
+        let value = |series: &u32| self.history.newest(*series).unwrap_or(f64::NAN);
+        let is_start = group.kind == SeriesKind::Created
+            && group.members.iter().all(|series| moment(value(series), self.history.at()).is_some());
+        if is_start {
+            return Err(Absence::CounterStart { metric: metric.to_owned() });
+        }
+        self.newest(group, |_| true)
+    }
+
+    fn raw(&self, group: &Group) -> Result<Contribution, Absence> {
+        if self.raw_counters {
+            return self.newest(group, |_| true);
+        }
+        let family = group.kind.family(&group.name);
+        let instead = match group.kind {
+            SeriesKind::Bucket(_) => format!("{family}_p99"),
+            SeriesKind::Sum => format!("{family}_avg"),
+            _ => format!("{family}_per_second"),
+        };
+        Err(Absence::RawCounter { instead })
+    }
+
+    fn rate(&self, group: &Group) -> Result<Contribution, Absence> {
+        let family = group.kind.family(&group.name);
+        let here = group.members.iter().copied().filter(|series| self.selects(*series));
+        let here = here.map(|series| vec![Member { kind: group.kind, points: self.history.points(series) }]);
+        let gone = self
+            .gone(family)
+            .filter(|gone| gone.kind == SeriesKind::Counter)
+            .map(|gone| vec![Member::of(gone)]);
+        let grown = self.grown(family, here.chain(gone))?;
+        let values = grown.iter().map(|grown| grown.increase.rate()).collect();
+        Ok(Grown::contribute(&grown, Parts::Values { values, kind: ValueKind::Rate }))
+    }
+
+    fn observations(&self, family: &Family) -> Result<Contribution, Absence> {
+        let grown = self.of_sets(family, |set| set.count.is_some(), |kind| kind != SeriesKind::Sum)?;
+        let seconds = |grown: &Grown| grown.amount(SeriesKind::Count) / grown.increase.seconds();
+        let values = grown.iter().map(seconds).collect();
+        Ok(Grown::contribute(&grown, Parts::Values { values, kind: ValueKind::Rate }))
+    }
+
+    fn average(&self, family: &Family) -> Result<Contribution, Absence> {
+        let grown = self.of_sets(family, |set| set.count.is_some() && set.sum.is_some(), |_| true)?;
+        let total = |kind: SeriesKind| grown.iter().map(|grown| grown.amount(kind)).sum();
+        let parts = Parts::Ratio { sum: total(SeriesKind::Sum), count: total(SeriesKind::Count) };
+        Ok(Grown::contribute(&grown, parts))
+    }
+
+    fn quantile(&self, q: f64, family: &Family) -> Result<Contribution, Absence> {
+        let grown = self.of_sets(family, |set| !set.buckets.is_empty(), |kind| kind != SeriesKind::Sum)?;
+        let buckets = grown.iter().flat_map(Grown::buckets).collect();
+        Ok(Grown::contribute(&grown, Parts::Buckets { q, buckets }))
+    }
+
+    /// The increases of a family's selected histograms, those that the newest scrape lacks included. All parts of one are
+    /// read but those that are not `needed`, because they are reset together.
+    fn of_sets(
+        &self,
+        family: &Family,
+        has: impl Fn(&Set) -> bool,
+        needed: impl Fn(SeriesKind) -> bool,
+    ) -> Result<Vec<Grown>, Absence> {
+        let shape = self.history.shape();
+        let selected = |set: &&Set| set.representative().is_some_and(|series| self.selects(series));
+        let member =
+            |series: u32| Some(Member { kind: shape.kind(series)?, points: self.history.points(series) });
+        let here = family.sets.iter().filter(|set| has(set)).filter(selected);
+        let here = here.map(|set| set.members().filter_map(member).collect::<Vec<_>>());
+        let sets = here.chain(self.gone_sets(&family.name)).map(|mut members| {
+            members.retain(|member| needed(member.kind));
+            members
+        });
+        self.grown(&family.name, sets)
+    }
+
+    /// The histograms of a family that the newest scrape lacks.
+    fn gone_sets(&self, family: &str) -> impl Iterator<Item = Vec<Member>> {
+        let mut sets: BTreeMap<Vec<(&str, &str)>, Vec<Member>> = BTreeMap::new();
+        let parts = self.gone(family).filter(|gone| gone.kind != SeriesKind::Counter);
+        for gone in parts {
+            let labels = gone.labels().iter().filter(|(name, _)| *name != "le").collect();
+            sets.entry(labels).or_default().push(Member::of(gone));
+        }
+        sets.into_values()
+            .filter(|members| members.iter().any(|member| member.kind == SeriesKind::Count))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        self.history
+            .gone(family)
+            .filter(|gone| self.selector.is_empty() || self.selector.matches(&gone.labels()))
+    }
+
+    /// The increases of counters and histograms; those that are new or NaN are left out, unless that is all of them.
+    fn grown(&self, family: &str, all: impl Iterator<Item = Vec<Member>>) -> Result<Vec<Grown>, Absence> {
+        if self.history.doubts(family) {
+            return Err(Absence::NonMonotonic);
+        }
+        let mut known = Vec::new();
+        let mut missing = Absence::NoSeries;
+        for members in all {
+            let (kinds, parts): (Vec<SeriesKind>, Vec<Part>) = members.into_iter().map(Member::split).unzip();
+            match self.increase(&parts) {
+                Ok(increase) => known.push(Grown { kinds, parts, increase, is_apart: false }),
+                Err(gap) if gap.takes_all => return Err(gap.absence),
+                Err(gap) => missing = gap.absence,
             }
         }
-        if known.is_empty() { Err(missing) } else { Ok(known) }
+        if known.is_empty() {
+            return Err(missing);
+        }
+        self.align(&mut known);
+        Ok(known)
     }
 
-    fn total(&self, group: &Group) -> Result<(f64, i64), Missing> {
-        let increases = self.increases(group)?;
-        Ok((increases.iter().map(|(_, increase)| increase.amount).sum(), longest(&increases)))
-    }
-}
-
-impl<'a> Derivation<'a> {
-    /// What `metric` means for a target of this shape; a name that is exposed means itself.
-    fn of(shape: &'a Shape, metric: &str) -> Option<Self> {
-        let group = |base: &str, suffix: &str| shape.group(&format!("{base}{suffix}"));
-        if let Some(group) = shape.group(metric) {
-            return Some(Self::Newest(group));
-        }
-        if let Some(base) = metric.strip_suffix("_per_second") {
-            let counter =
-                group(base, "_total").or_else(|| shape.group(base)).or_else(|| group(base, "_count"))?;
-            return counter.kind.is_counter().then_some(Self::Rate(counter));
-        }
-        if let Some(base) = metric.strip_suffix("_avg") {
-            let (sum, count) = (group(base, "_sum")?, group(base, "_count")?);
-            let both = sum.kind == SeriesKind::Sum && count.kind == SeriesKind::Count;
-            return both.then_some(Self::Average { sum, count });
-        }
-        let (base, percent) = metric.rsplit_once("_p")?;
-        let q = quantile_of(percent)?;
-        let buckets = group(base, "_bucket").filter(|group| matches!(group.kind, SeriesKind::Bucket(_)));
-        let published = || shape.group(base).filter(|group| matches!(group.kind, SeriesKind::Quantile(_)));
-        buckets.map(|buckets| Self::Quantile(q, buckets)).or_else(|| Some(Self::Published(q, published()?)))
-    }
-
-    fn read(self, reader: &Reader<'_>) -> Result<(Parts, i64), Missing> {
-        match self {
-            Self::Newest(group) => newest(reader, &reader.selected(group), group.kind),
-            Self::Published(q, group) => published(reader, q, group),
-            Self::Rate(group) => {
-                let increases = reader.increases(group)?;
-                let values = increases.iter().map(|(_, increase)| increase.rate()).collect();
-                Ok((Parts::Values { values, slowest: false }, longest(&increases)))
-            }
-            Self::Quantile(q, group) => {
-                let increases = reader.increases(group)?;
-                let bucket = |(kind, increase): &(SeriesKind, Increase)| match kind {
-                    SeriesKind::Bucket(bound) => Some((*bound, increase.amount)),
-                    _ => None,
-                };
-                let buckets = increases.iter().filter_map(bucket).collect();
-                Ok((Parts::Buckets { q, buckets }, longest(&increases)))
-            }
-            Self::Average { sum, count } => {
-                let ((sum, window), (count, _)) = (reader.total(sum)?, reader.total(count)?);
-                Ok((Parts::Ratio { sum, count }, window))
+    /// Takes the increases over the time that all have in common: a sum of rates over different times is the rate of no
+    /// time. A counter that is newer than that time has a time of its own; one that is gone counts with what it counted
+    /// within that time.
+    fn align(&self, all: &mut Vec<Grown>) {
+        all.iter_mut().for_each(|grown| grown.is_apart = self.is_apart(grown));
+        // Each round ends at a scrape that one more counter has; after a few they all have one in common.
+        for _ in 0..MOST_ROUNDS {
+            let Some((from, to)) = common(all) else { return };
+            let differs = |grown: &&mut Grown| {
+                let reaches_out = grown.increase.from < from || grown.increase.to > to;
+                reaches_out && !self.is_gone(grown)
+            };
+            let changed =
+                all.iter_mut().filter(differs).map(|grown| self.cut(grown, from, to)).filter(|cut| *cut);
+            if changed.count() == 0 {
+                break;
             }
         }
-    }
-}
-
-fn newest(reader: &Reader<'_>, selected: &[u32], kind: SeriesKind) -> Result<(Parts, i64), Missing> {
-    if selected.is_empty() {
-        return Err(Missing::NotSelected);
-    }
-    let values: Vec<f64> = selected.iter().filter_map(|series| reader.history.newest(*series)).collect();
-    Ok((Parts::Values { values, slowest: matches!(kind, SeriesKind::Quantile(_)) }, 0))
-}
-
-fn published(reader: &Reader<'_>, q: f64, group: &Group) -> Result<(Parts, i64), Missing> {
-    let is_q = |series: &u32| match reader.history.shape().kind(*series) {
-        Some(SeriesKind::Quantile(published)) => (published - q).abs() < 1e-9,
-        _ => false,
-    };
-    if !group.members.iter().any(is_q) {
-        return Err(Missing::NotExposed);
-    }
-    let of_q: Vec<u32> = reader.selected(group).into_iter().filter(is_q).collect();
-    newest(reader, &of_q, group.kind)
-}
-
-fn longest(increases: &[(SeriesKind, Increase)]) -> i64 {
-    increases.iter().map(|(_, increase)| increase.to - increase.from).max().unwrap_or(0)
-}
-
-/// `99` and `99.9` are hundredths; nothing below 0 or above 100.
-fn quantile_of(percent: &str) -> Option<f64> {
-    let digits = percent.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let percent: f64 = percent.parse().ok().filter(|_| digits)?;
-    (percent <= 100.0).then_some(percent / 100.0)
-}
-
-/// The names that discovery lists for a shape.
-pub(super) fn names(shape: &Shape) -> Vec<String> {
-    let mut names = Vec::new();
-    for group in shape.groups() {
-        let name = &*group.name;
-        let base = |suffix: &str| name.strip_suffix(suffix).unwrap_or(name).to_owned();
-        match group.kind {
-            SeriesKind::Gauge | SeriesKind::Untyped | SeriesKind::Quantile(_) => names.push(name.to_owned()),
-            SeriesKind::Counter => names.push(base("_total") + "_per_second"),
-            SeriesKind::Bucket(_) => names.extend(["_p50", "_p90", "_p99"].map(|p| base("_bucket") + p)),
-            SeriesKind::Count => names.push(base("_count") + "_per_second"),
-            SeriesKind::Sum => names.push(base("_sum") + "_avg"),
-            SeriesKind::Created => {}
+        if let Some((from, to)) = common(all) {
+            all.retain_mut(|grown| !self.is_gone(grown) || self.counted_within(grown, from, to));
         }
     }
-    names
+
+    fn counted_within(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
+        let is_counted = self.cut(grown, from, to);
+        (grown.increase.from, grown.increase.to) = (from, to);
+        is_counted
+    }
+
+    fn is_gone(&self, grown: &Grown) -> bool {
+        grown.newest_scrape() < self.history.at()
+    }
+
+    fn cut(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
+        let parts: Vec<Part> = grown.parts.iter().map(|part| part.within(from, to)).collect();
+        let cut = increase(&parts, self.history.span());
+        grown.is_apart = cut.is_err();
+        cut.map(|increase| grown.increase = increase).is_ok()
+    }
+
+    fn is_apart(&self, grown: &Grown) -> bool {
+        grown.increase.is_new || self.is_gone(grown)
+    }
+
+    fn increase(&self, parts: &[Part]) -> Result<Increase, Gap> {
+        let newest: Vec<Point> = parts.iter().filter_map(|part| part.points.first().copied()).collect();
+        if newest.iter().any(|point| !point.value.is_finite()) {
+            return Err(Gap::alone(Absence::NotANumber));
+        }
+        let increase = increase(parts, self.history.span()).map_err(|unknown| match unknown {
+            Unknown::New => Gap::alone(Absence::Early),
+            Unknown::Early => Gap::of_all(Absence::Early),
+            Unknown::NonMonotonic => Gap::of_all(Absence::NonMonotonic),
+        })?;
+        let timed = || newest.iter().filter(|point| point.at != point.scraped).map(|point| point.at);
+        if let (Some(oldest), Some(newest)) = (timed().min(), timed().max()) {
+            self.check_times(oldest, newest).map_err(Gap::of_all)?;
+        }
+        // After a reset, the rate before it serves only as long as a value may be old.
+        let behind = newest.first().map_or(0, |newest| newest.at - increase.to);
+        if self.history.at() - behind < self.oldest { Err(Gap::of_all(Absence::Early)) } else { Ok(increase) }
+    }
+
+    /// An error if a sample's own time is too long ago, or still to come.
+    fn check_times(&self, oldest: i64, newest: i64) -> Result<(), Absence> {
+        if newest > self.history.at() + AHEAD {
+            return Err(Absence::TimeAhead { at: timestamp(newest) });
+        }
+        if oldest < self.oldest { Err(Absence::OldSample { at: timestamp(oldest) }) } else { Ok(()) }
+    }
+
+    fn selects(&self, series: u32) -> bool {
+        self.selector.is_empty() || self.selector.matches(&self.history.shape().labels(series))
+    }
 }
+
+/// One counter, or one part of a histogram.
+struct Member {
+    kind: SeriesKind,
+    points: Vec<Point>,
+}
+
+/// The increase of a counter, or of all parts of a histogram.
+struct Grown {
+    kinds: Vec<SeriesKind>,
+    parts: Vec<Part>,
+    increase: Increase,
+    /// Whether it has a time of its own beside the others.
+    is_apart: bool,
+}
+
+impl Member {
+    fn of(gone: &Gone) -> Self {
+        Self { kind: gone.kind, points: gone.points.to_vec() }
+    }
+
+    fn split(self) -> (SeriesKind, Part) {
+        (self.kind, Part { points: self.points, is_sum: self.kind == SeriesKind::Sum })
+    }
+}
+
+impl Grown {
+    fn amount(&self, kind: SeriesKind) -> f64 {
+        self.amounts().find(|(part, _)| *part == kind).map_or(0.0, |(_, amount)| amount)
+    }
+
+    fn amounts(&self) -> impl Iterator<Item = (SeriesKind, f64)> {
+        self.kinds.iter().copied().zip(self.increase.amounts.iter().copied())
+    }
+
+    /// Upper bounds and amounts. The count is the bucket without a bound, if that is not exposed.
+    fn buckets(&self) -> Vec<(f64, f64)> {
+        let bound = |(kind, amount): (SeriesKind, f64)| match kind {
+            SeriesKind::Bucket(bound) => Some((bound, amount)),
+            _ => None,
+        };
+        let mut buckets: Vec<(f64, f64)> = self.amounts().filter_map(bound).collect();
+        let has_inf = buckets.iter().any(|(bound, _)| *bound == f64::INFINITY);
+        let count = self.amounts().find(|(kind, _)| *kind == SeriesKind::Count && !has_inf);
+        buckets.extend(count.map(|(_, amount)| (f64::INFINITY, amount)));
+        buckets
+    }
+
+    fn newest_scrape(&self) -> i64 {
+        let newest = self.parts.iter().filter_map(|part| part.points.first());
+        newest.map(|point| point.scraped).min().unwrap_or_default()
+    }
+
+    /// The contribution of all. Its time is that of the counters that have one in common: one that is new does not say
+    /// when the others were counted.
+    fn contribute(all: &[Self], parts: Parts) -> Contribution {
+        let has_common = all.iter().any(|grown| !grown.is_apart);
+        let timed = all.iter().filter(|grown| !(has_common && grown.is_apart));
+        let spans = || timed.clone().map(|grown| (grown.increase.from, grown.increase.to));
+        let window = spans().map(|(from, to)| to - from).max().unwrap_or_default();
+        let at = spans().map(|(_, to)| to).min().unwrap_or_default();
+        Contribution { parts, window, at }
+    }
+}
+
+/// The time that all counters have in common, but for those that are new or gone.
+fn common(all: &[Grown]) -> Option<(i64, i64)> {
+    let aligned = || all.iter().filter(|grown| !grown.is_apart).map(|grown| &grown.increase);
+    aligned().map(|increase| increase.from).max().zip(aligned().map(|increase| increase.to).min())
+}
+
+fn is_quantile(kind: SeriesKind, q: f64) -> bool {
+    matches!(kind, SeriesKind::Quantile(published) if (published - q).abs() < 1e-9)
+}
+
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+/// How often increases are cut to a common time.
+const MOST_ROUNDS: usize = 4;
+
+/// How far ahead of the adapter's clock the clock of an exporter may be.
+const AHEAD: i64 = 60_000;

@@ -3,7 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    rate::{Point, Span},
+    Unreadable,
+    doubt::{Doubt, Step},
+    past::{Gone, Past, ShapeChange},
+    rate::{Point, Span, Starts},
     row::Row,
     shape::Shape,
 };
@@ -19,18 +22,44 @@ pub(super) struct History {
     stamps: VecDeque<Stamp>,
     /// One for each scrape but the newest, newest first.
     rows: VecDeque<Row>,
+    /// The samples of each scrape that have a time of their own, newest first, by place.
+    times: VecDeque<Times>,
+    unreadable: Box<[Unreadable]>,
+    past: Past,
+    doubt: Doubt,
 }
 
-/// When a scrape began, and since when its process ran (milliseconds since 1970).
+/// When a scrape began (milliseconds since 1970), and what answered it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
     pub(super) at: i64,
-    pub(super) started: Option<i64>,
+    pub(super) starts: Starts,
 }
 
+/// One scrape, with all that is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scraped<'a> {
+    pub(super) stamp: Stamp,
+    pub(super) values: &'a [f64],
+    pub(super) times: &'a [(u32, i64)],
+    pub(super) unreadable: &'a [Unreadable],
+}
+
+type Times = Box<[(u32, i64)]>;
+
 impl History {
-    pub(super) fn new(span: Span, stamp: Stamp, shape: Arc<Shape>, values: &[f64]) -> Self {
-        Self { span, shape, newest: values.into(), stamps: VecDeque::from([stamp]), rows: VecDeque::new() }
+    pub(super) fn new(span: Span, shape: Arc<Shape>, scrape: Scraped<'_>) -> Self {
+        Self {
+            span,
+            shape,
+            newest: scrape.values.into(),
+            stamps: VecDeque::from([scrape.stamp]),
+            rows: VecDeque::new(),
+            times: VecDeque::from([scrape.times.into()]),
+            unreadable: scrape.unreadable.into(),
+            past: Past::default(),
+            doubt: Doubt::default(),
+        }
     }
 
     /// Looks back so far from now on. What was scraped more often than it will be still tells a rate.
@@ -55,43 +84,87 @@ impl History {
         self.stamps.front().map_or(0, |stamp| stamp.at)
     }
 
+    /// When the newest value of a series was true.
+    pub(super) fn time(&self, series: u32) -> i64 {
+        self.time_at(0, series).unwrap_or_else(|| self.at())
+    }
+
+    /// Why a family cannot be read in the newest scrape, if so.
+    pub(super) fn unreadable(&self, family: &str) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|unreadable| *unreadable.family == *family)
+    }
+
+    /// The counters of a family that the newest scrape lacks, while their rates count.
+    pub(super) fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        self.past.gone(family)
+    }
+
+    /// When a family was last seen that the newest scrape lacks.
+    pub(super) fn last_seen(&self, family: &str) -> Option<i64> {
+        self.past.last_seen(family)
+    }
+
+    /// Whether the counters of a family may be those of several processes.
+    pub(super) fn doubts(&self, family: &str) -> bool {
+        self.doubt.applies_to(family)
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let rows: usize = self.rows.iter().map(Row::bytes).sum();
-        rows + self.newest.len() * 8 + self.stamps.len() * size_of::<Stamp>() + size_of::<Self>()
+        let times: usize = self.times.iter().map(|times| size_of_val::<[_]>(times)).sum();
+        let scrapes = self.stamps.len() * (size_of::<Stamp>() + size_of::<Times>());
+        rows + self.newest.len() * 8
+            + scrapes
+            + times
+            + self.past.bytes()
+            + self.doubt.bytes()
+            + size_of::<Self>()
     }
 
     /// Adds a scrape of the same shape.
-    pub(super) fn push(&mut self, stamp: Stamp, values: &[f64]) {
-        self.add(stamp, values, |_| true);
+    pub(super) fn push(&mut self, scrape: Scraped<'_>) {
+        self.add(scrape, |_| true);
     }
 
     /// Adds a scrape of another shape; `moved` has the old place of each of its series. Series keep their past, new
-    /// ones have none.
-    pub(super) fn push_moved(
-        &mut self,
-        stamp: Stamp,
-        shape: Arc<Shape>,
-        values: &[f64],
-        moved: &[Option<u32>],
-    ) {
+    /// ones have none, and counters that are gone keep theirs for a window.
+    pub(super) fn push_moved(&mut self, scrape: Scraped<'_>, shape: Arc<Shape>, moved: &[Option<u32>]) {
         self.reshape(shape, moved);
-        self.add(stamp, values, |series| moved.get(series as usize).copied().flatten().is_some());
+        self.add(scrape, |series| moved.get(series as usize).copied().flatten().is_some());
     }
 
-    fn add(&mut self, stamp: Stamp, values: &[f64], known: impl Fn(u32) -> bool) {
+    fn add(&mut self, scrape: Scraped<'_>, known: impl Fn(u32) -> bool) {
+        let Scraped { stamp, values, times, unreadable } = scrape;
+        if let Some(&before) = self.stamps.front() {
+            let step = Step {
+                shape: &self.shape,
+                then: (before, &self.newest),
+                now: (stamp, values),
+                span: self.span,
+            };
+            self.doubt.note(&step);
+        }
         let shape = &self.shape;
         let before = (0..).zip(&self.newest).zip(values).map(|((series, before), after)| {
             // What has no past to be asked for keeps none: its lanes cost half a byte.
-            let counts = shape.kind(series).is_some_and(super::SeriesKind::is_counter);
-            known(series).then_some(if counts { *before } else { *after })
+            let has_past = shape.kind(series).is_some_and(super::SeriesKind::has_past);
+            known(series).then_some(if has_past { *before } else { *after })
         });
         self.rows.push_front(Row::between(before, values));
         self.newest = values.into();
         self.stamps.push_front(stamp);
+        self.times.push_front(times.into());
+        self.unreadable = unreadable.into();
         self.prune();
     }
 
     fn reshape(&mut self, shape: Arc<Shape>, moved: &[Option<u32>]) {
+        let old = self.shape.clone();
+        let change = ShapeChange { old: &old, new: &shape, moved, last_at: self.at() };
+        let gone = change.gone().into_iter().map(|series| (series, self.points(series))).collect();
+        self.past.follow(&change, gone);
+        self.move_times(moved);
+        self.doubt.follow(moved);
         let column = |old: &Option<u32>| old.map(|old| self.values(old)).unwrap_or_default();
         let columns: Vec<Vec<f64>> = moved.iter().map(column).collect();
         let at = |scrape: usize| columns.iter().map(move |column| column.get(scrape).copied());
@@ -102,17 +175,37 @@ impl History {
         self.shape = shape;
     }
 
-    /// A series' points, newest first, and the time of the scrape before the oldest of them if that had no such
-    /// series.
-    pub(super) fn points(&self, series: u32) -> (Vec<Point>, Option<i64>) {
-        let values = self.values(series);
-        let lacked = self.stamps.get(values.len()).map(|stamp| stamp.at);
-        let created = self.shape.created(series).and_then(|created| self.newest(created)).and_then(seconds);
-        let point = |(stamp, value): (&Stamp, f64)| {
-            let started = created.filter(|created| *created <= stamp.at).or(stamp.started);
-            Point { at: stamp.at, value, started }
+    fn move_times(&mut self, moved: &[Option<u32>]) {
+        if self.times.iter().all(|times| times.is_empty()) {
+            return;
+        }
+        for times in &mut self.times {
+            let time = |old: u32| {
+                times.binary_search_by_key(&old, |(series, _)| *series).ok().and_then(|at| times.get(at))
+            };
+            let new = (0..).zip(moved).filter_map(|(series, old)| Some((series, time((*old)?)?.1)));
+            *times = new.collect();
+        }
+    }
+
+    fn time_at(&self, scrape: usize, series: u32) -> Option<i64> {
+        let times = self.times.get(scrape)?;
+        let at = times.binary_search_by_key(&series, |(place, _)| *place).ok()?;
+        times.get(at).map(|(_, time)| *time)
+    }
+
+    /// A series' points, newest first, what it was before an absence included.
+    pub(super) fn points(&self, series: u32) -> Vec<Point> {
+        let created = self.shape.created(series).map(|created| self.values(created)).unwrap_or_default();
+        let point = |(scrape, (stamp, value)): (usize, (&Stamp, f64))| Point {
+            scraped: stamp.at,
+            at: self.time_at(scrape, series).unwrap_or(stamp.at),
+            value,
+            created: created.get(scrape).and_then(|created| moment(*created, stamp.at)),
+            starts: stamp.starts,
         };
-        (self.stamps.iter().zip(values).map(point).collect(), lacked)
+        let seen = self.stamps.iter().zip(self.values(series)).enumerate().map(point);
+        seen.chain(self.past.of(series).iter().copied()).collect()
     }
 
     /// A series' values, newest first, as far back as it was there without a break.
@@ -128,13 +221,19 @@ impl History {
         values
     }
 
-    /// Drops the oldest scrape, but for the two newest: without them there is no rate.
+    /// Drops what is least needed: the past of series that are gone, then the oldest scrape, but for the two newest:
+    /// without them there is no rate.
     pub(super) fn forget_oldest(&mut self) -> bool {
+        if !self.past.is_empty() {
+            self.past.clear();
+            return true;
+        }
         if self.rows.len() < 2 {
             return false;
         }
         self.rows.pop_back();
         self.stamps.truncate(self.rows.len() + 1);
+        self.times.truncate(self.stamps.len());
         true
     }
 
@@ -142,22 +241,25 @@ impl History {
     /// the window can hold.
     fn prune(&mut self) {
         let span = self.span;
-        let edge = self.at() - span.window + span.interval / 2;
+        let edge = self.at() - span.anchor();
         let anchored = self.stamps.iter().take_while(|stamp| stamp.at > edge).count() + 1;
         let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 3;
         self.stamps.truncate(anchored.min(most).min(MOST_SCRAPES));
         self.rows.truncate(self.stamps.len().saturating_sub(1));
+        self.times.truncate(self.stamps.len());
+        self.past.forget(self.at(), span);
     }
 }
 
 /// A window of many short intervals is cut to this many scrapes; its `windowSeconds` say so.
 const MOST_SCRAPES: usize = 64;
 
-/// Seconds since 1970, as `_created` has them, in milliseconds.
-fn seconds(seconds: f64) -> Option<i64> {
-    let sane = seconds.is_finite() && (0.0..1e11).contains(&seconds);
+/// A moment in seconds since 1970, as `_created` has it, in milliseconds. A gauge of such a name that counts something
+/// is told by its value: it is no moment of this century that has passed.
+pub(super) fn moment(seconds: f64, now: i64) -> Option<i64> {
+    let is_moment = seconds.is_finite() && (1e9..1e11).contains(&seconds);
     #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
-    sane.then_some((seconds * 1000.0) as i64)
+    is_moment.then_some((seconds * 1000.0) as i64).filter(|moment| *moment <= now)
 }
 
 #[cfg(test)]
@@ -175,36 +277,37 @@ mod tests {
         Arc::new(builder.build())
     }
 
-    fn stamp(at: i64) -> Stamp {
-        Stamp { at, started: None }
+    fn scrape(at: i64, values: &[f64]) -> Scraped<'_> {
+        let stamp = Stamp { at, starts: Starts::default() };
+        Scraped { stamp, values, times: &[], unreadable: &[] }
     }
 
     fn values(history: &History, series: u32) -> Vec<f64> {
-        history.points(series).0.iter().map(|point| point.value).collect()
+        history.points(series).iter().map(|point| point.value).collect()
     }
 
     #[test]
     fn what_was_pushed_is_read_back_newest_first() {
-        let mut history = History::new(SPAN, stamp(0), shape(&["a", "b"]), &[1.0, 0.5]);
-        history.push(stamp(15_000), &[3.0, 0.25]);
-        history.push(stamp(30_000), &[1_000_003.0, f64::NAN]);
+        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 0.5]));
+        history.push(scrape(15_000, &[3.0, 0.25]));
+        history.push(scrape(30_000, &[1_000_003.0, f64::NAN]));
         assert_eq!(values(&history, 0), [1_000_003.0, 3.0, 1.0]);
         assert_eq!(values(&history, 1)[1..], [0.25, 0.5]);
     }
 
     #[test]
     fn no_more_is_kept_than_a_window_and_its_anchor() {
-        let mut history = History::new(SPAN, stamp(0), shape(&["a"]), &[0.0]);
+        let mut history = History::new(SPAN, shape(&["a"]), scrape(0, &[0.0]));
         for n in 1..50_i32 {
-            history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)]);
+            history.push(scrape(i64::from(n) * 15_000, &[f64::from(n)]));
         }
         assert_eq!(values(&history, 0), [49.0, 48.0, 47.0, 46.0, 45.0]);
     }
 
     #[test]
     fn forgetting_stops_at_the_two_scrapes_that_a_rate_needs() {
-        let mut history = History::new(SPAN, stamp(0), shape(&["a"]), &[0.0]);
-        (1..4).for_each(|n| history.push(stamp(i64::from(n) * 15_000), &[f64::from(n)]));
+        let mut history = History::new(SPAN, shape(&["a"]), scrape(0, &[0.0]));
+        (1..4).for_each(|n| history.push(scrape(i64::from(n) * 15_000, &[f64::from(n)])));
         assert_eq!(
             [history.forget_oldest(), history.forget_oldest(), history.forget_oldest()],
             [true, true, false]
@@ -214,12 +317,38 @@ mod tests {
 
     #[test]
     fn series_keep_their_past_when_the_shape_changes() {
-        let mut history = History::new(SPAN, stamp(0), shape(&["a", "b"]), &[1.0, 10.0]);
-        history.push(stamp(15_000), &[2.0, 20.0]);
-        history.push_moved(stamp(30_000), shape(&["b", "c"]), &[30.0, 5.0], &[Some(1), None]);
+        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 10.0]));
+        history.push(scrape(15_000, &[2.0, 20.0]));
+        history.push_moved(scrape(30_000, &[30.0, 5.0]), shape(&["b", "c"]), &[Some(1), None]);
         assert_eq!(values(&history, 0), [30.0, 20.0, 10.0]);
-        let (points, lacked) = history.points(1);
-        assert_eq!(points.len(), 1, "{points:?}");
-        assert_eq!(lacked, Some(15_000), "the scrape before had no such series");
+        assert_eq!(values(&history, 1), [5.0]);
+    }
+
+    #[test]
+    fn a_series_that_comes_back_within_a_window_has_its_past() {
+        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 10.0]));
+        history.push(scrape(15_000, &[2.0, 20.0]));
+        history.push_moved(scrape(30_000, &[3.0]), shape(&["a"]), &[Some(0)]);
+        assert_eq!(history.last_seen("b"), Some(15_000));
+        history.push_moved(scrape(45_000, &[40.0, 4.0]), shape(&["b", "a"]), &[None, Some(0)]);
+        assert_eq!(history.last_seen("b"), None);
+        let points: Vec<_> = history.points(0).iter().map(|point| (point.scraped, point.value)).collect();
+        assert_eq!(points, [(45_000, 40.0), (15_000, 20.0), (0, 10.0)]);
+        history.push_moved(scrape(60_000, &[5.0]), shape(&["a"]), &[Some(1)]);
+        for n in 5..10 {
+            history.push(scrape(n * 15_000, &[6.0]));
+        }
+        history.push_moved(scrape(150_000, &[90.0, 6.0]), shape(&["b", "a"]), &[None, Some(0)]);
+        assert_eq!(values(&history, 0), [90.0], "after more than a window it has none");
+    }
+
+    #[test]
+    fn times_of_samples_stay_with_their_series() {
+        let timed = |at, values, times| Scraped { times, ..scrape(at, values) };
+        let mut history = History::new(SPAN, shape(&["a", "b"]), timed(0, &[1.0, 10.0], &[(1, -500)]));
+        history.push_moved(scrape(15_000, &[20.0, 2.0]), shape(&["b", "a"]), &[Some(1), Some(0)]);
+        let times = |series| history.points(series).iter().map(|point| point.at).collect::<Vec<_>>();
+        assert_eq!((times(0), times(1)), (vec![15_000, -500], vec![15_000, 0]));
+        assert_eq!(history.time(0), 15_000);
     }
 }

@@ -3,9 +3,13 @@
 
 mod books;
 mod derive;
+mod doubt;
 mod history;
+mod names;
+mod past;
 mod quantile;
 mod rate;
+mod read;
 mod row;
 mod shape;
 #[cfg(test)]
@@ -16,18 +20,18 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
+pub(super) use read::read;
 pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
 
 use self::{
-    derive::{Derived, Missing, Sum},
     history::{History, Stamp},
-    rate::Span,
+    rate::{Span, Starts},
 };
 use super::{
-    Absence, Account, AppendError, Query, Store,
+    Absence, Account, AppendError, Store,
     room::{Age, Kept},
 };
-use crate::model::{MetricName, ObjectRef, Presence, Quantity, Sample, Tenant, Uid};
+use crate::model::{MetricName, ObjectRef, Tenant, Uid};
 
 /// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
 /// them does not hide in the sum.
@@ -61,8 +65,12 @@ pub struct TargetOptions {
     pub window: SignedDuration,
     /// How old the last good scrape may be before its values are served no more.
     pub max_age: SignedDuration,
+    /// The same after a scrape that timed out: the pod is there, and overloaded.
+    pub max_age_after_timeout: SignedDuration,
     /// How series of one name become one number.
     pub fold: Fold,
+    /// Whether counters answer to their exact names.
+    pub raw_counters: bool,
 }
 
 /// One good scrape.
@@ -70,8 +78,10 @@ pub struct TargetOptions {
 pub struct Scrape<'a> {
     /// When it began.
     pub at: Timestamp,
-    /// When the target's process started, if that is known.
-    pub started: Option<Timestamp>,
+    /// When the process that answered started, by its `process_start_time_seconds`.
+    pub process_started: Option<Timestamp>,
+    /// When the container behind the port started, by the kubelet.
+    pub container_started: Option<Timestamp>,
     /// What was exposed.
     pub shape: &'a Arc<Shape>,
     /// One value for each series of the shape.
@@ -98,7 +108,16 @@ impl<'a> Scrape<'a> {
     /// A scrape of the same shape as the last one, or of a target's first, and nothing else to tell.
     #[must_use]
     pub fn new(at: Timestamp, shape: &'a Arc<Shape>, values: &'a [f64]) -> Self {
-        Self { at, started: None, shape, values, moved: None, timestamps: &[], unreadable: &[] }
+        Self {
+            at,
+            process_started: None,
+            container_started: None,
+            shape,
+            values,
+            moved: None,
+            timestamps: &[],
+            unreadable: &[],
+        }
     }
 }
 
@@ -117,7 +136,16 @@ pub(super) struct Scraped {
     history: Arc<RwLock<Option<History>>>,
     /// There is none without a history.
     kept: Mutex<Option<Kept>>,
-    error: Mutex<Option<Box<str>>>,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// Why the last scrape was no good one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The error, of which the first characters are kept.
+    pub error: Box<str>,
+    /// Whether the target was reached and did not answer in time.
+    pub timed_out: bool,
 }
 
 impl Store {
@@ -140,8 +168,6 @@ impl Target {
     /// # Errors
     /// When its new series do not fit the store; the last scrape stands then.
     pub fn append(&self, scrape: Scrape<'_>) -> Result<(), AppendError> {
-        let stamp =
-            Stamp { at: scrape.at.as_millisecond(), started: scrape.started.map(Timestamp::as_millisecond) };
         let mut history = self.scraped.history.write();
         let before = history.as_ref().map(|history| history.shape().clone());
         let changed = before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, scrape.shape));
@@ -150,19 +176,17 @@ impl Target {
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
         match (history.as_mut(), scrape.moved) {
-            (Some(history), None) if !changed => history.push(stamp, scrape.values),
-            (Some(history), Some(moved)) => {
-                history.push_moved(stamp, scrape.shape.clone(), scrape.values, moved);
-            }
+            (Some(history), None) if !changed => history.push(scrape.scraped()),
+            (Some(history), Some(moved)) => history.push_moved(scrape.scraped(), scrape.shape.clone(), moved),
             _ => {
                 let span = self.scraped.options.span();
-                *history = Some(History::new(span, stamp, scrape.shape.clone(), scrape.values));
+                *history = Some(History::new(span, scrape.shape.clone(), scrape.scraped()));
             }
         }
         if let Some(history) = history.as_mut() {
             self.store.account(&self.scraped.tenant, bytes, history);
         }
-        self.scraped.error.lock().take();
+        self.scraped.failure.lock().take();
         Ok(())
     }
 
@@ -185,10 +209,24 @@ impl Target {
         Account { store: self.store.clone(), scraped: self.scraped.clone() }
     }
 
-    /// Says why the last scrape failed, for those who miss its values.
-    pub fn failed(&self, error: &str) {
-        let cut: String = error.chars().take(LONGEST_ERROR).collect();
-        *self.scraped.error.lock() = Some(cut.into());
+    /// Says why the last scrape failed, for a read that misses its values.
+    pub fn failed(&self, failure: &Failure) {
+        let error = failure.error.chars().take(LONGEST_ERROR).collect::<String>().into();
+        *self.scraped.failure.lock() = Some(Failure { error, ..*failure });
+    }
+}
+
+impl<'a> Scrape<'a> {
+    fn scraped(&self) -> history::Scraped<'a> {
+        let millis = |moment: Option<Timestamp>| moment.map(Timestamp::as_millisecond);
+        let starts =
+            Starts { process: millis(self.process_started), container: millis(self.container_started) };
+        history::Scraped {
+            stamp: Stamp { at: self.at.as_millisecond(), starts },
+            values: self.values,
+            times: self.timestamps,
+            unreadable: self.unreadable,
+        }
     }
 }
 
@@ -214,7 +252,7 @@ impl Scraped {
             options,
             history: Arc::default(),
             kept: Mutex::default(),
-            error: Mutex::default(),
+            failure: Mutex::default(),
         }
     }
 
@@ -230,9 +268,10 @@ impl Scraped {
         &self.options.uid
     }
 
-    /// The names that it answers to, for listing an object's metrics.
+    /// The names that an object's list of metrics has of it.
     pub(super) fn names(&self) -> BTreeSet<MetricName> {
-        self.history.read().as_ref().map(|history| answered(history.shape())).unwrap_or_default()
+        let history = self.history.read();
+        history.as_ref().map(|history| listed(history.shape(), self.options.raw_counters)).unwrap_or_default()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -247,89 +286,27 @@ impl Scraped {
         for group in shape.groups().iter().filter(|group| part.is_empty() || group.name.contains(part)) {
             for series in &group.members {
                 let value = history.newest(*series).unwrap_or(f64::NAN);
-                show(&group.name, shape.labels(*series), value, history.at());
+                show(&group.name, shape.labels(*series), value, history.time(*series));
             }
         }
     }
-
-    /// Whether a read may use it now; why not, if so.
-    fn refusal(&self, query: Query<'_>) -> Option<Absence> {
-        let live = match query.presence {
-            Presence::Live(live) => live.uid == self.options.uid,
-            Presence::Absent => false,
-            Presence::Unknown => true,
-        };
-        if !live {
-            return Some(Absence::ObjectGone);
-        }
-        let error = || self.error.lock().as_deref().map(str::to_owned);
-        let Some(at) = self.history.read().as_ref().map(History::at) else {
-            return Some(Absence::NotScraped { error: error() });
-        };
-        let age = SignedDuration::from_millis(query.now.as_millisecond() - at);
-        (age > self.options.max_age).then(|| Absence::Stale { age, error: error() })
-    }
 }
 
-/// The names that a target of this shape answers to and that a path can carry, each once.
-fn answered(shape: &Shape) -> BTreeSet<MetricName> {
-    derive::names(shape).iter().filter_map(|name| MetricName::new(name).ok()).collect()
+/// The names that discovery lists of a target of this shape and that a path can carry, each once.
+fn listed(shape: &Shape, raw_counters: bool) -> BTreeSet<MetricName> {
+    shape.names().listed(raw_counters).filter_map(|name| MetricName::new(name).ok()).collect()
 }
 
 /// Characters of a scrape's error that a read quotes.
 const LONGEST_ERROR: usize = 300;
 
-/// The value of one metric from all targets of an object.
-pub(super) fn read(targets: &[Arc<Scraped>], metric: &str, query: Query<'_>) -> Result<Sample, Absence> {
-    let mut sum = Sum::new();
-    let mut oldest = i64::MAX;
-    let mut refusal = None;
-    for target in targets {
-        if let Some(absence) = target.refusal(query) {
-            refusal = Some(absence);
-            continue;
-        }
-        if let Some(history) = target.history.read().as_ref() {
-            sum.add(history, metric, query.selector);
-            oldest = oldest.min(history.at());
-        }
-    }
-    let fold = targets.first().map_or(Fold::Sum, |target| target.options.fold);
-    match sum.fold(fold) {
-        Ok(derived) => sample(derived, oldest),
-        Err(Missing::NotExposed) => Err(refusal.unwrap_or(Absence::UnknownMetric)),
-        Err(missing) => Err(missing.into()),
-    }
-}
-
-fn sample(derived: Derived, at: i64) -> Result<Sample, Absence> {
-    let value = Quantity::from_f64(derived.value).map_err(|_| Absence::OutOfRange)?;
-    let timestamp = Timestamp::from_millisecond(at).map_err(|_| Absence::OutOfRange)?;
-    // Nil would make the HPA assume a minute; a gauge has no window.
-    let seconds = if derived.window == 0 { 0 } else { ((derived.window + 500) / 1000).max(1) };
-    Ok(Sample { value, timestamp, window_seconds: u32::try_from(seconds).ok() })
-}
-
-impl From<Missing> for Absence {
-    fn from(missing: Missing) -> Self {
-        match missing {
-            Missing::NotExposed => Self::UnknownMetric,
-            Missing::NotSelected => Self::NoSeries,
-            Missing::Early => Self::Early,
-            Missing::NonMonotonic => Self::NonMonotonic,
-            Missing::NoObservations => Self::NoObservations,
-            Missing::NotANumber => Self::NotANumber,
-        }
-    }
-}
-
 impl Fold {
     /// One number from many; what is no number is left out.
-    fn of(self, values: &[f64]) -> Result<f64, Missing> {
+    fn of(self, values: &[f64]) -> Result<f64, Absence> {
         let numbers = || values.iter().copied().filter(|value| value.is_finite());
         let count = numbers().count();
         if count == 0 {
-            return Err(Missing::NotANumber);
+            return Err(Absence::NotANumber);
         }
         #[expect(clippy::cast_precision_loss, reason = "series counts are small")]
         let mean = || numbers().sum::<f64>() / count as f64;

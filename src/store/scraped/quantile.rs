@@ -1,11 +1,13 @@
 //! Quantiles of classic histograms, by the rules of PromQL's `histogram_quantile()`.
 
-/// The `q` quantile (0 to 1) of cumulative `buckets` (upper bound, observations); `None` without a `+Inf` bucket,
+use crate::store::Absence;
+
+/// The `q` quantile (0 to 1) of cumulative `buckets` (upper bound, observations); an absence without a `+Inf` bucket,
 /// with fewer than two, or without observations, where PromQL gives NaN.
 ///
 /// Buckets of equal bounds add up, counts that fall are forced up to monotone, and within a bucket observations are
 /// taken as evenly spread from the bound below (zero for the first).
-pub(super) fn quantile(q: f64, mut buckets: Vec<(f64, f64)>) -> Option<f64> {
+pub(super) fn quantile(q: f64, mut buckets: Vec<(f64, f64)>) -> Result<f64, Absence> {
     buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
     buckets.dedup_by(|from, into| {
         let equal = from.0 == into.0;
@@ -15,14 +17,16 @@ pub(super) fn quantile(q: f64, mut buckets: Vec<(f64, f64)>) -> Option<f64> {
         equal
     });
     force_monotone(&mut buckets);
-    let (last, finite) = buckets.split_last()?;
-    let (highest, _) = finite.last()?;
-    if last.0 != f64::INFINITY || last.1 <= 0.0 {
-        return None;
+    let Some((last, finite)) = buckets.split_last().filter(|(last, _)| last.0 == f64::INFINITY) else {
+        return Err(Absence::NoInfBucket);
+    };
+    let (highest, _) = finite.last().ok_or(Absence::NoFiniteBucket)?;
+    if last.1 <= 0.0 {
+        return Err(Absence::NoObservations);
     }
     let rank = q * last.1;
     let at = finite.iter().position(|(_, count)| *count >= rank);
-    Some(at.map_or(*highest, |at| interpolate(finite, at, rank)))
+    Ok(at.map_or(*highest, |at| interpolate(finite, at, rank)))
 }
 
 fn interpolate(buckets: &[(f64, f64)], at: usize, rank: f64) -> f64 {
@@ -68,14 +72,15 @@ mod tests {
 
     #[test]
     fn without_observations_or_an_inf_bucket_there_is_none() {
-        assert_eq!(quantile(0.5, vec![(1.0, 0.0), (f64::INFINITY, 0.0)]), None);
-        assert_eq!(quantile(0.5, vec![(1.0, 5.0), (2.0, 6.0)]), None);
-        assert_eq!(quantile(0.5, vec![(f64::INFINITY, 6.0)]), None);
-        assert_eq!(quantile(0.5, vec![]), None);
+        let idle = vec![(1.0, 0.0), (f64::INFINITY, 0.0)];
+        assert_eq!(quantile(0.5, idle), Err(Absence::NoObservations));
+        assert_eq!(quantile(0.5, vec![(1.0, 5.0), (2.0, 6.0)]), Err(Absence::NoInfBucket));
+        assert_eq!(quantile(0.5, vec![(f64::INFINITY, 6.0)]), Err(Absence::NoFiniteBucket));
+        assert_eq!(quantile(0.5, vec![]), Err(Absence::NoInfBucket));
     }
 
     #[test]
     fn a_first_bucket_below_zero_answers_its_bound() {
-        assert_eq!(quantile(0.1, vec![(-1.0, 5.0), (f64::INFINITY, 6.0)]), Some(-1.0));
+        assert_eq!(quantile(0.1, vec![(-1.0, 5.0), (f64::INFINITY, 6.0)]), Ok(-1.0));
     }
 }

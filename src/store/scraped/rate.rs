@@ -1,19 +1,45 @@
-//! How fast a counter grows: an anchored rate over real time.
+//! How fast counters grow: an anchored rate over real time.
 //!
 //! Prometheus's `rate()` extrapolates to the edges of its range, so a new pod shows half its rate and the answer
-//! depends on when one asks. An HPA is better served by what was really counted between two scrapes: the increase
-//! since the sample that is one window old, divided by the time between the two. The vectors in
-//! `tests/vectors/rates.json` set both side by side.
+//! depends on the moment of the question. An HPA is better served by the increase between two scrapes: the value now
+//! minus the value one window ago, divided by the time between the two. `tests/vectors/rates.json` sets both beside
+//! the truth.
+//!
+//! A rate never reaches across a reset. The increments between the last scrape before a reset and the reset itself are
+//! not observable, so a sum across it is wrong by up to an interval's increments. The rate is taken over the unbroken
+//! run of scrapes after the reset, or, until that run has two scrapes, over the run before it.
+
+use std::cmp::Ordering;
 
 /// One scraped value of one counter.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Point {
-    /// When the scrape began, in milliseconds since 1970.
+    /// When the scrape began (milliseconds since 1970, as all moments here).
+    pub(super) scraped: i64,
+    /// When the value was true: as `scraped`, unless the sample has a timestamp of its own.
     pub(super) at: i64,
-    /// What the counter stood at.
     pub(super) value: f64,
-    /// When the counter began to count, as far as is known.
-    pub(super) started: Option<i64>,
+    /// When the series began to count, by its own `_created`.
+    pub(super) created: Option<i64>,
+    pub(super) starts: Starts,
+}
+
+/// When the process and the container behind a target started. Neither says when a counter began: an exporter's
+/// counters are older than the exporter. A start explains a fall, and shows that another process answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Starts {
+    /// By `process_start_time_seconds`.
+    pub(super) process: Option<i64>,
+    /// By the kubelet.
+    pub(super) container: Option<i64>,
+}
+
+/// The points of one counter, or of one part of a histogram, newest first.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) points: Vec<Point>,
+    /// A histogram's sum falls by a negative observation; nothing else of a counter falls without a reset.
+    pub(super) is_sum: bool,
 }
 
 /// What counts as a rate.
@@ -25,173 +51,343 @@ pub(super) struct Span {
     pub(super) interval: i64,
 }
 
-/// How much a counter grew, and since when.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// How much each part grew, and over which time.
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Increase {
-    pub(super) amount: f64,
+    pub(super) amounts: Vec<f64>,
     pub(super) from: i64,
     pub(super) to: i64,
+    /// Whether the counter was not there before, as far as is known.
+    pub(super) is_new: bool,
 }
 
 /// Why a counter's growth cannot be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Unknown {
-    /// Not enough has been seen of it.
+    /// It is new: one scrape has it.
+    New,
+    /// It was reset, and too little has been seen of it before and after.
     Early,
-    /// It falls again and again without a restart: several processes behind one port, as prefork servers have them.
-    /// Each fall taken for a reset would look like a burst, and a burst would scale up.
+    /// Several processes answer behind one port, and each has counters of its own.
     NonMonotonic,
 }
 
+/// How two successive scrapes of a counter hang together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Link {
+    /// The counter counted on.
+    Unbroken,
+    /// The counter was reset. Where its own start says when, it stood at zero then.
+    Reset { zero: Option<i64>, explained: bool },
+    /// The two scrapes met different processes.
+    Several,
+}
+
+impl Span {
+    /// A scrape this much older than the newest one is a window old; half an interval absorbs jitter.
+    pub(super) fn anchor(self) -> i64 {
+        self.window - self.interval / 2
+    }
+
+    /// The longest time without a scrape that a rate reaches across.
+    pub(super) fn longest_gap(self) -> i64 {
+        self.window.max(5 * self.interval)
+    }
+}
+
+impl Part {
+    /// What lies within two moments.
+    pub(super) fn within(&self, from: i64, to: i64) -> Self {
+        let points = self.points.iter().copied().filter(|point| (from..=to).contains(&point.at)).collect();
+        Self { points, is_sum: self.is_sum }
+    }
+}
+
 impl Increase {
-    /// Per second.
-    pub(super) fn rate(self) -> f64 {
-        self.amount * 1000.0 / self.millis()
+    /// Of the first part, per second.
+    pub(super) fn rate(&self) -> f64 {
+        self.amounts.first().copied().unwrap_or_default() / self.seconds()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "spans are minutes")]
-    fn millis(self) -> f64 {
-        (self.to - self.from) as f64
+    pub(super) fn seconds(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "spans are minutes")]
+        let millis = (self.to - self.from) as f64;
+        millis / 1000.0
     }
 }
 
-/// The increase over the window that ends with the newest of `points` (newest first); points that are no numbers are
-/// stepped over. `lacked` is the time of a good
-/// scrape just before the oldest point that did not have this series.
-pub(super) fn increase(points: &[Point], lacked: Option<i64>, span: Span) -> Result<Increase, Unknown> {
-    let points: Vec<Point> = points.iter().copied().filter(|point| point.value.is_finite()).collect();
-    let to = points.first().ok_or(Unknown::Early)?.at;
-    let (counted, anchored) = within(&points, to, span);
-    let oldest = counted.last().ok_or(Unknown::Early)?;
-    let zero = if anchored {
-        None
-    } else {
-        birth(oldest, lacked.filter(|_| counted.len() == points.len()), to, span)
-    };
-    let from = zero.unwrap_or(oldest.at);
-    if to - from < (span.interval / 2).max(1) {
-        return Err(Unknown::Early);
+/// The increase of `parts`, which are reset together, over the window that ends with the newest scrape that has all of
+/// them.
+pub(super) fn increase(parts: &[Part], span: Span) -> Result<Increase, Unknown> {
+    let table = Table::align(parts);
+    if table.shows_several(span) {
+        return Err(Unknown::NonMonotonic);
     }
-    let since_birth = if zero.is_some() { oldest.value } else { 0.0 };
-    Ok(Increase { amount: since_birth + grown(counted, to - span.window)?, from, to })
-}
-
-/// The points that count, and whether the oldest of them is the window's anchor: the newest one that is a window
-/// old, where half an interval absorbs the jitter of scrapes. A long gap ends the search: what happened in it is
-/// not known.
-fn within(points: &[Point], to: i64, span: Span) -> (&[Point], bool) {
-    let edge = to - span.window + span.interval / 2;
-    let longest_gap = (5 * span.interval).max(span.window);
-    let mut newer = to;
-    for (at, point) in points.iter().enumerate() {
-        if newer - point.at > longest_gap {
-            return (points.get(..at).unwrap_or_default(), false);
+    let (mut newest, mut unknown) = (0, Unknown::New);
+    while let Some(run) = table.run(newest, span) {
+        if let Some(increase) = table.grown(&run, span) {
+            return Ok(increase);
         }
-        if point.at <= edge {
-            return (points.get(..=at).unwrap_or_default(), true);
+        match run.end {
+            // The counters before the reset are the last ones that are known.
+            End::Reset { .. } => (newest, unknown) = (run.oldest + 1, Unknown::Early),
+            End::Start | End::Anchor | End::Gap => break,
         }
-        newer = point.at;
     }
-    (points, false)
+    Err(unknown)
 }
 
-/// When the series stood at zero, if that is known: the process's start within the window, or else the last good
-/// scrape without it.
-fn birth(oldest: &Point, lacked: Option<i64>, to: i64, span: Span) -> Option<i64> {
-    let started = oldest.started.filter(|started| (to - span.window..oldest.at).contains(started));
-    let recent = |lacked: &i64| oldest.at - lacked <= span.interval * 5 / 2;
-    started.or_else(|| lacked.filter(recent))
+/// Scrapes that have every part, newest first.
+struct Table {
+    rows: Vec<Row>,
+    sums: Vec<bool>,
 }
 
-/// The sum of what was added from point to point; after a reset the whole new value is.
-fn grown(points: &[Point], window_start: i64) -> Result<f64, Unknown> {
-    let mut amount = 0.0;
-    let mut falls = 0;
-    for (newer, older) in pairs(points) {
-        let restarted = newer.started.is_some_and(|started| started > older.at);
-        let fell = newer.value < older.value;
-        if fell && !restarted && newer.at > window_start {
-            falls += 1;
-        }
-        amount += if fell || restarted { newer.value } else { newer.value - older.value };
-    }
-    if falls > MOST_FALLS { Err(Unknown::NonMonotonic) } else { Ok(amount) }
+struct Row {
+    at: i64,
+    created: Option<i64>,
+    starts: Starts,
+    values: Vec<f64>,
 }
 
-/// Neighbours, newest first.
-fn pairs(points: &[Point]) -> impl Iterator<Item = (&Point, &Point)> {
-    points.iter().zip(points.iter().skip(1))
+/// Rows between which nothing was reset.
+struct Run {
+    newest: usize,
+    oldest: usize,
+    end: End,
 }
 
-/// A process that restarts more often than this within a window has other troubles than scaling.
-const MOST_FALLS: usize = 2;
+/// What lies before the oldest row of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// Nothing: the series was not there before.
+    Start,
+    /// The oldest row is a window old.
+    Anchor,
+    /// So long a time that what happened in it is not known.
+    Gap,
+    /// A reset.
+    Reset { zero: Option<i64> },
+}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::Value;
-
-    #[expect(clippy::cast_possible_truncation, reason = "recorded seconds are small")]
-    fn millis(seconds: &Value) -> i64 {
-        (seconds.as_f64().unwrap() * 1000.0) as i64
-    }
-
-    /// Points newest first; a start time is the case's, or stands third in a sample.
-    fn points(case: &Value) -> Vec<Point> {
-        let started = |sample: &Value| sample.get(2).or_else(|| case.get("start")).map(millis);
-        let point = |sample: &Value| Point {
-            at: millis(&sample[0]),
-            value: sample[1].as_f64().unwrap(),
-            started: started(sample),
-        };
-        case["s"].as_array().unwrap().iter().map(point).rev().collect()
-    }
-
-    #[test]
-    fn the_recorded_cases_give_the_recorded_rates() {
-        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/rates.json")).unwrap();
-        let cases = vectors["cases"].as_array().unwrap();
-        assert!(cases.len() >= 19);
-        for case in cases {
-            let lacked = case.get("previous_scrape").map(millis);
-            let span = Span { window: millis(&case["W"]), interval: 15_000 };
-            let ours = increase(&points(case), lacked, span);
-            match case["ours"].as_object() {
-                None => assert!(ours.is_err(), "{case} {ours:?}"),
-                Some(expected) => {
-                    let increase = ours.unwrap();
-                    let rate = expected["rate"].as_f64().unwrap();
-                    assert!((increase.rate() - rate).abs() < 1e-6, "{case} {}", increase.rate());
-                    assert_eq!(increase.to - increase.from, millis(&expected["window"]), "{case}");
-                }
+impl Table {
+    fn align(parts: &[Part]) -> Self {
+        let mut rows: Vec<Row> = Vec::new();
+        let (first, others) =
+            parts.split_first().map_or((&[][..], parts), |(first, others)| (&*first.points, others));
+        let mut rest: Vec<&[Point]> = others.iter().map(|part| &*part.points).collect();
+        // What was scraped before the clock was set back has no place on it.
+        let in_order = |newer: &Point, older: &Point| older.scraped < newer.scraped;
+        let comparable = first
+            .windows(2)
+            .take_while(|pair| matches!(pair, [newer, older] if in_order(newer, older)))
+            .count()
+            + 1;
+        for point in first.iter().take(comparable) {
+            let mut values = vec![point.value];
+            values.extend(rest.iter_mut().filter_map(|points| at_scrape(points, point.scraped)));
+            // A sample that is exposed again with its old timestamp tells nothing new.
+            let is_older = rows.last().is_none_or(|newer| point.at < newer.at);
+            if is_older && values.len() == parts.len() && values.iter().all(|value| value.is_finite()) {
+                rows.push(Row { at: point.at, created: point.created, starts: point.starts, values });
             }
         }
+        Self { rows, sums: parts.iter().map(|part| part.is_sum).collect() }
     }
 
-    #[test]
-    fn what_falls_again_and_again_is_not_a_counter() {
-        let values = [5.0, 90.0, 4.0, 80.0, 3.0, 70.0];
-        let points: Vec<Point> = (0..)
-            .zip(values)
-            .map(|(n, value)| Point { at: 60_000 - n * 10_000, value, started: None })
-            .collect();
-        let span = Span { window: 60_000, interval: 10_000 };
-        assert_eq!(increase(&points, None, span), Err(Unknown::NonMonotonic));
+    /// Each pair of neighbours with its place, newest first.
+    fn pairs(&self) -> impl Iterator<Item = (usize, &Row, &Row)> {
+        let older = self.rows.iter().skip(1);
+        self.rows.iter().zip(older).enumerate().map(|(at, (newer, older))| (at, newer, older))
     }
 
-    #[test]
-    fn a_sample_that_is_no_number_is_stepped_over() {
-        let point = |at, value| Point { at, value, started: None };
-        let points = [point(30_000, f64::NAN), point(20_000, 30.0), point(10_000, f64::NAN), point(0, 10.0)];
-        let increase = increase(&points, None, Span { window: 20_000, interval: 10_000 }).unwrap();
-        assert_eq!((increase.amount, increase.from, increase.to), (20.0, 0, 20_000));
+    /// Whether the scrapes of the last window met several processes: by their starts, by a second fall that no start
+    /// explains, or by a counter that goes on where another one stood in between.
+    fn shows_several(&self, span: Span) -> bool {
+        let Some(newest) = self.rows.first() else { return false };
+        let recent = self.pairs().take_while(|(_, newer, _)| newer.at > newest.at - span.window);
+        let links: Vec<(usize, Link)> =
+            recent.map(|(at, newer, older)| (at, self.link(newer, older))).collect();
+        let falls = || links.iter().filter(|(_, link)| matches!(link, Link::Reset { explained: false, .. }));
+        links.iter().any(|(_, link)| *link == Link::Several)
+            || falls().nth(1).is_some()
+            || falls().any(|(at, _)| self.goes_on_around(*at))
     }
 
-    #[test]
-    fn a_birth_at_a_sample_that_is_no_number_is_not_counted_from_it() {
-        let point = |at, value| Point { at, value, started: None };
-        let points = [point(20_000, 30.0), point(10_000, 10.0), point(5_000, f64::NAN)];
-        let increase = increase(&points, Some(0), Span { window: 60_000, interval: 10_000 }).unwrap();
-        assert_eq!((increase.amount, increase.from), (30.0, 0));
+    /// Whether the fall from row `at + 1` to row `at` stands between values of one counter: the next value is above the
+    /// one before the fall, or the fall ends above the value before the rise.
+    fn goes_on_around(&self, at: usize) -> bool {
+        let value = |row: Option<usize>, part: usize| self.rows.get(row?)?.values.get(part).copied();
+        (0..self.sums.len()).any(|part| {
+            let (Some(low), Some(high)) = (value(Some(at), part), value(Some(at + 1), part)) else {
+                return false;
+            };
+            let rises_above = value(at.checked_sub(1), part).is_some_and(|next| next > high);
+            let stays_above = value(Some(at + 2), part).is_some_and(|before| 0.0 < before && before <= low);
+            low < high && (rises_above || stays_above)
+        })
+    }
+
+    fn link(&self, newer: &Row, older: &Row) -> Link {
+        let fell = self.fell(newer, older);
+        if let (Some(now), Some(then)) = (newer.created, older.created)
+            && let Some(moved) = moved(now, then)
+        {
+            return own_start_moved(moved, now, (newer, older), fell);
+        }
+        let change = Change::between(newer.starts, older.starts, older.at);
+        match (change, fell) {
+            (Change::Several, _) => Link::Several,
+            (Change::Same, Some(Fall::Hair)) | (_, None) => Link::Unbroken,
+            (change, _) => Link::Reset { zero: None, explained: change == Change::Restarted },
+        }
+    }
+
+    /// How far the parts fell that fall only at a reset.
+    fn fell(&self, newer: &Row, older: &Row) -> Option<Fall> {
+        let values = newer.values.iter().zip(&older.values).zip(&self.sums);
+        values.filter(|(_, is_sum)| !**is_sum).filter_map(|((now, then), _)| Fall::between(*now, *then)).max()
+    }
+
+    /// The run whose newest row is `newest`: back to the window's anchor, a reset, a long gap or the start.
+    fn run(&self, newest: usize, span: Span) -> Option<Run> {
+        let to = self.rows.get(newest)?.at;
+        let mut oldest = newest;
+        let end = loop {
+            let Some(row) = self.rows.get(oldest) else { break End::Start };
+            if to - row.at >= span.anchor() {
+                break End::Anchor;
+            }
+            let Some(older) = self.rows.get(oldest + 1) else { break End::Start };
+            match self.link(row, older) {
+                _ if row.at - older.at > span.longest_gap() => break End::Gap,
+                Link::Reset { zero, .. } => break End::Reset { zero },
+                Link::Several => break End::Gap,
+                Link::Unbroken => oldest += 1,
+            }
+        };
+        Some(Run { newest, oldest, end })
+    }
+
+    /// The increase over a run, if that is long enough to be a rate.
+    fn grown(&self, run: &Run, span: Span) -> Option<Increase> {
+        let rows = self.rows.get(run.newest..=run.oldest)?;
+        let (newest, oldest) = (rows.first()?, rows.last()?);
+        let zero = match run.end {
+            End::Reset { zero } => zero,
+            End::Start => oldest.created.filter(|created| *created > newest.at - span.window),
+            End::Anchor | End::Gap => None,
+        };
+        let zero = zero.filter(|zero| *zero < oldest.at);
+        let from = zero.unwrap_or(oldest.at);
+        if newest.at - from < (span.interval / 2).max(1) {
+            return None;
+        }
+        let amount = |(part, is_sum): (usize, &bool)| {
+            let values = rows.iter().rev().filter_map(|row| row.values.get(part).copied());
+            let since_zero = if zero.is_some() { oldest.values.get(part).copied()? } else { 0.0 };
+            Some(since_zero + if *is_sum { difference(values) } else { climbed(values) })
+        };
+        let amounts: Option<Vec<f64>> = self.sums.iter().enumerate().map(amount).collect();
+        let is_new = matches!(run.end, End::Start | End::Gap);
+        Some(Increase { amounts: amounts?, from, to: newest.at, is_new })
     }
 }
+
+/// The value of the scrape at `scraped`; `points`, newest first, is cut to what is older.
+fn at_scrape(points: &mut &[Point], scraped: i64) -> Option<f64> {
+    let at = points.iter().position(|point| point.scraped <= scraped)?;
+    let rest = points.get(at..).unwrap_or_default();
+    *points = rest;
+    rest.first().filter(|point| point.scraped == scraped).map(|point| point.value)
+}
+
+/// How far above its first value a counter came, oldest first. A dip adds nothing, nor does the way back up from it.
+fn climbed(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values = values.peekable();
+    let first = values.peek().copied().unwrap_or_default();
+    values.fold(first, f64::max) - first
+}
+
+fn difference(mut values: impl Iterator<Item = f64>) -> f64 {
+    let first = values.next().unwrap_or_default();
+    values.last().map_or(0.0, |last| last - first)
+}
+
+/// A series' own start is another one than in the scrape before.
+fn own_start_moved(moved: Ordering, now: i64, (newer, older): (&Row, &Row), fell: Option<Fall>) -> Link {
+    let within = older.at < now && now <= newer.at;
+    match moved {
+        Ordering::Greater if within => Link::Reset { zero: Some(now), explained: true },
+        Ordering::Greater if fell.is_some() => Link::Reset { zero: None, explained: true },
+        // An older start without a fall, or an earlier one: both series were there all along.
+        _ => Link::Several,
+    }
+}
+
+/// How far a value fell. The order is that of their weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Fall {
+    /// By less than a thousandth: a counter that is computed from clocks or floats does that without a reset.
+    Hair,
+    /// By more.
+    Deep,
+}
+
+impl Fall {
+    pub(super) fn between(now: f64, then: f64) -> Option<Self> {
+        let is_hair = then - now < then.abs() * HAIR;
+        (now < then).then_some(if is_hair { Self::Hair } else { Self::Deep })
+    }
+}
+
+/// What happened between two scrapes to the processes behind a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Change {
+    /// The same process answered.
+    Same,
+    /// Nothing tells.
+    Unknown,
+    /// A process or container started in between.
+    Restarted,
+    /// The process of the one scrape ran beside that of the other.
+    Several,
+}
+
+impl Change {
+    /// From the starts of two successive scrapes, the older of which began at `older_at`.
+    pub(super) fn between(newer: Starts, older: Starts, older_at: i64) -> Self {
+        let both = |now: Option<i64>, then: Option<i64>| Some((now?, then?));
+        let container = both(newer.container, older.container).and_then(|(now, then)| moved(now, then));
+        if container == Some(Ordering::Greater) {
+            return Self::Restarted;
+        }
+        let Some((now, then)) = both(newer.process, older.process) else { return Self::Unknown };
+        match moved(now, then) {
+            None => Self::Same,
+            Some(Ordering::Greater) if now > older_at - CLOCK_SKEW => Self::Restarted,
+            Some(_) => Self::Several,
+        }
+    }
+}
+
+/// How a start moved, if it is another one. A process's start is computed from the start of the machine, which the
+/// kernel tells in whole seconds and corrects by one, so a second exactly is no move.
+fn moved(now: i64, then: i64) -> Option<Ordering> {
+    let distance = now.abs_diff(then);
+    let is_same = distance <= ROUNDING || distance.abs_diff(1_000) <= ROUNDING;
+    (!is_same).then(|| now.cmp(&then))
+}
+
+/// Milliseconds by which one start may differ in two texts.
+const ROUNDING: u64 = 2;
+
+/// How far the clocks of a node and of the adapter may be apart: so much before the last scrape, a start may still be
+/// one after it.
+const CLOCK_SKEW: i64 = 30_000;
+
+/// The part of its value by which a counter may fall without a reset.
+const HAIR: f64 = 1e-3;
+
+#[cfg(test)]
+mod tests;

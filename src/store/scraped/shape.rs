@@ -3,7 +3,13 @@
 //! Pods of one Deployment expose the same lines, so one shape is shared by all of them; what a target has of its own
 //! is numbers only. Labels are packed into one arena and read in place: a selector is matched without allocating.
 
-use crate::model::LabelSource;
+mod build;
+mod labels;
+
+pub use build::ShapeBuilder;
+pub use labels::PackedLabels;
+
+use super::names::Names;
 
 /// How a series counts, from its family's type.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -16,7 +22,7 @@ pub enum SeriesKind {
     Counter,
     /// A histogram's cumulative bucket with its upper bound; a counter.
     Bucket(f64),
-    /// The sum of a histogram's or summary's observations; a counter.
+    /// The sum of a histogram's or summary's observations; a counter, unless observations are negative.
     Sum,
     /// The number of a histogram's or summary's observations; a counter.
     Count,
@@ -26,18 +32,14 @@ pub enum SeriesKind {
     Created,
 }
 
-impl SeriesKind {
-    pub(super) fn is_counter(self) -> bool {
-        matches!(self, Self::Counter | Self::Bucket(_) | Self::Sum | Self::Count)
-    }
-}
-
 /// The series of a target in the order of its exposition.
 #[derive(Debug, Default)]
 pub struct Shape {
     series: Box<[Series]>,
     groups: Box<[Group]>,
+    families: Box<[Family]>,
     labels: Box<[u8]>,
+    names: Names,
     left_out: Box<[Box<str>]>,
 }
 
@@ -48,6 +50,7 @@ struct Series {
     labels_to: u32,
     /// The series `NAME_created` with the same labels, plus one; 0 is none.
     created: u32,
+    group: u32,
 }
 
 /// All series of one sample name.
@@ -56,20 +59,55 @@ pub(super) struct Group {
     pub(super) name: Box<str>,
     pub(super) kind: SeriesKind,
     pub(super) members: Box<[u32]>,
+    /// Its place among the families.
+    pub(super) family: usize,
 }
 
-/// Collects a shape, series by series.
+/// All series whose names differ in the suffix of their part only.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// The name without the suffix.
+    pub(super) name: Box<str>,
+    /// The histograms or summaries in it, one a label set.
+    pub(super) sets: Box<[Set]>,
+}
+
+/// A histogram or summary of one label set.
 #[derive(Debug, Default)]
-pub struct ShapeBuilder {
-    series: Vec<Series>,
-    labels: Vec<u8>,
-    groups: std::collections::BTreeMap<Box<str>, (SeriesKind, Vec<u32>)>,
-    left_out: std::collections::BTreeSet<Box<str>>,
+pub(super) struct Set {
+    pub(super) buckets: Box<[u32]>,
+    pub(super) sum: Option<u32>,
+    pub(super) count: Option<u32>,
 }
 
-/// The labels of one series, in place.
-#[derive(Clone, Copy, Debug)]
-pub struct PackedLabels<'a>(&'a [u8]);
+impl SeriesKind {
+    pub(super) fn is_counter(self) -> bool {
+        matches!(self, Self::Counter | Self::Bucket(_) | Self::Sum | Self::Count)
+    }
+
+    /// Whether a fall says that the counting began anew.
+    pub(super) fn falls_at_reset(self) -> bool {
+        self.is_counter() && self != Self::Sum
+    }
+
+    /// Whether values of the past are asked for.
+    pub(super) fn has_past(self) -> bool {
+        self.is_counter() || self == Self::Created
+    }
+
+    /// The name of the family of a series of this kind: its own without the suffix of its part.
+    pub(super) fn family(self, name: &str) -> &str {
+        let suffixes: &[&str] = match self {
+            Self::Counter => &["_total"],
+            Self::Bucket(_) => &["_bucket"],
+            Self::Sum => &["_sum", "_gsum"],
+            Self::Count => &["_count", "_gcount"],
+            Self::Created => &["_created"],
+            Self::Gauge | Self::Untyped | Self::Quantile(_) => &[],
+        };
+        suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    }
+}
 
 impl Shape {
     /// How many series there are.
@@ -97,8 +135,10 @@ impl Shape {
     pub fn bytes(&self) -> usize {
         let groups: usize =
             self.groups.iter().map(|group| group.name.len() + 4 * group.members.len() + 64).sum();
+        let families: usize = self.families.iter().map(Family::bytes).sum();
         let left_out: usize = self.left_out.iter().map(|name| name.len() + size_of::<Box<str>>()).sum();
-        self.series.len() * size_of::<Series>() + self.labels.len() + groups + left_out
+        let series = self.series.len() * size_of::<Series>() + self.labels.len();
+        series + groups + families + left_out + self.names.bytes()
     }
 
     /// Estimated bytes of the names that its groups are found by in the catalog: a few each, in two places.
@@ -115,135 +155,63 @@ impl Shape {
         self.series.get(at as usize)?.created.checked_sub(1)
     }
 
-    pub(super) fn group(&self, name: &str) -> Option<&Group> {
-        let at = self.groups.binary_search_by(|group| (*group.name).cmp(name)).ok()?;
-        self.groups.get(at)
+    pub(super) fn family_of(&self, at: u32) -> Option<&Family> {
+        let group = self.groups.get(self.series.get(at as usize)?.group as usize)?;
+        self.families.get(group.family)
     }
 
-    /// Whether the target exposes series of this sample name that are not kept.
-    #[expect(dead_code, reason = "the reading side follows")]
-    pub(super) fn leaves_out(&self, name: &str) -> bool {
-        self.left_out.binary_search_by(|left| (**left).cmp(name)).is_ok()
+    pub(super) fn name_of(&self, at: u32) -> Option<&str> {
+        let group = self.groups.get(self.series.get(at as usize)?.group as usize)?;
+        Some(&group.name)
+    }
+
+    pub(super) fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    pub(super) fn family(&self, at: usize) -> Option<&Family> {
+        self.families.get(at)
+    }
+
+    pub(super) fn group(&self, at: usize) -> Option<&Group> {
+        self.groups.get(at)
     }
 
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
     }
-}
 
-impl ShapeBuilder {
-    /// Adds the next series; gives back its place. Labels come in any order; `le` and `quantile` are in the kind and
-    /// may be left out or given as well.
-    pub fn add<'l>(
-        &mut self,
-        name: &str,
-        kind: SeriesKind,
-        labels: impl IntoIterator<Item = (&'l str, &'l str)>,
-    ) -> u32 {
-        let at = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
-        let labels_from = self.labels_len();
-        for (name, value) in labels {
-            pack(&mut self.labels, name);
-            pack(&mut self.labels, value);
-        }
-        self.series.push(Series { kind, labels_from, labels_to: self.labels_len(), created: 0 });
-        self.groups.entry(name.into()).or_insert_with(|| (kind, Vec::new())).1.push(at);
-        at
+    /// What a target of this shape is asked for.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
-    /// Says that series `created` holds the moment (seconds since 1970) at which `series` began to count.
-    pub fn created(&mut self, series: u32, created: u32) {
-        if let Some(series) = self.series.get_mut(series as usize) {
-            series.created = created + 1;
-        }
-    }
-
-    /// Says that the target exposes series of this name that are not kept, so that a read can say so. Of many names
-    /// the first [`MOST_LEFT_OUT`] are remembered.
-    pub fn leave_out(&mut self, name: &str) {
-        if self.left_out.len() < MOST_LEFT_OUT && !self.left_out.contains(name) {
-            self.left_out.insert(name.into());
-        }
-    }
-
-    /// The shape.
-    #[must_use]
-    pub fn build(self) -> Shape {
-        let groups = self
-            .groups
-            .into_iter()
-            .map(|(name, (kind, members))| Group { name, kind, members: members.into() })
-            .collect();
-        let left_out = self.left_out.into_iter().collect();
-        Shape { series: self.series.into(), groups, labels: self.labels.into(), left_out }
-    }
-
-    fn labels_len(&self) -> u32 {
-        u32::try_from(self.labels.len()).unwrap_or(u32::MAX)
+    /// Whether the target exposes series of this sample name that are not kept.
+    pub(super) fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.binary_search_by(|left| (**left).cmp(name)).is_ok()
     }
 }
 
-impl<'a> PackedLabels<'a> {
-    /// The pairs, in the order of the exposition.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || Some((unpack(&mut rest)?, unpack(&mut rest)?)))
+impl Set {
+    /// All its series.
+    pub(super) fn members(&self) -> impl Iterator<Item = u32> {
+        self.buckets.iter().copied().chain(self.sum).chain(self.count)
+    }
+
+    /// A series that has the labels of the whole, without `le` if there is one.
+    pub(super) fn representative(&self) -> Option<u32> {
+        self.count.or(self.sum).or_else(|| self.buckets.first().copied())
     }
 }
 
-impl LabelSource for PackedLabels<'_> {
-    fn label(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(label, _)| *label == name).map(|(_, value)| value)
+impl Family {
+    fn bytes(&self) -> usize {
+        let sets: usize = self.sets.iter().map(|set| size_of::<Set>() + 4 * set.buckets.len()).sum();
+        size_of::<Self>() + self.name.len() + sets
     }
 }
 
 /// Quantiles, mean and rate of a histogram are five names for its three groups; a counter has two.
 const NAMES_OF_GROUP: usize = 2;
-/// Names that are not kept and yet remembered, for an answer that says so.
-const MOST_LEFT_OUT: usize = 1_000;
 /// Of a name in the catalog, beside its text.
 const NAME_OVERHEAD: usize = 128;
-
-/// A length in two bytes, then the text. Longer texts do not get here: scrape limits are far below.
-fn pack(arena: &mut Vec<u8>, text: &str) {
-    let length = u16::try_from(text.len()).unwrap_or(0);
-    arena.extend_from_slice(&length.to_le_bytes());
-    arena.extend_from_slice(text.as_bytes().get(..usize::from(length)).unwrap_or_default());
-}
-
-fn unpack<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, tail) = rest.split_first_chunk::<2>()?;
-    let (text, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    *rest = tail;
-    std::str::from_utf8(text).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_read_in_place() {
-        let mut builder = ShapeBuilder::default();
-        builder.add("up", SeriesKind::Gauge, []);
-        let at = builder.add("http_requests_total", SeriesKind::Counter, [("method", "GET"), ("code", "")]);
-        let shape = builder.build();
-        assert_eq!(shape.labels(0).iter().count(), 0);
-        assert_eq!(shape.labels(at).iter().collect::<Vec<_>>(), [("method", "GET"), ("code", "")]);
-        assert_eq!(shape.labels(at).label("method"), Some("GET"));
-        assert_eq!(shape.labels(at).label("path"), None);
-    }
-
-    #[test]
-    fn series_of_one_name_form_a_group() {
-        let mut builder = ShapeBuilder::default();
-        for method in ["GET", "POST"] {
-            builder.add("b_total", SeriesKind::Counter, [("method", method)]);
-            builder.add("a", SeriesKind::Gauge, [("method", method)]);
-        }
-        let shape = builder.build();
-        assert_eq!(*shape.group("b_total").unwrap().members, [0, 2]);
-        assert_eq!(*shape.group("a").unwrap().members, [1, 3]);
-        assert!(shape.group("c").is_none());
-    }
-}

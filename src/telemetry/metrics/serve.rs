@@ -67,6 +67,7 @@ fn connections(readings: &mut Readings<'_>, listeners: &Listeners) {
             (Failure::Handshake, &counters.handshake_failed),
             (Failure::HandshakeTimeout, &counters.handshake_timed_out),
             (Failure::Idle, &counters.timed_out),
+            (Failure::HeadBudget, &counters.displaced),
             (Failure::Cut, &counters.cut),
             (Failure::Accept, &counters.accept_failed),
         ];
@@ -104,6 +105,7 @@ enum Failure {
     Handshake,
     HandshakeTimeout,
     Idle,
+    HeadBudget,
     Cut,
     Accept,
 }
@@ -116,6 +118,7 @@ label!(Failure, "reason", {
     Handshake => "handshake",
     HandshakeTimeout => "handshake_timeout",
     Idle => "idle",
+    HeadBudget => "head_budget",
     Cut => "cut",
     Accept => "accept",
 });

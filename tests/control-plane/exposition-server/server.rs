@@ -5,6 +5,10 @@
 //! GET  /metrics   of the pod at this address; its counters began at 0 with the first request
 //! POST /load      get=300&queue=60: what all pods together are busy with from now on; what is left out is 0
 //! POST /restart   all counters begin at 0 again
+//! POST /exporters served=1e9: each pod is a server that has served so much, and an exporter beside it
+//! POST /exporters/restart   the exporters start again, the servers go on
+//! POST /lack      pages=1: the next pages of each pod lack what it counts; GET: whether such pages are still to come
+//! POST /silence   pods=5: so many of the known pods answer no more
 //! ```
 
 use std::{
@@ -13,7 +17,7 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
@@ -51,6 +55,7 @@ pub(crate) enum Traffic {
 
 struct Pods {
     traffic: Traffic,
+    exporter: Option<Exporter>,
     known: HashMap<IpAddr, Pod>,
     advanced: Instant,
 }
@@ -60,6 +65,18 @@ struct Pod {
     done: Load,
     /// When it was scraped last.
     asked: Instant,
+    /// How many of its next pages lack what it counts.
+    lacking: usize,
+    /// Whether it is too busy to answer.
+    is_silent: bool,
+}
+
+/// A process beside the server of each pod, which exposes the server's counters and its own start.
+#[derive(Clone, Copy)]
+struct Exporter {
+    /// What the servers had served before anybody asked.
+    served: f64,
+    started: SystemTime,
 }
 
 struct Request {
@@ -72,7 +89,8 @@ impl ExpositionServer {
     pub(crate) fn start(address: &str) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let known = HashMap::new();
-        let pods = Pods { traffic: Traffic::Each(Load::default()), known, advanced: Instant::now() };
+        let traffic = Traffic::Each(Load::default());
+        let pods = Pods { traffic, exporter: None, known, advanced: Instant::now() };
         let server = Self { address: listener.local_addr()?, pods: Arc::new(Mutex::new(pods)) };
         let accepting = server.clone();
         thread::spawn(move || accepting.accept(&listener));
@@ -94,6 +112,35 @@ impl ExpositionServer {
         self.pods.lock().known.clear();
     }
 
+    /// From now on each pod is a server that has served `served` GET requests before, and an exporter beside it that
+    /// started long ago.
+    pub(crate) fn is_behind_exporters(&self, served: f64) {
+        let exporter = Exporter { served, started: now() - Duration::from_secs(86_400) };
+        self.pods.lock().exporter = Some(exporter);
+    }
+
+    /// The exporters start again; the servers go on.
+    pub(crate) fn restart_exporters(&self) {
+        if let Some(exporter) = &mut self.pods.lock().exporter {
+            exporter.started = now();
+        }
+    }
+
+    /// The next `pages` of each pod are good and lack what it counts.
+    pub(crate) fn lacks(&self, pages: usize) {
+        self.pods.lock().known.values_mut().for_each(|pod| pod.lacking = pages);
+    }
+
+    /// Whether such pages are still to come.
+    pub(crate) fn is_lacking(&self) -> bool {
+        self.pods.lock().known.values().any(|pod| pod.lacking > 0)
+    }
+
+    /// So many of the pods that were asked before answer no more.
+    pub(crate) fn silences(&self, pods: usize) {
+        self.pods.lock().known.values_mut().take(pods).for_each(|pod| pod.is_silent = true);
+    }
+
     fn accept(&self, listener: &TcpListener) {
         for connection in listener.incoming().flatten() {
             let server = self.clone();
@@ -111,6 +158,10 @@ impl ExpositionServer {
         let pod = connection.local_addr()?.ip();
         let mut connection = BufReader::new(connection);
         while let Some(request) = Request::read(&mut connection)? {
+            if self.pods.lock().is_silent(pod) {
+                // until the other side gives up and closes
+                continue;
+            }
             let (status, body) = self.answer(&request, pod);
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n",
@@ -132,12 +183,29 @@ impl ExpositionServer {
                 }
                 None => ("400 Bad Request", "not a form such as get=300&queue=60\n".to_owned()),
             },
-            (Some("POST"), Some("/restart")) => {
-                self.restart();
-                ("200 OK", String::new())
-            }
+            (Some("GET"), Some("/lack")) => ("200 OK", format!("{}\n", self.is_lacking())),
+            (Some("POST"), Some(path)) => match self.change(path, &request.body) {
+                Some(()) => ("200 OK", String::new()),
+                None => ("404 Not Found", "no such change, or not a form such as pages=1\n".to_owned()),
+            },
             _ => ("404 Not Found", "GET /metrics, POST /load, POST /restart\n".to_owned()),
         }
+    }
+
+    /// What happens to the pods by a POST of a form with one number.
+    fn change(&self, path: &str, form: &str) -> Option<()> {
+        let number = |name: &str| form.trim().strip_prefix(name)?.strip_prefix('=')?.parse::<f64>().ok();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pages and pods are few")]
+        let count = |name: &str| number(name).map(|number| number as usize);
+        match path {
+            "/restart" => self.restart(),
+            "/exporters" => self.is_behind_exporters(number("served")?),
+            "/exporters/restart" => self.restart_exporters(),
+            "/lack" => self.lacks(count("pages")?),
+            "/silence" => self.silences(count("pods")?),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
@@ -150,11 +218,23 @@ impl Pods {
     /// The exposition of one pod, now.
     fn exposition(&mut self, address: IpAddr) -> String {
         self.advance();
-        let pod = self.known.entry(address).or_insert(Pod { done: Load::default(), asked: self.advanced });
+        let get = self.exporter.map_or(0.0, |exporter| exporter.served);
+        let new =
+            Pod { done: Load { get, ..Load::default() }, asked: self.advanced, lacking: 0, is_silent: false };
+        let pod = self.known.entry(address).or_insert(new);
         pod.asked = self.advanced;
+        let exporter = self.exporter.map(Exporter::exposition).unwrap_or_default();
+        if pod.lacking > 0 {
+            pod.lacking -= 1;
+            return exporter + "server_up 0\n";
+        }
         let done = pod.done;
         // A gauge does not add up.
-        Load { queue: self.load_of_one().queue, ..done }.exposition()
+        exporter + &Load { queue: self.load_of_one().queue, ..done }.exposition()
+    }
+
+    fn is_silent(&self, address: IpAddr) -> bool {
+        self.known.get(&address).is_some_and(|pod| pod.is_silent)
     }
 
     fn advance(&mut self) {
@@ -174,6 +254,13 @@ impl Pods {
             #[expect(clippy::cast_precision_loss, reason = "there are few pods")]
             Traffic::Shared(load) => load.times(1.0 / pods as f64),
         }
+    }
+}
+
+impl Exporter {
+    fn exposition(self) -> String {
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        format!("# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {started}\n")
     }
 }
 
@@ -269,3 +356,8 @@ impl Request {
 
 /// A pod that nobody has scraped for so long has gone.
 const LATELY: Duration = Duration::from_secs(3);
+
+#[expect(clippy::disallowed_methods, reason = "a start time is one of the wall clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -8,7 +8,7 @@ use custom_metrics_adapter::{
         Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
         State, Step, StepKind,
     },
-    scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
+    scrape::{ErrorClass, Health, LastError, LastScrape, TargetCounts, TargetStatus},
     store::Store,
 };
 use futures::future::BoxFuture;
@@ -23,7 +23,13 @@ pub(crate) fn sources() -> Sources {
         })
     };
     let hpas = Hpas { list: Arc::new(listing), one: Arc::new(one) };
-    Sources { store: values(), targets: Arc::new(targets), hpas, status: Arc::new(status) }
+    Sources {
+        store: values(),
+        targets: Arc::new(targets),
+        counts: Arc::new(TargetCounts::default),
+        hpas,
+        status: Arc::new(status),
+    }
 }
 
 /// A thousand HPAs, in every state, with names as long as names get.
@@ -177,6 +183,11 @@ fn last_scrape(health: Health, now: Timestamp) -> LastScrape {
         rejected_lines: vec![format!("line 17: {}: no value", "r".repeat(300))],
         content_type_fallback: true,
         skipped_families: 2,
+        left_out: 1_234_567,
+        unreadable: 17,
+        unreadable_families: vec![format!("{}: line 17: no value", "u".repeat(300))],
+        notes: vec![format!("entry {} of custom-metrics-adapter/metrics keeps nothing", "e".repeat(300))]
+            .into(),
         error,
     }
 }

@@ -4,6 +4,7 @@ mod credentials;
 mod fairness;
 mod faults;
 mod life;
+mod lines;
 mod requests;
 mod target;
 pub(crate) mod world;

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, time::Duration};
 
 use custom_metrics_adapter::serve::Limits;
-use http::Version;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,7 +12,7 @@ use super::world::World;
 use crate::support::{client, eventually, within};
 
 /// Deadlines that pass while a test waits; all others stay long.
-fn soon() -> Duration {
+pub(super) fn soon() -> Duration {
     Duration::from_millis(50)
 }
 
@@ -62,15 +61,6 @@ async fn a_connection_that_brings_no_request_is_closed_on_either_port() {
         config.alpn_protocols = vec![alpn.to_vec()];
         closed(client::handshake(config, secure.address).await.unwrap()).await;
     }
-}
-
-#[tokio::test]
-async fn a_second_request_head_must_come_in_time_too() {
-    let world = World::http(Limits { header_read: soon(), ..Limits::default() }).await;
-    let mut stream = TcpStream::connect(world.address).await.unwrap();
-    stream.write_all(b"GET /port HTTP/1.1\r\nhost: x\r\n\r\nGET /port HTT").await.unwrap();
-    let answer = String::from_utf8(closed(stream).await).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]
@@ -159,41 +149,6 @@ async fn a_panic_is_one_failed_request() {
     assert_eq!(answer.status(), 500);
     assert_eq!(port().await, before, "the connection is still the same");
     assert_eq!(world.counters.panicked.get(), 1);
-}
-
-#[tokio::test]
-async fn heads_over_the_limit_are_refused() {
-    let world = World::http(Limits { header_bytes: 16 << 10, ..Limits::default() }).await;
-    let mut stream = TcpStream::connect(world.address).await.unwrap();
-    let head = format!("GET /port HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
-    let _ = stream.write_all(head.as_bytes()).await;
-    let answer = String::from_utf8(closed(stream).await).unwrap();
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    assert!(get(world.address, "/port").await.starts_with("HTTP/1.1 200"));
-}
-
-#[tokio::test]
-async fn long_heads_are_taken_by_http2_and_have_an_end_there_too() {
-    let world = World::https(Limits::default()).await;
-    let status = async |version: Version, kilobytes: usize| {
-        let mut tls = client::tls(&world.authority, None);
-        let mut builder = reqwest::Client::builder().no_proxy();
-        if version == Version::HTTP_2 {
-            tls.alpn_protocols = vec![b"h2".to_vec()];
-            builder = builder.http2_prior_knowledge();
-        }
-        let client = builder.tls_backend_preconfigured(tls).build().unwrap();
-        let mut request = client.get(world.url("/port"));
-        for n in 0..kilobytes {
-            request = request.header(format!("x-{n}"), "y".repeat(1_000));
-        }
-        request.send().await.map(|answer| (answer.version(), answer.status().as_u16())).ok()
-    };
-    assert_eq!(status(Version::HTTP_2, 200).await, Some((Version::HTTP_2, 200)));
-    assert_ne!(status(Version::HTTP_2, 300).await, Some((Version::HTTP_2, 200)));
-    assert_eq!(status(Version::HTTP_11, 50).await, Some((Version::HTTP_11, 200)));
-    // hyper checks when its buffer is full, which may be a read past the limit.
-    assert_ne!(status(Version::HTTP_11, 150).await, Some((Version::HTTP_11, 200)));
 }
 
 #[tokio::test]

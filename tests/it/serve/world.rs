@@ -6,7 +6,10 @@ use axum::{Router, body::Body, extract::State, routing::get};
 use bytes::Bytes;
 use custom_metrics_adapter::{
     auth::Auth,
-    serve::{ConnectionCounters, Limits, Listener, Peer, ServeOptions, ServingCertificate, Tls},
+    serve::{
+        self, ByteBudget, ConnectionCounters, Limits, Listener, Peer, Room, ServeOptions, ServingCertificate,
+        Tls,
+    },
 };
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -29,6 +32,8 @@ pub(super) struct World {
     pub(super) authority: Authority,
     pub(super) files: Files,
     pub(super) shutdown: CancellationToken,
+    /// Whether it speaks TLS.
+    pub(super) secure: bool,
     gate: Arc<Gate>,
     served: TaskTracker,
 }
@@ -73,7 +78,7 @@ impl Files {
 
 impl World {
     pub(super) async fn https(limits: Limits) -> Self {
-        Self::start("127.0.0.1:0", limits, true).await
+        Self::start("127.0.0.1:0", (limits, serve::head_budget()), true).await
     }
 
     pub(super) async fn http(limits: Limits) -> Self {
@@ -82,10 +87,16 @@ impl World {
 
     /// Plain HTTP at this address.
     pub(super) async fn at(address: &str, limits: Limits) -> Self {
-        Self::start(address, limits, false).await
+        Self::start(address, (limits, serve::head_budget()), false).await
     }
 
-    async fn start(address: &str, limits: Limits, secure: bool) -> Self {
+    /// Plain HTTP with room for so many half-sent heads.
+    pub(super) async fn with_heads(limits: Limits, holders: usize) -> Self {
+        let heads = ByteBudget::new(Room { holders, bytes: 1 << 20 });
+        Self::start("127.0.0.1:0", (limits, heads), false).await
+    }
+
+    async fn start(address: &str, (limits, heads): (Limits, ByteBudget), secure: bool) -> Self {
         let authority = Authority::new("serving-ca");
         let files = Files::new(&authority.server(&["localhost"]));
         let certificate = ServingCertificate::from_files(files.certificate(), files.key()).await.unwrap();
@@ -93,12 +104,17 @@ impl World {
         let listener = Listener::bind(address.parse().unwrap()).await.unwrap();
         let address = listener.local_address();
         let (counters, gate) = (Arc::new(ConnectionCounters::default()), Arc::new(Gate::new()));
-        let options =
-            ServeOptions { tls: secure.then_some(tls), limits, counters: Arc::clone(&counters), spans: None };
+        let options = ServeOptions {
+            tls: secure.then_some(tls),
+            limits,
+            heads,
+            counters: Arc::clone(&counters),
+            spans: None,
+        };
         let (shutdown, served) = (CancellationToken::new(), TaskTracker::new());
         served.spawn(listener.run(router(Arc::clone(&gate)), options, shutdown.clone()));
         served.close();
-        Self { address, counters, certificate, authority, files, shutdown, gate, served }
+        Self { address, counters, certificate, authority, files, shutdown, secure, gate, served }
     }
 
     pub(super) fn url(&self, path: &str) -> String {

@@ -72,6 +72,7 @@ impl Traced {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, shutdown) = (listener.local_address(), CancellationToken::new());
         let options = ServeOptions {
+            heads: serve::head_budget(),
             tls: None,
             limits: serve::Limits::default(),
             counters: Arc::default(),

@@ -10,6 +10,10 @@ enum Piece {
     Type(usize, usize),
     Help(usize, u8),
     Sample(usize, usize, u8),
+    Timed(usize, usize, u8),
+    Exemplar(usize, usize, u8),
+    BadSample(usize, usize),
+    BadType(usize),
     Bad,
     Empty,
 }
@@ -38,7 +42,7 @@ const NAMES: [&str; 9] = [
     "process_start_time_seconds",
     "other_total",
 ];
-const LABELS: [&str; 9] = [
+const LABELS: [&str; 12] = [
     "",
     "{x=\"1\"}",
     "{x=\"1\",y=\"2\"}",
@@ -47,7 +51,10 @@ const LABELS: [&str; 9] = [
     "{le=\"1\"}",
     "{le=\"1.0\"}",
     "{le=\"+Inf\"}",
+    "{le=\"ten\"}",
+    "{vmrange=\"1...2\"}",
     "{quantile=\"0.5\"}",
+    "{quantile=\"high\"}",
 ];
 const KINDS: [&str; 5] = ["counter", "gauge", "histogram", "summary", "unknown"];
 
@@ -56,6 +63,10 @@ fn piece() -> impl Strategy<Value = Piece> {
         2 => (0..FAMILIES.len(), 0..KINDS.len()).prop_map(|(family, kind)| Piece::Type(family, kind)),
         1 => (0..FAMILIES.len(), 0..3_u8).prop_map(|(family, text)| Piece::Help(family, text)),
         8 => (0..NAMES.len(), 0..LABELS.len(), any::<u8>()).prop_map(|(n, l, v)| Piece::Sample(n, l, v)),
+        2 => (0..NAMES.len(), 0..LABELS.len(), any::<u8>()).prop_map(|(n, l, v)| Piece::Timed(n, l, v)),
+        1 => (0..NAMES.len(), 0..LABELS.len(), any::<u8>()).prop_map(|(n, l, v)| Piece::Exemplar(n, l, v)),
+        1 => (0..NAMES.len(), 0..LABELS.len()).prop_map(|(name, labels)| Piece::BadSample(name, labels)),
+        1 => (0..FAMILIES.len()).prop_map(Piece::BadType),
         1 => Just(Piece::Bad),
         1 => Just(Piece::Empty),
     ]
@@ -83,7 +94,9 @@ fn apply(body: &mut Vec<Piece>, change: &Change) {
         Change::Swap(a, b) => body.swap(a % length, b % length),
         Change::Repeat(from, to) => body.insert(to % length, body[from % length].clone()),
         Change::Value(at, new) => {
-            if let Piece::Sample(_, _, value) = &mut body[at % length] {
+            if let Piece::Sample(_, _, value) | Piece::Timed(_, _, value) | Piece::Exemplar(_, _, value) =
+                &mut body[at % length]
+            {
                 *value = *new;
             }
         }
@@ -98,15 +111,32 @@ fn text(body: &[Piece]) -> String {
             format!("# TYPE {} {}\n", FAMILIES[*family], KINDS[*kind].replace("unknown", "untyped"))
         }
         Piece::Help(family, text) => format!("# HELP {} {text}\n", FAMILIES[*family]),
-        Piece::Sample(name, labels, value) => format!("{}{} {value}\n", NAMES[*name], LABELS[*labels]),
+        Piece::Sample(name, labels, value) => {
+            format!("{}{} {}\n", NAMES[*name], LABELS[*labels], number(*value))
+        }
+        Piece::Timed(name, labels, value) => {
+            format!("{}{} {} 17{value:03}\n", NAMES[*name], LABELS[*labels], number(*value))
+        }
+        Piece::Exemplar(name, labels, value) => {
+            format!("{}{} {value} # {{id=\"{value}\"}} {value}\n", NAMES[*name], LABELS[*labels])
+        }
+        Piece::BadSample(name, labels) => format!("{}{} 1,5\n", NAMES[*name], LABELS[*labels]),
+        Piece::BadType(family) => format!("# TYPE {} Counter\n", FAMILIES[*family]),
         Piece::Bad => "bad{ 1\n".to_owned(),
         Piece::Empty => "\n".to_owned(),
     };
     body.iter().map(line).collect()
 }
 
+/// Some values are moments, as the start of a counter is.
+fn number(value: u8) -> u64 {
+    if value.is_multiple_of(4) { 1_700_000_000 + u64::from(value) } else { u64::from(value) }
+}
+
 fn openmetrics(body: &[Piece]) -> String {
-    let lenient = |piece: &&Piece| !matches!(piece, Piece::Bad | Piece::Empty);
+    let lenient = |piece: &&Piece| {
+        !matches!(piece, Piece::Bad | Piece::Empty | Piece::BadSample(..) | Piece::BadType(_))
+    };
     let strict: Vec<Piece> = body.iter().filter(lenient).cloned().collect();
     format!("{}# EOF\n", text(&strict).replace("untyped", "unknown"))
 }
@@ -117,7 +147,9 @@ fn protobuf(body: &[Piece]) -> Vec<u8> {
     for piece in body {
         let family = match piece {
             Piece::Type(family, kind) => protobuf_family(FAMILIES[*family], [0, 1, 4, 2, 3][*kind], None),
-            Piece::Sample(name, label, value) => protobuf_family(NAMES[*name], 1, Some((*label, *value))),
+            Piece::Sample(name, label, value) | Piece::Timed(name, label, value) => {
+                protobuf_family(NAMES[*name], 1, Some((*label, *value)))
+            }
             _ => continue,
         };
         bytes.push(u8::try_from(family.len()).unwrap());
@@ -131,7 +163,7 @@ fn protobuf_family(name: &str, kind: u8, metric: Option<(usize, u8)>) -> Vec<u8>
     let mut family = field(0x0A, name.as_bytes());
     family.extend([0x18, kind]);
     if let Some((label, value)) = metric {
-        let label = [field(0x0A, b"x"), field(0x12, &[b'0' + u8::try_from(label).unwrap()])].concat();
+        let label = [field(0x0A, b"x"), field(0x12, &[b'a' + u8::try_from(label).unwrap()])].concat();
         let gauge = [&[0x09][..], &f64::from(value).to_le_bytes()].concat();
         let metric = [field(0x0A, &label), field(0x12, &gauge)].concat();
         family.extend(field(0x22, &metric));
@@ -148,6 +180,10 @@ struct Meaning {
     process_start: Option<u64>,
     samples: usize,
     rejected: usize,
+    left_out: usize,
+    timestamps: Vec<(u32, i64)>,
+    unreadable: Vec<Unreadable>,
+    notes: Vec<String>,
 }
 
 fn meaning(reading: &Reading, values: &[f64]) -> Meaning {
@@ -161,6 +197,10 @@ fn meaning(reading: &Reading, values: &[f64]) -> Meaning {
         process_start: reading.process_start.map(f64::to_bits),
         samples: reading.samples,
         rejected: reading.rejected.count,
+        left_out: template.left_out(),
+        timestamps: reading.timestamps.clone(),
+        unreadable: reading.unreadable.clone(),
+        notes: template.notes().to_vec(),
     }
 }
 
@@ -223,7 +263,16 @@ fn bodies(first: Vec<Piece>, steps: &[Vec<Change>], write: impl Fn(&[Piece]) -> 
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    prop_oneof![Just(Rules::default()), Just(allowing("b,h,other_*")), Just(allowing("a"))]
+    let counting = Rules { counters: Arc::new(NameList::parse("a,s,nothing").unwrap()), ..Rules::default() };
+    let limits = SeriesLimits { samples: 10, ..SeriesLimits::default() };
+    prop_oneof![
+        Just(Rules::default()),
+        Just(allowing("b,h,other_*")),
+        Just(allowing("a")),
+        Just(allowing("h_p99,b_per_second,s_avg,nothing")),
+        Just(counting),
+        Just(Rules { limits, ..allowing("h,s,b") }),
+    ]
 }
 
 proptest! {

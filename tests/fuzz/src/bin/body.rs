@@ -15,9 +15,14 @@ libfuzzer_sys::fuzz_target!(|body: &[u8]| {
         check(&value);
         alone_and_in_a_batch(body, &value);
     }
-    for line in taken(batch::parse(body, NOW)).unwrap_or_default() {
+    let batch = taken(batch::parse(body, NOW)).unwrap_or_default();
+    for line in batch.lines {
         assert!(line.number >= 1);
         check(&line.value);
+    }
+    for (number, error) in batch.refused {
+        assert!(number >= 1);
+        taken::<()>(Err(error));
     }
 });
 
@@ -45,11 +50,13 @@ fn check(value: &Value) {
 
 /// Only an object on one line can be put into a batch as it is.
 fn alone_and_in_a_batch(body: &[u8], value: &Value) {
-    let text = std::str::from_utf8(body).unwrap().trim();
+    let text = std::str::from_utf8(body).unwrap().trim_start_matches('\u{feff}').trim();
     let Some(fields) = text.strip_prefix('{').filter(|_| !text.contains('\n')) else { return };
-    let line = format!("\n{{\"namespace\": \"a\", \"resource\": \"pods\", \"name\": \"b\", \"metric\": \"c\", {fields}");
-    let lines = batch::parse(line.as_bytes(), NOW).unwrap();
-    let [line] = lines.as_slice() else { panic!("{} lines", lines.len()) };
+    let line = format!(
+        "\n{{\"namespace\": \"a\", \"resource\": \"pods\", \"name\": \"b\", \"metric\": \"c\", {fields}"
+    );
+    let batch = batch::parse(line.as_bytes(), NOW).unwrap();
+    let [line] = batch.lines.as_slice() else { panic!("{batch:?}") };
     assert_eq!((line.number, &line.value), (2, value));
     assert_eq!(line.path, WritePath::object(Some("a"), "pods", "b", "c").unwrap());
 }

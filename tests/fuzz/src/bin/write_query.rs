@@ -4,12 +4,13 @@
 use custom_metrics_adapter::write::{Query, Value};
 use jiff::Timestamp;
 
-libfuzzer_sys::fuzz_target!(|text: &str| match Query::parse(text) {
+libfuzzer_sys::fuzz_target!(|text: &str| match Query::parse(text, Timestamp::UNIX_EPOCH) {
     Err(error) => assert_eq!(error.status(), 400),
     Ok(query) => {
-        let value = Value::parse(b"1", Timestamp::UNIX_EPOCH).unwrap().with_query(query.clone()).unwrap();
+        let value = Value::parse(b"1", Timestamp::UNIX_EPOCH).unwrap().with_query(&query).unwrap();
         assert_eq!((&value.labels, &value.ttl), (&query.labels, &query.ttl));
-        let twice = query.labels.is_some() || query.ttl.is_some();
-        assert_eq!(value.with_query(query).is_err(), twice);
+        assert_eq!((&value.timestamp, &value.window_seconds), (&query.timestamp, &query.window_seconds));
+        let twice = query != Query::default();
+        assert_eq!(value.with_query(&query).is_err(), twice);
     }
 });

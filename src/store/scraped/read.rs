@@ -1,0 +1,150 @@
+//! The value of one metric of an object, from all its targets.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Failure, Scraped,
+    derive::{Contribution, Derived, Gap, Reader, timestamp},
+    history::History,
+};
+use crate::{
+    model::{Presence, Quantity, Sample},
+    store::{Absence, Query},
+};
+
+/// The value of `metric` from all targets of an object. A target that may be too little is no smaller sum but none.
+pub(in crate::store) fn read(
+    targets: &[Arc<Scraped>],
+    metric: &str,
+    query: Query<'_>,
+) -> Result<Sample, Absence> {
+    let mut live: Vec<&Scraped> =
+        targets.iter().map(|target| &**target).filter(|target| target.is_live(query.presence)).collect();
+    let Some(fold) = live.first().map(|target| target.options.fold) else { return Err(Absence::ObjectGone) };
+    live.sort_by(|a, b| a.options.name.cmp(&b.options.name));
+    let mut whole: Option<(Contribution, &Scraped)> = None;
+    let mut missing = Absence::UnknownMetric;
+    for target in live {
+        match target.contribution(metric, query) {
+            Ok(more) => match &mut whole {
+                None => whole = Some((more, target)),
+                Some((sum, first)) => sum.merge(more).map_err(|()| first.mismatch(target))?,
+            },
+            Err(Gap { absence, takes_all: true }) => return Err(absence),
+            Err(Gap { absence, .. }) => missing = missing.or(absence),
+        }
+    }
+    let (whole, _) = whole.ok_or(missing)?;
+    sample(whole.fold(fold)?)
+}
+
+impl Scraped {
+    fn is_live(&self, presence: &Presence) -> bool {
+        match presence {
+            Presence::Live(live) => live.uid == self.options.uid,
+            Presence::Absent => false,
+            Presence::Unknown => true,
+        }
+    }
+
+    fn contribution(&self, metric: &str, query: Query<'_>) -> Result<Contribution, Gap> {
+        let history = self.history.read();
+        let failure = self.failure.lock().clone();
+        let Some(history) = history.as_ref() else { return Err(never_scraped(failure)) };
+        let age =
+            |limit: SignedDuration| query.now.checked_sub(limit).unwrap_or(Timestamp::MIN).as_millisecond();
+        let oldest = age(self.max_age(failure.as_ref()));
+        let reader =
+            Reader { history, selector: query.selector, oldest, raw_counters: self.options.raw_counters };
+        let read = reader.read(metric);
+        if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
+            let error = failure.map(|failure| failure.error);
+            return Err(Gap::of_all(Absence::Stale { at: timestamp(history.at()), error }));
+        }
+        let Some(read) = read else { return Err(not_exposed(history, metric)) };
+        read.map_err(|absence| match absence {
+            // The exporter says itself that it has no value.
+            Absence::NoSeries | Absence::NotANumber => Gap::alone(absence),
+            _ => Gap::of_all(absence),
+        })
+    }
+
+    fn max_age(&self, failure: Option<&Failure>) -> SignedDuration {
+        let timed_out = failure.is_some_and(|failure| failure.timed_out);
+        let options = &self.options;
+        if timed_out { options.max_age.max(options.max_age_after_timeout) } else { options.max_age }
+    }
+
+    fn mismatch(&self, other: &Self) -> Absence {
+        let targets = format!("{} and {}", self.options.name, other.options.name);
+        Absence::Mismatch { targets: targets.into() }
+    }
+}
+
+/// Until a first scrape has ended, nobody knows whether the target has the metric; when it failed, others count.
+fn never_scraped(failure: Option<Failure>) -> Gap {
+    match failure {
+        None => Gap::of_all(Absence::NotScraped { error: None }),
+        Some(failure) => Gap::alone(Absence::NotScraped { error: Some(failure.error) }),
+    }
+}
+
+/// Why a target that was scraped does not have `metric`.
+fn not_exposed(history: &History, metric: &str) -> Gap {
+    let shape = history.shape();
+    if let Some(unreadable) = sources(metric).into_iter().find_map(|family| history.unreadable(family)) {
+        let fault = unreadable.fault.clone();
+        return Gap::of_all(Absence::Unreadable { at: timestamp(history.at()), fault });
+    }
+    // A label set that is gone for longer than a rate reaches back is gone for good.
+    let is_recent = |seen: &i64| history.at() - seen <= history.span().longest_gap();
+    if let Some(seen) = last_seen(history, metric).filter(is_recent) {
+        return Gap::of_all(Absence::Lacking { at: timestamp(history.at()), seen: timestamp(seen) });
+    }
+    let exposed = |name: &str| shape.leaves_out(name).then(|| name.to_owned());
+    if let Some(name) = exposed_names(metric).iter().find_map(|name| exposed(name)) {
+        return Gap::alone(Absence::LeftOut { name });
+    }
+    match metric.strip_suffix("_per_second").filter(|base| shape.names().meaning(base).is_some()) {
+        Some(base) => Gap::alone(Absence::NoCounter { name: base.to_owned() }),
+        None => Gap::alone(Absence::UnknownMetric),
+    }
+}
+
+fn last_seen(history: &History, metric: &str) -> Option<i64> {
+    sources(metric).into_iter().find_map(|family| history.last_seen(family))
+}
+
+/// The families that a name may be derived from: its own, and it without a suffix that we add.
+fn sources(metric: &str) -> Vec<&str> {
+    let exposed =
+        ["_bucket", "_sum", "_count", "_total"].iter().find_map(|suffix| metric.strip_suffix(suffix));
+    [Some(metric), derived_from(metric), exposed].into_iter().flatten().collect()
+}
+
+/// The samples that a name may be derived from.
+fn exposed_names(metric: &str) -> Vec<String> {
+    let base = derived_from(metric);
+    let parts = base
+        .into_iter()
+        .flat_map(|base| ["", "_total", "_count", "_bucket"].map(|part| format!("{base}{part}")));
+    [metric.to_owned()].into_iter().chain(parts).collect()
+}
+
+fn derived_from(metric: &str) -> Option<&str> {
+    let quantile = || {
+        let (base, percent) = metric.rsplit_once("_p")?;
+        percent.starts_with(|digit: char| digit.is_ascii_digit()).then_some(base)
+    };
+    ["_per_second", "_avg"].iter().find_map(|suffix| metric.strip_suffix(suffix)).or_else(quantile)
+}
+
+fn sample(derived: Derived) -> Result<Sample, Absence> {
+    let value = Quantity::from_f64(derived.value).map_err(|_| Absence::OutOfRange)?;
+    let timestamp = Timestamp::from_millisecond(derived.at).map_err(|_| Absence::OutOfRange)?;
+    // Nil would make the HPA assume a minute; a gauge has no window.
+    let seconds = if derived.window == 0 { 0 } else { ((derived.window + 500) / 1000).max(1) };
+    Ok(Sample { value, timestamp, window_seconds: u32::try_from(seconds).ok() })
+}

@@ -1,0 +1,147 @@
+//! The binary in a cluster of many pods, and what it holds.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    PATIENCE,
+    kube_api::{KubeApi, pod},
+};
+
+pub(crate) struct Adapter {
+    child: Child,
+    pub(crate) secure: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// MiB that the container of the manifest has.
+    pub(crate) limit: u64,
+    _directory: tempfile::TempDir,
+    _api: KubeApi,
+}
+
+impl Adapter {
+    /// Starts it, and waits until it has a target for each of so many pods.
+    pub(crate) async fn start(pods: usize) -> Self {
+        let api = cluster_of(pods).await;
+        let [secure, write, admin] = free_addresses();
+        let directory = tempfile::tempdir().unwrap();
+        let manifest = include_str!("../../deploy/k8s/deployment.yaml");
+        let child = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"))
+            .args(flags(manifest))
+            .args([format!("--secure-listen={secure}"), format!("--write-listen={write}")])
+            .arg(format!("--admin-listen={admin}"))
+            .arg(format!("--cert-dir={}", directory.path().display()))
+            .arg(format!("--kubeconfig={}", api.kubeconfig().display()))
+            .args(["--scrape-allow-loopback", "--log-level=error"])
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let limit = memory_limit(manifest);
+        let adapter = Self { child, secure, admin, limit, _directory: directory, _api: api };
+        adapter.knows(pods).await;
+        adapter
+    }
+
+    /// MiB that are resident now, and that were at most.
+    pub(crate) fn memory(&self) -> [u64; 2] {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        ["VmRSS:", "VmHWM:"].map(|name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+        })
+    }
+
+    pub(crate) async fn livez(&self) -> u16 {
+        self.page("/livez").await.map_or(0, |page| page.status().as_u16())
+    }
+
+    async fn page(&self, path: &str) -> Option<reqwest::Response> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(format!("http://{}{path}", self.admin)).send().await.ok()
+    }
+
+    /// How many it has.
+    async fn targets(&self) -> Option<String> {
+        let page = self.page("/targets?format=json&limit=1").await?;
+        Some(page.headers().get("x-total-count")?.to_str().unwrap().to_owned())
+    }
+
+    async fn knows(&self, targets: usize) {
+        let known = async {
+            while self.targets().await != Some(targets.to_string()) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, known).await.expect("it follows the pods");
+    }
+}
+
+impl Drop for Adapter {
+    fn drop(&mut self) {
+        // Fails when it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The bounds that the manifest sets.
+fn flags(manifest: &str) -> Vec<String> {
+    let arguments = manifest.lines().filter_map(|line| line.trim().strip_prefix("- --"));
+    let bounds = arguments.filter(|flag| flag.starts_with("max-") || flag.starts_with("scrape-max-"));
+    let flags: Vec<String> = bounds.map(|flag| format!("--{flag}")).collect();
+    assert!(flags.len() >= 3, "{flags:?}");
+    flags
+}
+
+fn memory_limit(manifest: &str) -> u64 {
+    let limits = manifest.split("limits:").nth(1).unwrap();
+    let memory = limits.lines().find_map(|line| line.trim().strip_prefix("memory: ")).unwrap();
+    memory.strip_suffix("Mi").unwrap().parse().unwrap()
+}
+
+/// A kube-apiserver that knows these pods, trusts an authority, and allows nothing.
+async fn cluster_of(pods: usize) -> KubeApi {
+    let api = KubeApi::start().await;
+    for number in 0..pods {
+        api.apply("pods", annotated(number));
+    }
+    api.apply("configmaps", trust());
+    api.answer("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", |_| {
+        (201, json!({"status": {"allowed": false}}))
+    });
+    api
+}
+
+/// Scraped so rarely that the scrapes, which nobody answers, are no load.
+fn annotated(number: usize) -> Value {
+    let mut pod = pod("load", &format!("pod-{number:05}"), "app=web,tier=front,version=v1");
+    let ip = format!("127.{}.{}.{}", 10 + number / 62_500, number / 250 % 250, 1 + number % 250);
+    pod["status"]["podIP"] = ip.into();
+    pod["metadata"]["annotations"] = json!({
+        "prometheus.io/scrape": "true", "prometheus.io/port": "9", "prometheus.io/interval": "300s",
+    });
+    pod
+}
+
+fn trust() -> Value {
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+    json!({
+        "metadata": {"namespace": "kube-system", "name": "extension-apiserver-authentication"},
+        "data": {"requestheader-client-ca-file": authority},
+    })
+}
+
+/// Three addresses where nobody listens.
+fn free_addresses() -> [SocketAddr; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
