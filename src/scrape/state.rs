@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     error::{ErrorClass, ScrapeError},
-    targets::{Refusal, TargetSpec},
+    targets::TargetSpec,
 };
 use crate::{
     exposition::{BadLine, Rejected},
@@ -201,7 +201,8 @@ impl TargetState {
         match error {
             Some(error) => {
                 inner.failures = inner.failures.saturating_add(1);
-                inner.said.fails(error.class(), at).then_some(Turn::Failing)
+                let says = error.share().is_none() && inner.said.fails(error.class(), at);
+                says.then_some(Turn::Failing)
             }
             None => {
                 inner.failures = 0;
@@ -254,8 +255,7 @@ impl Said {
 
 impl TargetStatus {
     /// A pod that wants to be scraped and has no target.
-    pub(super) fn refused(object: &ObjectRef, refusals: &[Refusal]) -> Self {
-        let problems = refusals.iter().map(ToString::to_string).collect();
+    pub(super) fn refused(object: &ObjectRef, problems: Vec<String>) -> Self {
         Self { problems, ..Self::nothing(object) }
     }
 
