@@ -31,7 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     (
         "telemetry",
-        &["api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve", "store", "write"],
+        &[
+            "api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve",
+            "store", "write",
+        ],
     ),
 ];
 
