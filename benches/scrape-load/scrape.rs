@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) async fn run(port: u16, targets: u32, interval: &str, gzip: bool) {
     let pods: Vec<Arc<Pod>> = (0..targets).map(|number| Arc::new(pod(number, port, interval))).collect();
     let changes = watch::Sender::new(0);
-    let source = PodSource { pods: Arc::new(move || pods.clone()), changes: changes.subscribe() };
+    let source = PodSource::listing(move || pods.clone(), changes.subscribe());
     let scrapes: Arc<Mutex<Vec<Finished>>> = Arc::default();
     let told = scrapes.clone();
     let options = ScrapeOptions {

@@ -9,6 +9,7 @@ mod making;
 mod metrics;
 mod page;
 mod series;
+mod shares;
 mod status;
 mod targets;
 

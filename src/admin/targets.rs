@@ -13,6 +13,7 @@ use super::{
     making::{Made, Maker, json},
     number,
     page::{ago, page},
+    shares::{self, Crowded},
     wants_json,
 };
 use crate::scrape::{Health, LastScrape, TargetStatus};
@@ -32,7 +33,7 @@ pub(super) async fn answer(
         if as_json {
             return part.json(&targets);
         }
-        page("Targets", &content(&targets, &part, Timestamp::now()))
+        page("Targets", &content(&targets, (&part, &shares::crowded(&sources.store)), Timestamp::now()))
     };
     maker.answer(make).await
 }
@@ -73,9 +74,10 @@ impl Part {
     }
 }
 
-fn content(targets: &[TargetStatus], part: &Part, now: Timestamp) -> Markup {
+fn content(targets: &[TargetStatus], (part, crowded): (&Part, &[Crowded]), now: Timestamp) -> Markup {
     html! {
         p { (summary(targets)) }
+        (shares::table(crowded))
         @if targets.is_empty() {
             p { "No pod asks to be scraped. Annotate one with " code { "prometheus.io/scrape: \"true\"" } "." }
         } @else {

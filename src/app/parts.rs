@@ -65,7 +65,9 @@ impl Parts {
     ) {
         let Some(server) = self.cluster.server().filter(|_| config.scrape.scrape) else { return };
         let refused_addresses = refused::addresses(server, listeners).await;
-        let options = ScrapeOptions { refused_addresses, ..scraping::options(&config.scrape, metrics) };
+        let share = share(config);
+        let options =
+            ScrapeOptions { refused_addresses, share, ..scraping::options(&config.scrape, metrics) };
         let Background { tasks, end } = background.clone();
         let scraper = Scraper::start(options, self.cluster.clone(), self.store.clone(), tasks, end);
         self.scraper = Some(self.scraped.get_or_init(|| scraper).clone());

@@ -33,7 +33,7 @@ pub use health::{WatchState, WatchStatus};
 pub use hpas::KnownHpas;
 pub use lookups::{LookupError, Lookups, Reading, query};
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
-pub use pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
+pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
 pub use watched::grant;
 
@@ -237,6 +237,15 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => Vec::new(),
             Mode::Connected(connected) => connected.pod_details.all(),
+        }
+    }
+
+    /// What has changed of the pods since a generation, which an earlier call gave; all of them since 0.
+    #[must_use]
+    pub fn pods_since(&self, generation: u64) -> PodChanges {
+        match &*self.0 {
+            Mode::Standalone { .. } => PodChanges { generation, changed: Changed::Some(Vec::new()) },
+            Mode::Connected(connected) => connected.pod_details.since(generation),
         }
     }
 

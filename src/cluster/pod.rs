@@ -1,7 +1,7 @@
 //! What a scrape needs to know of a pod.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     net::IpAddr,
     sync::Arc,
 };
@@ -89,23 +89,61 @@ pub enum Protocol {
     Sctp,
 }
 
+/// What has changed of the pods.
+#[derive(Clone, Debug)]
+pub struct PodChanges {
+    /// The generation that this leads up to.
+    pub generation: u64,
+    /// What has changed.
+    pub changed: Changed,
+}
+
+/// The pods that have changed.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// These alone, each once; `None` is gone.
+    Some(Vec<(Uid, Option<Arc<Pod>>)>),
+    /// Too many to tell: these are all that there are.
+    All(Vec<Arc<Pod>>),
+}
+
 /// All pods by UID, and a generation that moves with each change of them.
 pub(super) struct Pods {
-    pods: RwLock<HashMap<Uid, Arc<Pod>, RandomState>>,
+    known: RwLock<Known>,
     generation: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Known {
+    pods: HashMap<Uid, Arc<Pod>, RandomState>,
+    /// One more with each change.
+    generation: u64,
+    /// The pods of the last changes, the last one last.
+    log: VecDeque<Uid>,
 }
 
 impl Pods {
     pub(super) fn new() -> Self {
-        Self { pods: RwLock::default(), generation: watch::Sender::new(0) }
+        Self { known: RwLock::default(), generation: watch::Sender::new(0) }
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Pod>> {
-        self.pods.read().values().cloned().collect()
+        self.known.read().pods.values().cloned().collect()
+    }
+
+    /// What has changed since a generation.
+    pub(super) fn since(&self, generation: u64) -> PodChanges {
+        let known = self.known.read();
+        let missed = usize::try_from(known.generation.saturating_sub(generation)).unwrap_or(usize::MAX);
+        let changed = match known.log.len().checked_sub(missed) {
+            Some(seen) if generation > 0 => Changed::Some(known.changed(seen)),
+            _ => Changed::All(known.pods.values().cloned().collect()),
+        };
+        PodChanges { generation: known.generation, changed }
     }
 
     pub(super) fn get(&self, uid: &Uid) -> Option<Arc<Pod>> {
-        self.pods.read().get(uid).cloned()
+        self.known.read().pods.get(uid).cloned()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
@@ -114,33 +152,143 @@ impl Pods {
 
     /// The pod as it is known already, or `shown` if it is new or has changed.
     pub(super) fn known_or(&self, shown: Pod) -> Arc<Pod> {
-        let known = self.pods.read().get(&shown.live.uid).filter(|known| ***known == shown).cloned();
+        let known = self.known.read().pods.get(&shown.live.uid).filter(|known| ***known == shown).cloned();
         known.unwrap_or_else(|| Arc::new(shown))
     }
 
     pub(super) fn insert(&self, pod: Arc<Pod>) {
         let uid = pod.live.uid.clone();
-        if self.pods.read().get(&uid).is_some_and(|known| *known == pod) {
+        if self.known.read().pods.get(&uid).is_some_and(|known| *known == pod) {
             return;
         }
-        self.pods.write().insert(uid, pod);
-        self.moved();
+        self.change(|known| {
+            known.pods.insert(uid.clone(), pod);
+            known.log(uid);
+        });
     }
 
     pub(super) fn remove(&self, uid: &Uid) {
-        if self.pods.write().remove(uid).is_some() {
-            self.moved();
+        if self.known.read().pods.contains_key(uid) {
+            self.change(|known| {
+                known.pods.remove(uid);
+                known.log(uid.clone());
+            });
         }
     }
 
     /// Takes a whole list; pods that it lacks are gone.
     pub(super) fn replace(&self, listed: Vec<Arc<Pod>>) {
         let pods = listed.into_iter().map(|pod| (pod.live.uid.clone(), pod)).collect();
-        *self.pods.write() = pods;
-        self.moved();
+        self.change(|known| {
+            known.pods = pods;
+            known.log.clear();
+        });
     }
 
-    fn moved(&self) {
-        self.generation.send_modify(|generation| *generation += 1);
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        let generation = {
+            let mut known = self.known.write();
+            known.generation += 1;
+            change(&mut known);
+            known.generation
+        };
+        self.generation.send_replace(generation);
+    }
+}
+
+impl Known {
+    fn log(&mut self, uid: Uid) {
+        if self.log.len() == REMEMBERED {
+            self.log.pop_front();
+        }
+        self.log.push_back(uid);
+    }
+
+    /// The pods of the changes from this place of the log on.
+    fn changed(&self, from: usize) -> Vec<(Uid, Option<Arc<Pod>>)> {
+        let changed: HashSet<&Uid, RandomState> = self.log.iter().skip(from).collect();
+        changed.into_iter().map(|uid| (uid.clone(), self.pods.get(uid).cloned())).collect()
+    }
+}
+
+/// Changes that are told one by one. The scraper asks ten times a second at most, so these are forty thousand a second.
+const REMEMBERED: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{GroupResource, Labels, ObjectRef};
+
+    fn pod(name: &str, phase: PodPhase) -> Arc<Pod> {
+        let object =
+            ObjectRef { resource: GroupResource::pods(), namespace: Some("a".into()), name: name.into() };
+        let live = LiveObject {
+            object,
+            uid: Uid(name.into()),
+            created: Timestamp::UNIX_EPOCH,
+            labels: Labels::default(),
+        };
+        Arc::new(Pod {
+            live: Arc::new(live),
+            annotations: BTreeMap::new(),
+            phase,
+            ready: true,
+            deletion: None,
+            ips: Vec::new(),
+            host_network: false,
+            node: None,
+            containers: Vec::new(),
+        })
+    }
+
+    /// The names of what has changed, those that are gone with a minus; `all` in front where everything is listed.
+    fn told(pods: &Pods, since: u64) -> (u64, String) {
+        let PodChanges { generation, changed } = pods.since(since);
+        let (prefix, mut names): (_, Vec<String>) = match changed {
+            Changed::All(pods) => ("all ", pods.iter().map(|pod| pod.live.uid.0.to_string()).collect()),
+            Changed::Some(changed) => {
+                let name = |(uid, pod): &(Uid, Option<_>)| {
+                    format!("{}{}", if pod.is_some() { "" } else { "-" }, uid.0)
+                };
+                ("", changed.iter().map(name).collect())
+            }
+        };
+        names.sort();
+        (generation, format!("{prefix}{}", names.join(" ")))
+    }
+
+    #[test]
+    fn a_change_is_told_without_the_pods_that_have_not_changed() {
+        let pods = Pods::new();
+        pods.replace(vec![
+            pod("a", PodPhase::Running),
+            pod("b", PodPhase::Running),
+            pod("c", PodPhase::Running),
+        ]);
+        let (first, all) = told(&pods, 0);
+        assert_eq!(all, "all a b c");
+        assert_eq!(told(&pods, first), (first, String::new()));
+        pods.insert(pod("b", PodPhase::Running));
+        assert_eq!(told(&pods, first), (first, String::new()), "it is as it was");
+        pods.insert(pod("b", PodPhase::Failed));
+        pods.insert(pod("b", PodPhase::Succeeded));
+        pods.remove(&Uid("c".into()));
+        let (second, changed) = told(&pods, first);
+        assert_eq!(changed, "-c b");
+        pods.replace(vec![pod("d", PodPhase::Running)]);
+        assert_eq!(told(&pods, second), (second + 1, "all d".to_owned()));
+    }
+
+    #[test]
+    fn more_changes_than_are_remembered_are_told_as_all_pods() {
+        let pods = Pods::new();
+        pods.insert(pod("a", PodPhase::Running));
+        let (first, _) = told(&pods, 0);
+        for n in 0..REMEMBERED {
+            pods.insert(pod("b", if n % 2 == 0 { PodPhase::Running } else { PodPhase::Failed }));
+        }
+        assert_eq!(told(&pods, first).1, "b");
+        pods.insert(pod("b", PodPhase::Running));
+        assert_eq!(told(&pods, first).1, "all a b");
     }
 }

@@ -82,6 +82,10 @@ pub enum Stage {
     Turn,
     /// Reading a large body while others wait to read theirs.
     Lent,
+    /// Waiting until the body can be parsed.
+    Parser,
+    /// Taking long while others wait for a turn.
+    Crowded,
 }
 
 /// The kinds of failures, for counters and pages; a closed set.
@@ -128,6 +132,14 @@ impl ScrapeError {
             Self::Decode(_) => ErrorClass::Decode,
             Self::Parse(_) | Self::Lost => ErrorClass::Parse,
             Self::Limit(_) | Self::Store(_) => ErrorClass::Limit,
+        }
+    }
+
+    /// The refusal, if a namespace had its share of a limit: it concerns all targets of that namespace.
+    pub(super) fn share(&self) -> Option<&store::AppendError> {
+        match self {
+            Self::Store(refusal) if refusal.is_share() => Some(refusal),
+            _ => None,
         }
     }
 
@@ -203,6 +215,8 @@ impl fmt::Display for Stage {
             Self::Body => "reading the body",
             Self::Turn => "waiting for other large bodies to be read",
             Self::Lent => "reading a large body that others waited for",
+            Self::Parser => "waiting for other bodies to be parsed",
+            Self::Crowded => "other targets waited to be scraped",
         })
     }
 }

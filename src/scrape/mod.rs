@@ -12,15 +12,19 @@
 
 pub mod allow;
 pub mod annotations;
+mod board;
 mod buffers;
 mod client;
 mod counts;
 mod duration;
 mod error;
 mod options;
+mod pools;
+mod quota;
 mod run;
 mod schedule;
 mod scraping;
+mod standing;
 mod state;
 mod stats;
 mod supervisor;
@@ -29,24 +33,31 @@ pub mod template;
 #[cfg(test)]
 mod testing;
 mod trace;
+mod turns;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use counts::TargetCounts;
 pub use error::{ErrorClass, ScrapeError, Stage};
 pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
+<<<<<<< HEAD
 pub use state::{Health, LastError, LastScrape, TargetStatus};
+=======
+pub use pools::{Pool, PoolUse};
+pub use state::{Health, LastError, LastScrape, TargetCounts, TargetStatus};
+>>>>>>> main
 pub use stats::{Finished, ScrapeStats};
 pub use supervisor::PodSource;
 
 use self::{
+    board::Board,
     run::Shared,
     scraping::Workshop,
-    supervisor::{Board, Supervisor},
+    supervisor::{Supervisor, Surroundings},
 };
-use crate::store::Store;
+use crate::store::{Quiet, Store};
 
 /// Scrapes the pods that say so. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -71,20 +82,13 @@ impl Scraper {
             store,
             workshop,
             stats: ScrapeStats::default(),
+            quiet: Quiet::default(),
             on_scrape: options.on_scrape.clone(),
             seed: options.seed,
         });
         let board = Arc::new(Board::default());
-        let supervisor = Supervisor {
-            options,
-            source: source.into(),
-            shared: shared.clone(),
-            board: board.clone(),
-            tasks,
-            shutdown,
-            planned: HashMap::default(),
-        };
-        supervisor.start();
+        let around = Surroundings { shared: shared.clone(), board: board.clone(), tasks, shutdown };
+        Supervisor::new(options, source.into(), around).start();
         Self { shared, board }
     }
 
@@ -118,9 +122,9 @@ impl Scraper {
         self.shared.workshop.templates.usage()
     }
 
-    /// Scrapes that may start now before others have to end.
+    /// How many scrapes are under way, by the pool that their targets wait in.
     #[must_use]
-    pub fn free_permits(&self) -> usize {
-        self.shared.workshop.in_flight.available_permits()
+    pub fn in_flight(&self) -> [PoolUse; 3] {
+        self.shared.workshop.pools.usage()
     }
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use http::HeaderMap;
 
 use super::{stats::Finished, template::SeriesLimits};
+use crate::store::Percent;
 
 /// Called after each scrape, in the target's task: it has to be quick.
 pub type OnScrape = Arc<dyn Fn(&Finished) + Send + Sync>;
@@ -19,6 +20,9 @@ pub struct ScrapeOptions {
     pub annotation_prefix: String,
     /// How often a target is scraped that does not say so itself.
     pub interval: Duration,
+    /// How long connecting by TCP may take, within `timeout`: a pod that is there answers at once, and one whose node is
+    /// gone never does.
+    pub connect_timeout: Duration,
     /// How long connecting, headers and body may take together. Should not be longer than the interval: whoever
     /// reads it from a user sees to that.
     pub timeout: Duration,
@@ -32,8 +36,13 @@ pub struct ScrapeOptions {
     pub body_bytes: usize,
     /// Targets in all; over it the newest pods have none.
     pub targets: usize,
-    /// Scrapes under way at once; others wait.
+    /// What one namespace may have of them.
+    pub share: Percent,
+    /// Scrapes of good targets under way at once; others wait. Of new targets there may be half as many besides, and
+    /// of failing ones too.
     pub in_flight: usize,
+    /// Whether good, new and failing targets wait apart, and failing ones rest. Off is for measuring what it is worth.
+    pub apart: bool,
     /// Bodies over 256 KiB that are in memory at once; others wait, within their timeouts. With `in_flight` and
     /// `body_bytes` it bounds what hostile targets can make scrapes hold.
     pub large_bodies: usize,
@@ -98,13 +107,16 @@ impl Default for ScrapeOptions {
         Self {
             annotation_prefix: "prometheus.io".into(),
             interval: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
             strict: false,
             raw_counters: false,
             series_limits: SeriesLimits::default(),
             body_bytes: 16 << 20,
             targets: 20_000,
+            share: Percent::WHOLE,
             in_flight: 64 * cores,
+            apart: true,
             large_bodies: 8,
             parsing: cores.min(4),
             compression: Compression::default(),

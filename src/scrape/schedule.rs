@@ -23,8 +23,14 @@ impl Schedule {
     #[must_use]
     pub(super) fn new(target: &impl Hash, seed: u64, interval: Duration, now: Instant) -> Self {
         let hash = foldhash::quality::FixedState::with_seed(seed).hash_one(target);
-        let next = now + FIRST_WITHIN.min(interval).mul_f64(fraction(hash.rotate_left(32)));
-        Self { interval, next, is_first: true, hash }
+        let mut schedule = Self { interval, next: now, is_first: true, hash };
+        schedule.next += schedule.jitter();
+        schedule
+    }
+
+    /// Up to [`FIRST_WITHIN`], by the hash.
+    fn jitter(&self) -> Duration {
+        FIRST_WITHIN.min(self.interval).mul_f64(fraction(self.hash.rotate_left(32)))
     }
 
     /// When the next scrape is due.
@@ -50,6 +56,20 @@ impl Schedule {
         let missed = u32::try_from(missed).unwrap_or(u32::MAX - 1);
         self.next += self.interval * (missed + 1);
         missed
+    }
+
+    /// Lets moments go by before the next scrape.
+    pub(super) fn rest(&mut self, moments: u32) {
+        self.next += self.interval * moments;
+    }
+
+    /// Scrapes within [`FIRST_WITHIN`], if that is earlier, and goes on with the target's moments after it.
+    pub(super) fn hasten(&mut self, now: Instant) {
+        let soon = now + self.jitter();
+        if !self.is_first && soon < self.next {
+            self.next = soon;
+            self.is_first = true;
+        }
     }
 
     /// Takes up another interval.
@@ -128,6 +148,38 @@ mod tests {
             let gap = schedule.next() - now;
             assert!(gap >= INTERVAL / 2 && gap <= INTERVAL + INTERVAL / 2, "{gap:?}");
         }
+    }
+
+    #[test]
+    fn a_rest_lets_moments_go_by_and_counts_none_as_missed() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(&"pod", 7, INTERVAL, now);
+        schedule.advance(now, wall(0.0));
+        let due = schedule.next();
+        assert_eq!(schedule.advance(due, wall(0.0)), 0);
+        schedule.rest(3);
+        assert_eq!(schedule.next(), due + 4 * INTERVAL);
+        assert_eq!(schedule.advance(schedule.next(), wall(0.0)), 0);
+        assert_eq!(schedule.next(), due + 5 * INTERVAL);
+    }
+
+    #[test]
+    fn a_rest_can_be_ended_and_the_moments_stay_the_same() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(&"pod", 7, INTERVAL, now);
+        schedule.advance(now, wall(0.0));
+        let moment = schedule.next();
+        schedule.rest(8);
+        let changed = moment + 3 * INTERVAL + Duration::from_secs(1);
+        schedule.hasten(changed);
+        assert!(schedule.next() >= changed && schedule.next() <= changed + FIRST_WITHIN);
+        let at = (schedule.next() - now).as_secs_f64();
+        assert_eq!(schedule.advance(schedule.next(), wall(at)), 0);
+        let off = (schedule.next() - moment).as_secs_f64() / INTERVAL.as_secs_f64();
+        assert!((off - off.round()).abs() < 1e-6 && off.round() >= 4.0, "{off}");
+        let due = schedule.next();
+        schedule.hasten(due - Duration::from_millis(1));
+        assert!(schedule.next() <= due, "it is never later for it");
     }
 
     #[test]

@@ -1,21 +1,27 @@
 //! One scrape: fetch, unpack, read, append.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{
     buffers::Buffers,
     client::{Client, Form, Head, Kept},
-    error::ScrapeError,
+    error::{ScrapeError, Stage},
     options::ScrapeOptions,
+    pools::Pools,
     state::Measured,
     targets::TargetSpec,
     template::{self, Reading, Rules, SeriesLimits, Template, Templates},
+    turns::{Turn, Turns},
 };
 use crate::{
     exposition::{Format, decode},
+    model::Tenant,
     store::{Scrape, Target},
 };
 
@@ -23,8 +29,10 @@ use crate::{
 pub(super) struct Workshop {
     pub(super) client: Client,
     pub(super) templates: Templates,
-    pub(super) in_flight: Semaphore,
-    parsing: Semaphore,
+    pub(super) pools: Pools,
+    /// Whether failing targets rest.
+    pub(super) rests: bool,
+    parsing: Turns,
     bodies: Buffers<u8>,
     values: Buffers<f64>,
     limits: SeriesLimits,
@@ -72,8 +80,9 @@ impl Workshop {
         Self {
             client: Client::new(options),
             templates: Templates::default(),
-            in_flight: Semaphore::new(options.in_flight.max(1)),
-            parsing: Semaphore::new(options.parsing.max(1)),
+            pools: Pools::new(options),
+            rests: options.apart,
+            parsing: Turns::new(options.parsing),
             bodies: Buffers::new(4 * options.parsing),
             values: Buffers::new(2 * options.parsing),
             limits: options.series_limits,
@@ -134,7 +143,7 @@ impl Workshop {
         };
         let form = head.form;
         let most = if form.encoding == decode::Encoding::Gzip { SMALL_BODY / 16 } else { SMALL_BODY };
-        let _permit = self.parsing.acquire().await.map_err(|_| ScrapeError::Lost)?;
+        let _turn = self.parser_turn(&Tenant::of(&spec.object)).await?;
         if wire.len() <= most && last.bytes <= SMALL_BODY {
             let small = self.body_bytes.min(SMALL_BODY);
             let read = self.read(&wire, form, (&rules, small), &last);
@@ -151,6 +160,10 @@ impl Workshop {
             read
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| ScrapeError::Lost)
+    }
+
+    async fn parser_turn(&self, tenant: &Tenant) -> Result<Turn, ScrapeError> {
+        timeout(PARSER_WAIT, self.parsing.take(tenant)).await.map_err(|_| PARSER_BUSY)
     }
 
     fn read(&self, wire: &[u8], form: Form, (rules, most): (&Rules, usize), last: &LastBody) -> ReadBody {
@@ -227,5 +240,37 @@ fn moment(seconds: f64, at: Timestamp) -> Option<Timestamp> {
     (seconds > 0.0 && moment <= at).then_some(moment)
 }
 
+/// A scrape that waits for the parser longer gives up: it keeps its body in memory and its turn from others.
+const PARSER_WAIT: Duration = Duration::from_secs(5);
+const PARSER_BUSY: ScrapeError = ScrapeError::Timeout { stage: Stage::Parser, after: PARSER_WAIT };
+
 /// Parsing this much takes less than a millisecond.
 const SMALL_BODY: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_parses_in_time_is_given_up() {
+        let workshop = Workshop::new(&ScrapeOptions { parsing: 1, ..ScrapeOptions::default() });
+        let tenant = |name: &str| Tenant::Namespace(name.into());
+        let busy = workshop.parser_turn(&tenant("hog")).await.unwrap();
+        let refused = workshop.parser_turn(&tenant("a")).await.err().unwrap();
+        assert_eq!(refused.to_string(), "timed out after 5s while waiting for other bodies to be parsed");
+        drop(busy);
+        assert!(workshop.parser_turn(&tenant("a")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_namespace_cannot_have_every_turn_at_the_parser() {
+        let workshop = Workshop::new(&ScrapeOptions { parsing: 4, ..ScrapeOptions::default() });
+        let hog = Tenant::Namespace("hog".into());
+        let mut held = Vec::new();
+        while let Ok(turn) = workshop.parser_turn(&hog).await {
+            held.push(turn);
+        }
+        assert_eq!(held.len(), 3);
+        assert!(workshop.parser_turn(&Tenant::Namespace("a".into())).await.is_ok());
+    }
+}

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::error::ErrorClass;
+use super::{error::ErrorClass, targets::Refusal};
 
 /// One scrape, for those who count.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -40,6 +40,8 @@ pub struct ScrapeStats {
     appended: AtomicU64,
     reshaped: AtomicU64,
     skipped_ticks: AtomicU64,
+    refused_by_share: AtomicU64,
+    refused_by_limit: AtomicU64,
 }
 
 impl ScrapeStats {
@@ -57,6 +59,25 @@ impl ScrapeStats {
 
     pub(super) fn skip(&self, ticks: u64) {
         self.skipped_ticks.fetch_add(ticks, Ordering::Relaxed);
+    }
+
+    /// Counts a target that a limit leaves out from now on.
+    pub(super) fn refuse_target(&self, refusal: &Refusal) {
+        let by_share = matches!(refusal, Refusal::TargetShare { .. });
+        let total = if by_share { &self.refused_by_share } else { &self.refused_by_limit };
+        total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Targets that were left out because their namespace had its share.
+    #[must_use]
+    pub fn refused_by_share(&self) -> u64 {
+        self.refused_by_share.load(Ordering::Relaxed)
+    }
+
+    /// Targets that were left out because there were too many in all.
+    #[must_use]
+    pub fn refused_by_limit(&self) -> u64 {
+        self.refused_by_limit.load(Ordering::Relaxed)
     }
 
     /// Good scrapes.

@@ -1,87 +1,109 @@
-//! Keeps one loop for each target that the pods have now.
+//! Keeps one loop for each target that the pods have now. A pod that changes costs what its own targets cost: the others
+//! are not looked at.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use foldhash::fast::RandomState;
-use parking_lot::RwLock;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ScrapeOptions,
+<<<<<<< HEAD
     counts::TargetCounts,
     run::{Loop, Orders, Shared},
     state::{SharedState, TargetStatus},
     targets::{self, PodPlan, TargetKey, TargetSpec},
+=======
+    board::{Board, Boarded, Running},
+    quota::{self, Census, Over, Quota},
+    run::{Loop, Orders, Shared},
+    state::SharedState,
+    targets::{self, PodPlan, Refusal, TargetKey, TargetSpec},
+>>>>>>> main
 };
 use crate::{
-    cluster::{Cluster, Pod},
-    model::{ObjectRef, Uid},
+    cluster::{Changed, Cluster, Pod, PodChanges},
+    model::{Tenant, Uid},
 };
 
 /// Where pods come from.
 #[derive(Clone)]
 pub struct PodSource {
-    /// All pods, now.
-    pub pods: Arc<dyn Fn() -> Vec<Arc<Pod>> + Send + Sync>,
+    /// What has changed since a generation; everything since one that was never there, such as 0.
+    pub since: Arc<dyn Fn(u64) -> PodChanges + Send + Sync>,
     /// Moves whenever they change.
     pub changes: watch::Receiver<u64>,
+}
+
+impl PodSource {
+    /// Pods that are listed whole each time that they change.
+    pub fn listing(
+        pods: impl Fn() -> Vec<Arc<Pod>> + Send + Sync + 'static,
+        changes: watch::Receiver<u64>,
+    ) -> Self {
+        let since = move |generation| PodChanges { generation, changed: Changed::All(pods()) };
+        Self { since: Arc::new(since), changes }
+    }
 }
 
 impl From<Cluster> for PodSource {
     fn from(cluster: Cluster) -> Self {
         let changes = cluster.pod_changes();
-        Self { pods: Arc::new(move || cluster.pods()), changes }
+        Self { since: Arc::new(move |generation| cluster.pods_since(generation)), changes }
     }
-}
-
-/// The loops that run, and the pods that have none.
-#[derive(Default)]
-pub(super) struct Board(RwLock<Boarded>);
-
-#[derive(Default)]
-struct Boarded {
-    running: HashMap<TargetKey, Running, RandomState>,
-    refused: Vec<TargetStatus>,
-    problems: HashMap<Uid, Vec<String>, RandomState>,
-}
-
-impl Boarded {
-    /// Each target as it is now.
-    fn running(&self) -> impl Iterator<Item = TargetStatus> {
-        self.running.values().map(|running| {
-            let orders = running.orders.borrow();
-            let spec: &TargetSpec = &orders.spec;
-            let problems = self.problems.get(&Uid(spec.key.uid.clone())).cloned().unwrap_or_default();
-            running.state.status(spec, orders.is_terminating, problems)
-        })
-    }
-}
-
-struct Running {
-    orders: watch::Sender<Orders>,
-    state: SharedState,
-    end: CancellationToken,
 }
 
 /// Follows the pods.
 pub(super) struct Supervisor {
-    pub(super) options: ScrapeOptions,
-    pub(super) source: PodSource,
-    pub(super) shared: Arc<Shared>,
-    pub(super) board: Arc<Board>,
-    pub(super) tasks: TaskTracker,
-    pub(super) shutdown: CancellationToken,
-    pub(super) planned: HashMap<Uid, Planned, RandomState>,
+    options: ScrapeOptions,
+    source: PodSource,
+    shared: Arc<Shared>,
+    board: Arc<Board>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    generation: u64,
+    planned: HashMap<Uid, Planned, RandomState>,
+    census: Census,
+    over: Over,
 }
 
 /// A pod as it was when it was planned.
-pub(super) struct Planned {
+struct Planned {
     pod: Arc<Pod>,
     plan: Option<PodPlan>,
 }
 
+/// What runs beside the supervisor.
+pub(super) struct Surroundings {
+    pub(super) shared: Arc<Shared>,
+    pub(super) board: Arc<Board>,
+    pub(super) tasks: TaskTracker,
+    pub(super) shutdown: CancellationToken,
+}
+
 impl Supervisor {
+    pub(super) fn new(options: ScrapeOptions, source: PodSource, around: Surroundings) -> Self {
+        let Surroundings { shared, board, tasks, shutdown } = around;
+        Self {
+            options,
+            source,
+            shared,
+            board,
+            tasks,
+            shutdown,
+            generation: 0,
+            planned: HashMap::default(),
+            census: Census::default(),
+            over: Over::default(),
+        }
+    }
+
     /// Puts itself on the task tracker.
     pub(super) fn start(self) {
         let tasks = self.tasks.clone();
@@ -108,54 +130,125 @@ impl Supervisor {
     }
 
     fn follow(&mut self) {
-        let pods = (self.source.pods)();
-        let mut planned = HashMap::with_capacity_and_hasher(pods.len(), RandomState::default());
-        for pod in pods {
-            let uid = pod.live.uid.clone();
-            let known = self.planned.remove(&uid).filter(|known| Arc::ptr_eq(&known.pod, &pod));
-            let new = || Planned { plan: targets::plan(&pod, &self.options), pod: pod.clone() };
-            planned.insert(uid, known.unwrap_or_else(new));
-        }
-        self.planned = planned;
-        let wishes =
-            self.planned.iter().filter_map(|(uid, planned)| Some((uid.clone(), planned.plan.clone()?)));
-        let mut plans: HashMap<Uid, PodPlan, RandomState> = wishes.collect();
-        targets::enforce_limit(&mut plans, self.options.targets);
-        self.apply(&plans);
-    }
-
-    fn apply(&self, plans: &HashMap<Uid, PodPlan, RandomState>) {
+        let PodChanges { generation, changed } = (self.source.since)(self.generation);
+        self.generation = generation;
+        let mut touched: HashSet<Uid, RandomState> = match changed {
+            Changed::Some(pods) => pods.into_iter().filter_map(|(uid, pod)| self.take_up(uid, pod)).collect(),
+            Changed::All(pods) => self.take_up_all(pods),
+        };
+        touched.extend(self.enforce_quota());
         let mut board = self.board.0.write();
-        let planned = plans.values().flat_map(|plan| plan.targets.iter().map(move |target| (plan, target)));
-        let mut running = HashMap::with_hasher(RandomState::default());
-        for (plan, target) in planned {
-            let orders = Orders { spec: target.clone(), is_terminating: plan.is_terminating };
-            let known = board.running.remove(&target.key);
-            if let Some(kept) = self.order(known, orders) {
-                running.insert(target.key.clone(), kept);
+        for uid in &touched {
+            let before = board.remove(uid);
+            if let Some(boarded) = self.boarded(uid, before) {
+                board.insert(uid.clone(), boarded);
             }
         }
-        for (_, ended) in board.running.drain() {
-            ended.end.cancel();
+    }
+
+    /// Plans a pod that may have changed, or is gone; gives back its UID if so.
+    fn take_up(&mut self, uid: Uid, pod: Option<Arc<Pod>>) -> Option<Uid> {
+        let before = match pod {
+            None => self.planned.remove(&uid)?,
+            Some(pod) => {
+                let known = self.planned.get(&uid);
+                if known.is_some_and(|known| Arc::ptr_eq(&known.pod, &pod)) {
+                    return None;
+                }
+                let plan = targets::plan(&pod, &self.options);
+                self.census.add(targets_of(plan.as_ref()));
+                match self.planned.insert(uid.clone(), Planned { pod, plan }) {
+                    Some(before) => before,
+                    None => return Some(uid),
+                }
+            }
+        };
+        self.census.remove(targets_of(before.plan.as_ref()));
+        Some(uid)
+    }
+
+    /// Plans all of `pods`; those that are not among them are gone.
+    fn take_up_all(&mut self, pods: Vec<Arc<Pod>>) -> HashSet<Uid, RandomState> {
+        let mut gone: HashSet<Uid, RandomState> = self.planned.keys().cloned().collect();
+        let mut touched = HashSet::default();
+        for pod in pods {
+            let uid = pod.live.uid.clone();
+            gone.remove(&uid);
+            touched.extend(self.take_up(uid, Some(pod)));
         }
-        board.running = running;
-        board.refused = refused(plans, |uid| self.planned.get(uid).map(|planned| &planned.pod.live.object));
-        board.problems = plans
-            .iter()
-            .filter(|(_, plan)| !plan.refusals.is_empty())
-            .map(|(uid, plan)| (uid.clone(), plan.refusals.iter().map(ToString::to_string).collect()))
-            .collect();
+        touched.extend(gone.into_iter().filter_map(|uid| self.take_up(uid, None)));
+        touched
+    }
+
+    /// Finds the targets that are over a limit; gives back the pods for which that has changed. Only where a limit is
+    /// passed are all targets looked at.
+    fn enforce_quota(&mut self) -> Vec<Uid> {
+        let quota = Quota::new(self.options.targets, self.options.share);
+        let over = if self.census.fits(quota) {
+            Over::default()
+        } else {
+            quota::over(self.planned.values().flat_map(|planned| targets_of(planned.plan.as_ref())), quota)
+        };
+        let before = std::mem::replace(&mut self.over, over);
+        self.tell_new(&before);
+        let differs =
+            |(key, refusal): &(&TargetKey, &Refusal), other: &Over| other.get(*key) != Some(*refusal);
+        let came = self.over.iter().filter(|entry| differs(entry, &before));
+        let went = before.iter().filter(|entry| differs(entry, &self.over));
+        came.chain(went).map(|(key, _)| Uid(key.uid.clone())).collect()
+    }
+
+    /// Counts the targets that are refused from now on, and logs their namespaces, each once in a while.
+    fn tell_new(&self, before: &Over) {
+        let mut tenants: HashMap<&Tenant, usize> = HashMap::new();
+        for (_, refusal) in self.over.iter().filter(|(key, _)| !before.contains_key(*key)) {
+            self.shared.stats.refuse_target(refusal);
+            if let Refusal::TargetShare { tenant, .. } = refusal {
+                *tenants.entry(tenant).or_default() += 1;
+            }
+        }
+        for (tenant, targets) in tenants {
+            if self.shared.quiet.may_say(tenant, "targets", Timestamp::now()) {
+                let limit = self.options.share.of(self.options.targets);
+                tracing::warn!(%tenant, targets, limit, "a namespace has its share of targets: its newest pods are not scraped");
+            }
+        }
+    }
+
+    /// What a pod has now: loops are started, told of the change, and ended.
+    fn boarded(&self, uid: &Uid, before: Option<Boarded>) -> Option<Boarded> {
+        let mut before = before.map(|before| before.running).unwrap_or_default();
+        let boarded = self.planned.get(uid).and_then(|planned| {
+            let plan = planned.plan.as_ref()?;
+            let object = planned.pod.live.object.clone();
+            let (taken, problems) = self.within_quota(plan);
+            let order = |spec: &Arc<TargetSpec>| {
+                let known = before.iter().position(|running| running.key == spec.key);
+                let known = known.map(|at| before.swap_remove(at));
+                self.order(known, Orders { spec: spec.clone(), is_terminating: plan.is_terminating })
+            };
+            Some(Boarded { object, running: taken.filter_map(order).collect(), problems })
+        });
+        before.into_iter().for_each(|ended| ended.end.cancel());
+        boarded.filter(|pod| !pod.running.is_empty() || !pod.problems.is_empty())
+    }
+
+    /// The targets of a plan that are not over a limit, and all that is wrong with it, each thing once.
+    fn within_quota<'a>(
+        &'a self,
+        plan: &'a PodPlan,
+    ) -> (impl Iterator<Item = &'a Arc<TargetSpec>>, Vec<String>) {
+        let over = plan.targets.iter().filter_map(|target| self.over.get(&target.key));
+        let mut problems: Vec<String> = plan.refusals.iter().chain(over).map(ToString::to_string).collect();
+        problems.dedup();
+        (plan.targets.iter().filter(|target| !self.over.contains_key(&target.key)), problems)
     }
 
     /// Passes orders on to a loop, or starts one for them. A terminating pod gets no new loop.
     fn order(&self, known: Option<Running>, orders: Orders) -> Option<Running> {
         match known {
             Some(running) => {
-                running.orders.send_if_modified(|current| {
-                    let differs = *current != orders;
-                    *current = orders;
-                    differs
-                });
+                running.orders.send_replace(orders);
                 Some(running)
             }
             None if orders.is_terminating => None,
@@ -164,45 +257,18 @@ impl Supervisor {
     }
 
     fn begin(&self, orders: Orders) -> Running {
+        let key = orders.spec.key.clone();
         let (orders, receiver) = watch::channel(orders);
         let state = SharedState::default();
         let end = self.shutdown.child_token();
         let scraping = Loop::new(self.shared.clone(), receiver, state.clone(), end.clone());
         self.tasks.spawn(scraping.run());
-        Running { orders, state, end }
+        Running { key, orders, state, end }
     }
 }
 
-fn refused<'a>(
-    plans: &HashMap<Uid, PodPlan, RandomState>,
-    object: impl Fn(&Uid) -> Option<&'a ObjectRef>,
-) -> Vec<TargetStatus> {
-    let without = plans.iter().filter(|(_, plan)| plan.targets.is_empty());
-    without.filter_map(|(uid, plan)| Some(TargetStatus::refused(object(uid)?, &plan.refusals))).collect()
-}
-
-impl Board {
-    /// All targets and all pods that should have one, sorted by namespace, pod and URL.
-    pub(super) fn statuses(&self) -> Vec<TargetStatus> {
-        let board = self.0.read();
-        let mut statuses: Vec<TargetStatus> = board.running().chain(board.refused.iter().cloned()).collect();
-        statuses.sort_by(|a, b| (&a.namespace, &a.pod, &a.url).cmp(&(&b.namespace, &b.pod, &b.url)));
-        statuses
-    }
-
-    /// How many there are of each health; none is kept for it.
-    pub(super) fn counts(&self) -> TargetCounts {
-        let board = self.0.read();
-        let mut counts = TargetCounts::default();
-        board.running().for_each(|status| counts.add(&status));
-        board.refused.iter().for_each(|status| counts.add(status));
-        counts
-    }
-
-    /// How many loops there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.read().running.len()
-    }
+fn targets_of(plan: Option<&PodPlan>) -> &[Arc<TargetSpec>] {
+    plan.map_or(&[], |plan| &plan.targets)
 }
 
 /// How long changes of pods are gathered at most. Well below the second within which a new pod is scraped.

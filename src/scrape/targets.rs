@@ -1,7 +1,6 @@
 //! Pods -> targets.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     cluster::{ContainerPort, Pod, PodPhase, Protocol},
-    model::{ObjectRef, Uid},
+    model::{ObjectRef, Tenant},
 };
 
 /// What tells targets apart. Two pods on one host network share addresses but not UIDs; a pod of the same name with
@@ -91,8 +90,19 @@ pub enum Refusal {
     #[error("no container declares a TCP port named {0:?}")]
     UnknownPort(String),
     /// There are too many targets already.
-    #[error("there are {0} targets of older pods, which is the limit")]
+    #[error("there are {0} targets of older pods and smaller namespaces, which is the limit")]
     TargetLimit(usize),
+    /// Its namespace has too many.
+    #[error(
+        "{tenant} has {limit} targets of older pods, and one namespace may have no more: take annotations off pods that \
+         no HPA needs, or raise --scrape-max-targets or --namespace-share"
+    )]
+    TargetShare {
+        /// Whose.
+        tenant: Tenant,
+        /// How many it may have.
+        limit: usize,
+    },
 }
 
 /// Plans the scrapes of one pod; `None` if it does not want to be scraped.
@@ -111,24 +121,6 @@ pub fn plan(pod: &Pod, options: &ScrapeOptions) -> Option<PodPlan> {
         Err(refusal) => plan.refusals.push(refusal),
     }
     Some(plan)
-}
-
-/// Keeps the targets of the oldest pods within `limit`: those that are scraped already stay so.
-pub fn enforce_limit(plans: &mut HashMap<Uid, PodPlan, foldhash::fast::RandomState>, limit: usize) {
-    let total: usize = plans.values().map(|plan| plan.targets.len()).sum();
-    if total <= limit {
-        return;
-    }
-    let all = plans.values().flat_map(|plan| &plan.targets);
-    let mut oldest: Vec<(Timestamp, TargetKey)> =
-        all.map(|target| (target.created, target.key.clone())).collect();
-    oldest.sort_unstable();
-    for (_, key) in oldest.drain(limit..) {
-        if let Some(plan) = plans.get_mut(&Uid(key.uid.clone())) {
-            plan.targets.retain(|target| target.key != key);
-            plan.refusals.push(Refusal::TargetLimit(limit));
-        }
-    }
 }
 
 impl PodPlan {

@@ -53,7 +53,7 @@ impl Store {
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
         let turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
-        let reserved = self.reserve(&batch)?;
+        let reserved = self.reserve(&batch, now)?;
         let added = match turn {
             Some(_) if batch.len() > 1 => self.put_by_subject(batch, now),
             _ => counted(batch.into_iter().filter_map(|write| self.put(write, now))),
@@ -74,19 +74,27 @@ impl Store {
     }
 
     /// Takes the new series of `batch` off the allowance of their tenants: all, or none.
-    fn reserve(&self, batch: &[Write]) -> Result<SeriesCount, AppendError> {
+    fn reserve(&self, batch: &[Write], now: Timestamp) -> Result<SeriesCount, AppendError> {
         let new = self.count_new(batch)?;
         let written = &self.0.written;
         let mut reserved = SeriesCount::new();
         for (tenant, series) in new {
             if let Err(refusal) = written.take(&tenant, series) {
                 written.count_refusal(&refusal);
+                self.log_share(&tenant, &refusal, now);
                 reserved.iter().for_each(|(tenant, series)| written.give_back(tenant, *series));
                 return Err(refusal);
             }
             reserved.insert(tenant, series);
         }
         Ok(reserved)
+    }
+
+    /// All writers of a namespace reach its share together: it is logged once in a while for all of them.
+    fn log_share(&self, tenant: &Tenant, refusal: &AppendError, now: Timestamp) {
+        if refusal.is_share() && self.0.quiet.may_say(tenant, "writes", now) {
+            tracing::warn!(%tenant, error = %refusal, "a namespace has its share: writes of new series are refused");
+        }
     }
 
     fn count_new(&self, batch: &[Write]) -> Result<SeriesCount, AppendError> {

@@ -158,6 +158,16 @@ impl LimitKind {
         AppendError::Share { kind: self, tenant: tenant.clone(), held, new, limit }
     }
 
+    /// As a label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WrittenSeries => "written_series",
+            Self::ScrapedSeries => "scraped_series",
+            Self::ScrapedBytes => "scraped_bytes",
+        }
+    }
+
     fn flag(self) -> &'static str {
         match self {
             Self::WrittenSeries => "--max-series",

@@ -16,6 +16,7 @@ mod external;
 mod fold;
 mod limits;
 mod order;
+mod quiet;
 mod read;
 mod room;
 mod scraped;
@@ -35,6 +36,7 @@ pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use order::Outdated;
+pub use quiet::Quiet;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
@@ -68,6 +70,7 @@ struct Inner {
     /// Bytes of all that scrapes hold.
     bytes: Arc<Budget>,
     holders: Holders,
+    quiet: Quiet,
     /// Held by whoever adds written series, from counting to the last of them.
     growth: Mutex<()>,
     limits: Limits,
@@ -107,6 +110,7 @@ impl Store {
             scraped_bytes: Bytes::default(),
             bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
             holders: Holders::default(),
+            quiet: Quiet::default(),
             growth: Mutex::default(),
             limits,
         }))

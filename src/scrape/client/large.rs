@@ -7,13 +7,11 @@
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::ScrapeError;
+use super::super::turns::{Turn, Turns};
+use crate::model::Tenant;
 
 /// What a body has to exceed to need a place.
 pub(super) const FROM_BYTES: usize = 256 << 10;
@@ -23,7 +21,7 @@ pub(super) const LENT: Duration = Duration::from_secs(1);
 
 /// The places of one scraper.
 pub(super) struct Places {
-    free: Arc<Semaphore>,
+    free: Turns,
     readers: Arc<Mutex<Readers>>,
 }
 
@@ -35,9 +33,8 @@ struct Readers {
 }
 
 /// A place, free again when it is dropped.
-#[derive(Debug)]
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
     number: u64,
     readers: Arc<Mutex<Readers>>,
     taken: CancellationToken,
@@ -45,29 +42,28 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(count: usize) -> Self {
-        let free = Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { free, readers: Arc::default() }
+        Self { free: Turns::new(count), readers: Arc::default() }
     }
 
     /// Waits for a place. A body that holds one never waits for another, so this ends with somebody's timeout.
-    pub(super) async fn take(&self) -> Result<Place, ScrapeError> {
-        let mut free = pin!(Arc::clone(&self.free).acquire_owned());
+    pub(super) async fn take(&self, tenant: &Tenant) -> Place {
+        let mut free = pin!(self.free.take(tenant));
         loop {
             match timeout(LENT, free.as_mut()).await {
-                Ok(permit) => return Ok(self.occupy(permit.map_err(|_| ScrapeError::Lost)?)),
+                Ok(turn) => return self.occupy(turn),
                 Err(_) => self.readers.lock().displace(),
             }
         }
     }
 
-    fn occupy(&self, permit: OwnedSemaphorePermit) -> Place {
+    fn occupy(&self, turn: Turn) -> Place {
         let taken = CancellationToken::new();
         let mut readers = self.readers.lock();
         readers.last += 1;
         let number = readers.last;
         readers.reading.insert(number, (Instant::now(), taken.clone()));
         drop(readers);
-        Place { _permit: permit, number, readers: Arc::clone(&self.readers), taken }
+        Place { _turn: turn, number, readers: Arc::clone(&self.readers), taken }
     }
 }
 

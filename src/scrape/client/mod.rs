@@ -14,7 +14,7 @@ mod large;
 mod reload;
 mod tls;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -42,10 +42,12 @@ use super::{
     targets::TargetSpec,
 };
 use crate::exposition::{ACCEPT_OPENMETRICS, ACCEPT_TEXT, Format, Negotiated, decode};
+use crate::model::Tenant;
 
 /// Sends the requests of all targets.
 pub(super) struct Client {
     credentials: Credentials,
+    connect_timeout: Duration,
     body_bytes: usize,
     large_bodies: Places,
     compression: Compression,
@@ -69,7 +71,6 @@ pub(super) struct Form {
 }
 
 /// The head of a good response; its body is where the caller wanted it.
-#[derive(Debug)]
 pub(super) struct Head {
     pub(super) form: Form,
     /// Held for as long as the body is.
@@ -90,6 +91,7 @@ impl Client {
     pub(super) fn new(options: &ScrapeOptions) -> Self {
         Self {
             credentials: Credentials::new(&options.credentials),
+            connect_timeout: options.connect_timeout,
             body_bytes: options.body_bytes,
             large_bodies: Places::new(options.large_bodies),
             compression: options.compression,
@@ -173,7 +175,7 @@ impl Attempt<'_> {
 
     async fn connect(&mut self, tls: Option<Arc<ClientConfig>>) -> Result<Kept, ScrapeError> {
         self.stage = Stage::Connecting;
-        let tcp = TcpStream::connect(self.target.key.address).await.map_err(ScrapeError::Connect)?;
+        let tcp = self.tcp().await?;
         let Some(config) = tls else { return Ok(Kept { stream: Box::new(tcp), tls: None }) };
         self.stage = Stage::Handshake;
         let name = self.client.credentials.server_name(self.target.key.address)?;
@@ -181,6 +183,13 @@ impl Attempt<'_> {
         let stream =
             connector.connect(name, tcp).await.map_err(|error| ScrapeError::Tls(error.to_string()))?;
         Ok(Kept { stream: Box::new(stream), tls: Some(config) })
+    }
+
+    async fn tcp(&self) -> Result<TcpStream, ScrapeError> {
+        let after = self.client.connect_timeout;
+        let connected = tokio::time::timeout(after, TcpStream::connect(self.target.key.address)).await;
+        let timed_out = ScrapeError::Timeout { stage: Stage::Connecting, after };
+        connected.map_err(|_| timed_out)?.map_err(ScrapeError::Connect)
     }
 
     async fn exchange(
@@ -232,7 +241,7 @@ impl Attempt<'_> {
             }
             if size > large::FROM_BYTES && self.place.is_none() {
                 self.stage = Stage::Turn;
-                self.place = Some(self.client.large_bodies.take().await?);
+                self.place = Some(self.client.large_bodies.take(&Tenant::of(&self.target.object)).await);
                 self.stage = Stage::Body;
                 self.body.reserve(announced.saturating_sub(self.body.len()));
             }

@@ -176,24 +176,6 @@ fn a_terminating_pod_keeps_its_targets_but_says_so() {
 }
 
 #[test]
-fn over_the_limit_the_newest_pods_have_no_target() {
-    let mut plans = HashMap::default();
-    for age in 0..10_i64 {
-        let mut pod =
-            pod(&format!("web-{age}"), &[("prometheus.io/scrape", "true"), ("prometheus.io/port", "80")]);
-        let live = Arc::make_mut(&mut pod.live);
-        live.created = Timestamp::from_second(1000 - age).unwrap();
-        plans.insert(pod.live.uid.clone(), plan(&pod, &ScrapeOptions::default()).unwrap());
-    }
-    enforce_limit(&mut plans, 7);
-    for age in 0..10 {
-        let plan = &plans[&Uid(format!("uid-of-web-{age}").into())];
-        assert_eq!(plan.targets.len(), usize::from(age >= 3), "{age}");
-        assert_eq!(plan.refusals.len(), usize::from(age < 3), "{age}");
-    }
-}
-
-#[test]
 fn values_outlive_a_failed_scrape_or_two_late_ones() {
     for (interval, timeout, age) in
         [("15s", "5s", 37.5), ("1s", "1s", 7.0), ("60s", "10s", 150.0), ("4s", "4s", 13.0)]

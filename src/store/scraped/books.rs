@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::{Failure, Scraped, history::History, listed, shape::Shape};
 use crate::{
     model::Tenant,
@@ -52,6 +54,31 @@ impl Store {
         let (old, new) = (old.map(|old| listed(old, raw)).unwrap_or_default(), listed(new, raw));
         new.difference(&old).for_each(|metric| self.0.names.add(&under, metric));
         old.difference(&new).for_each(|metric| self.0.names.remove(&under, metric));
+    }
+
+    /// Puts a target in the place of another one of the same name, with its history and all that goes with it.
+    pub(super) fn replace(&self, old: &Arc<Scraped>, options: TargetOptions) -> Arc<Scraped> {
+        let mut new = Scraped::new(options);
+        new.history = old.history.clone();
+        new.kept = Mutex::new(old.kept.lock().take());
+        new.failure = Mutex::new(old.failure.lock().clone());
+        let new = Arc::new(new);
+        let mut history = new.history.write();
+        self.0.holders.remove(old);
+        if let Some(history) = history.as_mut() {
+            history.set_span(new.options.span());
+            self.0.holders.insert(&new);
+            if old.options.raw_counters != new.options.raw_counters {
+                self.name(&old.options, Some(history.shape()), &Shape::default());
+                self.name(&new.options, None, history.shape());
+            }
+        }
+        drop(history);
+        self.0.slots.change(&new.options.object.clone().into(), |slot| {
+            let place = slot.scraped.iter_mut().find(|other| Arc::ptr_eq(other, old));
+            place.into_iter().for_each(|place| *place = new.clone());
+        });
+        new
     }
 
     /// Takes a target out of its object and off the books; nothing if that was done already.

@@ -62,6 +62,11 @@ impl History {
         }
     }
 
+    /// Looks back so far from now on. What was scraped more often than it will be still tells a rate.
+    pub(super) fn set_span(&mut self, span: Span) {
+        self.span = Span { interval: self.span.interval.min(span.interval), ..span };
+    }
+
     pub(super) fn span(&self) -> Span {
         self.span
     }

@@ -134,7 +134,8 @@ pub(super) struct Scraped {
     options: TargetOptions,
     tenant: Tenant,
     age: Age,
-    history: RwLock<Option<History>>,
+    /// One with that of the target before it was reconfigured, which a read may still look at.
+    history: Arc<RwLock<Option<History>>>,
     /// There is none without a history.
     kept: Mutex<Option<Kept>>,
     failure: Mutex<Option<Failure>>,
@@ -189,6 +190,11 @@ impl Target {
         }
         self.scraped.failure.lock().take();
         Ok(())
+    }
+
+    /// Changes how the target's values are computed. Its past stays, and counts by the new rules.
+    pub fn reconfigure(&mut self, options: TargetOptions) {
+        self.scraped = self.store.replace(&self.scraped, options);
     }
 
     /// Keeps `what` alive for as long as the store holds what was last appended, and no longer. `bytes` of it are
@@ -246,7 +252,7 @@ impl Scraped {
             tenant: Tenant::of(&options.object),
             age: Age { created: *created, uid: uid.clone(), name: name.clone() },
             options,
-            history: RwLock::default(),
+            history: Arc::default(),
             kept: Mutex::default(),
             failure: Mutex::default(),
         }

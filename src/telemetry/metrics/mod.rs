@@ -10,6 +10,7 @@ mod cluster;
 mod hpa;
 mod label;
 mod process;
+mod refusals;
 mod registration;
 mod runtime;
 mod scrape;
@@ -121,6 +122,7 @@ impl Metrics {
         } = parts;
         readiness(&mut registration, ready)?;
         hpa::register(&mut registration, insight, hpa_metrics)?;
+        refusals::register(&mut registration, store.clone(), scraper.clone())?;
         store::register(&mut registration, store, cluster.clone(), discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;

@@ -7,7 +7,7 @@ use super::{
     label::label,
     registration::{Counters, Histograms, Reading, Readings, Registration},
 };
-use crate::scrape::{ErrorClass, Finished, Scraper, TargetCounts};
+use crate::scrape::{ErrorClass, Finished, Pool, Scraper, TargetCounts};
 
 /// What scraping may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +102,7 @@ pub(super) fn register(
         Reading::counter("scrape_skipped_total", "Scrapes that were due while another was not over."),
         Reading::gauge("scrape_templates", "Different bodies by their lines, values aside."),
         Reading::gauge("scrape_template_bytes", "Estimated heap bytes of the templates."),
-        Reading::gauge("scrape_in_flight", "Scrapes under way."),
+        Reading::gauge("scrape_in_flight", "Scrapes under way.").by::<(Pool,)>(),
     ];
     registration.readings(&what, move |readings| {
         let Some(scraper) = &scraper else { return nothing(readings) };
@@ -110,7 +110,10 @@ pub(super) fn register(
         let (templates, bytes) = scraper.templates();
         readings.put("scrape_templates", float(templates));
         readings.put("scrape_template_bytes", float(bytes));
-        readings.put("scrape_in_flight", float(limits.in_flight.saturating_sub(scraper.free_permits())));
+        in_flight(readings, |pool| {
+            let usage = scraper.in_flight().into_iter().find(|usage| usage.pool == pool);
+            usage.map_or(0, |usage| usage.in_flight)
+        });
         let skipped = usize::try_from(scraper.stats().skipped_ticks()).unwrap_or(usize::MAX);
         readings.put("scrape_skipped_total", float(skipped));
     })
@@ -118,13 +121,15 @@ pub(super) fn register(
 
 fn show(registration: &mut Registration<'_>, limits: ScrapeLimits) -> Result<(), Error> {
     let what = [
-        Reading::gauge("scrape_in_flight_limit", "Scrapes that may be under way at once."),
+        Reading::gauge("scrape_in_flight_limit", "Scrapes that may be under way at once.").by::<(Pool,)>(),
         Reading::gauge("scrape_targets_limit", "Targets that may be scraped."),
         Reading::gauge("scrape_samples_limit", "Samples that one body may have."),
         Reading::gauge("scrape_body_bytes_limit", "Bytes that one body may have."),
     ];
     registration.readings(&what, move |readings| {
-        readings.put("scrape_in_flight_limit", float(limits.in_flight));
+        for pool in Pool::ALL {
+            readings.put_by("scrape_in_flight_limit", (pool,), float(pool.limit(limits.in_flight)));
+        }
         readings.put("scrape_targets_limit", float(limits.targets));
         readings.put("scrape_samples_limit", float(limits.samples));
         readings.put("scrape_body_bytes_limit", float(limits.body_bytes));
@@ -133,8 +138,13 @@ fn show(registration: &mut Registration<'_>, limits: ScrapeLimits) -> Result<(),
 
 fn nothing(readings: &mut Readings<'_>) {
     targets(readings, &TargetCounts::default());
-    let names = ["scrape_templates", "scrape_template_bytes", "scrape_in_flight", "scrape_skipped_total"];
+    in_flight(readings, |_| 0);
+    let names = ["scrape_templates", "scrape_template_bytes", "scrape_skipped_total"];
     names.into_iter().for_each(|name| readings.put(name, 0.0));
+}
+
+fn in_flight(readings: &mut Readings<'_>, of: impl Fn(Pool) -> usize) {
+    Pool::ALL.into_iter().for_each(|pool| readings.put_by("scrape_in_flight", (pool,), float(of(pool))));
 }
 
 fn targets(readings: &mut Readings<'_>, counts: &TargetCounts) {
@@ -216,6 +226,8 @@ label!(Outcome, "result", {
     Parse => "parse",
     Limit => "limit",
 });
+
+label!(Pool, "pool", { Good => "good", New => "new", Failing => "failing" });
 
 label!(Fate, "result", { Appended => "appended", Dropped => "dropped", Rejected => "rejected" });
 

@@ -1,13 +1,17 @@
 //! Targets come, change and go with their pods.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use custom_metrics_adapter::{
+    cluster::{Changed, PodChanges},
     model::Uid,
-    scrape::{Health, ScrapeOptions},
-    store::Absence,
+    scrape::{Health, PodSource, ScrapeOptions, Scraper},
+    store::{Absence, Limits, Store},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     target::{Behaviour, Target, answer, text},
@@ -188,7 +192,10 @@ async fn over_the_target_limit_the_newest_pod_is_refused_until_there_is_room() {
     world.add(new);
     world.reads("old", "a", 1000).await;
     let refused = world.is("new", Health::Refused).await;
-    assert_eq!(refused.problems, ["there are 1 targets of older pods, which is the limit"]);
+    assert_eq!(
+        refused.problems,
+        ["there are 1 targets of older pods and smaller namespaces, which is the limit"]
+    );
     world.remove("old");
     world.reads("new", "a", 1000).await;
 }
@@ -217,4 +224,39 @@ async fn many_targets_that_expose_the_same_lines_share_one_template() {
     }
     eventually("all are up", async || world.scraper.counts().up == 50).await;
     assert_eq!(world.scraper.templates().0, 1);
+}
+
+#[tokio::test]
+async fn pods_whose_changes_are_told_one_by_one_come_change_and_go() {
+    let (moved, told) = (watch::Sender::new(0), Arc::new(Mutex::new(VecDeque::new())));
+    let next = told.clone();
+    let since = move |generation| PodChanges {
+        generation: generation + 1,
+        changed: next.lock().pop_front().unwrap_or(Changed::Some(Vec::new())),
+    };
+    let source = PodSource { since: Arc::new(since), changes: moved.subscribe() };
+    let tell = |changed: Changed| {
+        told.lock().push_back(changed);
+        moved.send_modify(|generation| *generation += 1);
+    };
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let store = Store::new(Limits::default());
+    let target = Target::start(text("a 1\n")).await;
+    let with = |name: &str, annotations: &[(&str, &str)]| Arc::new(pod(name, target.address, annotations));
+    told.lock().push_back(Changed::All(vec![with("one", &[]), with("two", &[]), with("three", &[])]));
+    let scraper = Scraper::start(options(), source, store, tasks.clone(), shutdown.clone());
+    let up = || {
+        let up = scraper.targets().into_iter().filter(|status| status.health == Health::Up);
+        up.map(|status| format!("{} {}", status.pod, status.interval_seconds)).collect::<Vec<_>>()
+    };
+    eventually("all are scraped", async || up() == ["one 0.05", "three 0.05", "two 0.05"]).await;
+    let changed = with("two", &[("prometheus.io/interval", "60s")]);
+    let (one, two) = (with("one", &[]).live.uid.clone(), changed.live.uid.clone());
+    tell(Changed::Some(vec![(two, Some(changed)), (one, None)]));
+    eventually("one is gone and two has changed", async || up() == ["three 0.05", "two 60"]).await;
+    tell(Changed::All(vec![with("four", &[])]));
+    eventually("four is all there is", async || up() == ["four 0.05"]).await;
+    shutdown.cancel();
+    tasks.close();
+    within("all tasks end", tasks.wait()).await;
 }

@@ -77,10 +77,7 @@ impl World {
         let pods: Arc<Mutex<BTreeMap<String, Arc<Pod>>>> = Arc::default();
         let moved = watch::Sender::new(0);
         let known = pods.clone();
-        let source = PodSource {
-            pods: Arc::new(move || known.lock().values().cloned().collect()),
-            changes: moved.subscribe(),
-        };
+        let source = PodSource::listing(move || known.lock().values().cloned().collect(), moved.subscribe());
         let (store, tasks) = (Store::new(limits), TaskTracker::new());
         let shutdown = CancellationToken::new();
         let scraper = Scraper::start(options, source, store.clone(), tasks.clone(), shutdown.clone());
