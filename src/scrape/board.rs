@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    counts::TargetCounts,
     run::Orders,
-    state::{SharedState, TargetCounts, TargetStatus},
+    state::{SharedState, TargetStatus},
     targets::TargetKey,
 };
 use crate::model::{ObjectRef, Uid};

@@ -42,12 +42,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use counts::TargetCounts;
 pub use error::{ErrorClass, ScrapeError, Stage};
 pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
-<<<<<<< HEAD
-pub use state::{Health, LastError, LastScrape, TargetStatus};
-=======
 pub use pools::{Pool, PoolUse};
-pub use state::{Health, LastError, LastScrape, TargetCounts, TargetStatus};
->>>>>>> main
+pub use state::{Health, LastError, LastScrape, TargetStatus};
 pub use stats::{Finished, ScrapeStats};
 pub use supervisor::PodSource;
 

@@ -14,18 +14,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ScrapeOptions,
-<<<<<<< HEAD
-    counts::TargetCounts,
-    run::{Loop, Orders, Shared},
-    state::{SharedState, TargetStatus},
-    targets::{self, PodPlan, TargetKey, TargetSpec},
-=======
     board::{Board, Boarded, Running},
     quota::{self, Census, Over, Quota},
     run::{Loop, Orders, Shared},
     state::SharedState,
     targets::{self, PodPlan, Refusal, TargetKey, TargetSpec},
->>>>>>> main
 };
 use crate::{
     cluster::{Changed, Cluster, Pod, PodChanges},
