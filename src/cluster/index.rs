@@ -1,8 +1,8 @@
 //! The objects of one resource, in the order that a list answers them, and by label.
 //!
 //! One writer (the watch task) and many readers share a `RwLock`. A lookup holds it for a binary search, a list
-//! for as long as it takes to clone the matching `Arc`s, and the writer for one insertion; a relist is built and
-//! compared outside the lock and swapped in. Immutable snapshots behind an `ArcSwap` would spare readers the
+//! for as long as it takes to clone the matching `Arc`s, and the writer for one insertion; a relist is compared outside
+//! the lock, and brought in change by change, so that no second index stands beside this one. Immutable snapshots behind an `ArcSwap` would spare readers the
 //! lock but cost a copy of the namespace for each event, which is quadratic when ten thousand pods roll.
 //!
 //! What a watch mostly brings (a status that changed) leaves a [`LiveObject`] as it was and touches nothing.
@@ -78,17 +78,27 @@ impl Index {
     }
 
     /// Takes what a watch event shows.
-    pub(super) fn insert(&self, shown: LiveObject) -> Insertion {
-        let before = self.0.read().as_ref().and_then(|objects| objects.find(&shown.object).cloned());
+    pub(super) fn insert(&self, shown: Arc<LiveObject>) -> Insertion {
+        let before = self.find(&shown.object);
         match before {
-            Some(before) if *before == shown => Insertion { kept: before, changes: Vec::new() },
+            Some(before) if before == shown => Insertion { kept: before, changes: Vec::new() },
             before => {
-                let kept = Arc::new(shown);
+                let kept = shown;
                 let changes = changes(before.as_ref(), Some(&kept));
                 self.write(|objects| objects.replace(before.as_ref(), &kept));
                 Insertion { kept, changes }
             }
         }
+    }
+
+    /// The object as it is known already, or `shown` if it is new or has changed. A list that is kept for a while holds
+    /// what is known only once by it.
+    pub(super) fn known_or(&self, shown: LiveObject) -> Arc<LiveObject> {
+        self.find(&shown.object).filter(|known| **known == shown).unwrap_or_else(|| Arc::new(shown))
+    }
+
+    fn find(&self, object: &ObjectRef) -> Option<Arc<LiveObject>> {
+        self.0.read().as_ref().and_then(|objects| objects.find(object).cloned())
     }
 
     /// Takes away an object, unless its name belongs to another incarnation by now.
@@ -101,14 +111,18 @@ impl Index {
     /// Takes a whole list, and tells what it means after what was known: first all that is gone, then what is
     /// new or has changed.
     pub(super) fn replace(&self, listed: Vec<Arc<LiveObject>>) -> Vec<Change> {
-        let after = Objects::new(listed);
-        // Only this task writes, so nothing changes between this comparison and the swap below.
-        let changes = self.0.read().as_ref().map_or_else(
-            || after.all().cloned().map(Change::Seen).collect(),
-            |before| differences(before, &after),
-        );
-        let before = self.0.write().replace(after);
-        drop(before);
+        let after = in_order(listed);
+        // Only this task writes, so nothing changes between this comparison and the changes below.
+        let Some(changes) = self.0.read().as_ref().map(|before| differences(before, &after)) else {
+            *self.0.write() = Some(Objects::new(&after));
+            return after.into_iter().map(Change::Seen).collect();
+        };
+        // One by one, many new objects would each move the ones behind them.
+        if changes.len() > after.len() / 2 {
+            *self.0.write() = Some(Objects::new(&after));
+        } else {
+            changes.iter().for_each(|change| self.write(|objects| objects.apply(change)));
+        }
         changes
     }
 
@@ -120,17 +134,20 @@ impl Index {
 }
 
 impl Objects {
-    fn new(mut listed: Vec<Arc<LiveObject>>) -> Self {
-        listed.sort_by(|a, b| (namespace(a), &a.object.name).cmp(&(namespace(b), &b.object.name)));
-        // A name that is listed twice was created anew between two pages; the later one is true.
-        listed.reverse();
-        listed.dedup_by(|a, b| a.object == b.object);
-        listed.reverse();
+    fn new(in_order: &[Arc<LiveObject>]) -> Self {
         let mut objects = Self::default();
-        for live in &listed {
-            objects.insert(live);
-        }
+        in_order.iter().for_each(|live| objects.insert(live));
         objects
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Gone(live) => self.remove(live),
+            Change::Seen(live) => {
+                let before = self.find(&live.object).cloned();
+                self.replace(before.as_ref(), live);
+            }
+        }
     }
 
     fn find(&self, object: &ObjectRef) -> Option<&Arc<LiveObject>> {
@@ -248,11 +265,28 @@ fn namespace(live: &LiveObject) -> &str {
     live.object.namespace.as_deref().unwrap_or_default()
 }
 
-fn differences(before: &Objects, after: &Objects) -> Vec<Change> {
-    let lost = |live: &&Arc<LiveObject>| after.find(&live.object).is_none_or(|now| now.uid != live.uid);
+/// Sorted by namespace and name. A name that is listed twice was created anew between two pages; the later one is true.
+fn in_order(mut listed: Vec<Arc<LiveObject>>) -> Vec<Arc<LiveObject>> {
+    listed.sort_by(|a, b| place(&a.object).cmp(&place(&b.object)));
+    listed.reverse();
+    listed.dedup_by(|a, b| a.object == b.object);
+    listed.reverse();
+    listed
+}
+
+fn place(object: &ObjectRef) -> (&str, &str) {
+    (object.namespace.as_deref().unwrap_or_default(), &object.name)
+}
+
+fn differences(before: &Objects, after: &[Arc<LiveObject>]) -> Vec<Change> {
+    let now = |object: &ObjectRef| {
+        let at = after.binary_search_by(|live| place(&live.object).cmp(&place(object))).ok()?;
+        after.get(at)
+    };
+    let lost = |live: &&Arc<LiveObject>| now(&live.object).is_none_or(|now| now.uid != live.uid);
     let is_new = |live: &&Arc<LiveObject>| before.find(&live.object) != Some(live);
     let gone = before.all().filter(lost).cloned().map(Change::Gone);
-    gone.chain(after.all().filter(is_new).cloned().map(Change::Seen)).collect()
+    gone.chain(after.iter().filter(is_new).cloned().map(Change::Seen)).collect()
 }
 
 fn changes(before: Option<&Arc<LiveObject>>, after: Option<&Arc<LiveObject>>) -> Vec<Change> {

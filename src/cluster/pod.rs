@@ -150,13 +150,19 @@ impl Pods {
         self.generation.subscribe()
     }
 
-    pub(super) fn insert(&self, pod: Pod) {
+    /// The pod as it is known already, or `shown` if it is new or has changed.
+    pub(super) fn known_or(&self, shown: Pod) -> Arc<Pod> {
+        let known = self.known.read().pods.get(&shown.live.uid).filter(|known| ***known == shown).cloned();
+        known.unwrap_or_else(|| Arc::new(shown))
+    }
+
+    pub(super) fn insert(&self, pod: Arc<Pod>) {
         let uid = pod.live.uid.clone();
-        if self.known.read().pods.get(&uid).is_some_and(|known| **known == pod) {
+        if self.known.read().pods.get(&uid).is_some_and(|known| *known == pod) {
             return;
         }
         self.change(|known| {
-            known.pods.insert(uid.clone(), Arc::new(pod));
+            known.pods.insert(uid.clone(), pod);
             known.log(uid);
         });
     }
@@ -171,13 +177,8 @@ impl Pods {
     }
 
     /// Takes a whole list; pods that it lacks are gone.
-    pub(super) fn replace(&self, listed: Vec<Pod>) {
-        let before = self.known.read().pods.clone();
-        let arc = |pod: Pod| match before.get(&pod.live.uid) {
-            Some(known) if **known == pod => known.clone(),
-            _ => Arc::new(pod),
-        };
-        let pods = listed.into_iter().map(|pod| (pod.live.uid.clone(), arc(pod))).collect();
+    pub(super) fn replace(&self, listed: Vec<Arc<Pod>>) {
+        let pods = listed.into_iter().map(|pod| (pod.live.uid.clone(), pod)).collect();
         self.change(|known| {
             known.pods = pods;
             known.log.clear();
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
     use crate::model::{GroupResource, Labels, ObjectRef};
 
-    fn pod(name: &str, phase: PodPhase) -> Pod {
+    fn pod(name: &str, phase: PodPhase) -> Arc<Pod> {
         let object =
             ObjectRef { resource: GroupResource::pods(), namespace: Some("a".into()), name: name.into() };
         let live = LiveObject {
@@ -227,7 +228,7 @@ mod tests {
             created: Timestamp::UNIX_EPOCH,
             labels: Labels::default(),
         };
-        Pod {
+        Arc::new(Pod {
             live: Arc::new(live),
             annotations: BTreeMap::new(),
             phase,
@@ -237,7 +238,7 @@ mod tests {
             host_network: false,
             node: None,
             containers: Vec::new(),
-        }
+        })
     }
 
     /// The names of what has changed, those that are gone with a minus; `all` in front where everything is listed.

@@ -41,7 +41,7 @@ impl Memory {
         Self { decoder: Decoder::new(watched.resource.clone()), watched, on_change }
     }
 
-    fn seen(&self, live: LiveObject) -> Arc<LiveObject> {
+    fn seen(&self, live: Arc<LiveObject>) -> Arc<LiveObject> {
         let Insertion { kept, changes } = self.watched.index.insert(live);
         changes.iter().for_each(|change| (self.on_change)(change));
         kept
@@ -78,27 +78,28 @@ impl Objects {
 
 impl Sink for Objects {
     type Wire = WireMeta;
-    type Kept = LiveObject;
+    type Kept = Arc<LiveObject>;
 
     fn api(&self) -> Api<WireMeta> {
         let known = self.book.canonical(&self.first_known.resource);
         Api::all_with(self.client.clone(), &api_resource(known.as_deref().unwrap_or(&self.first_known)))
     }
 
-    fn keep(&mut self, wire: WireMeta) -> Option<LiveObject> {
-        self.memory.decoder.object(wire)
+    fn keep(&mut self, wire: WireMeta) -> Option<Arc<LiveObject>> {
+        let live = self.memory.decoder.object(wire)?;
+        Some(self.memory.watched.index.known_or(live))
     }
 
-    fn seen(&mut self, live: LiveObject) {
+    fn seen(&mut self, live: Arc<LiveObject>) {
         self.memory.seen(live);
     }
 
-    fn gone(&mut self, live: LiveObject) {
+    fn gone(&mut self, live: Arc<LiveObject>) {
         self.memory.gone(&live.object, &live.uid);
     }
 
-    fn listed(&mut self, listed: Vec<LiveObject>) {
-        self.memory.listed(listed.into_iter().map(Arc::new).collect());
+    fn listed(&mut self, listed: Vec<Arc<LiveObject>>) {
+        self.memory.listed(listed);
     }
 
     fn not_served(&mut self) {
@@ -127,27 +128,29 @@ impl PodObjects {
 
 impl Sink for PodObjects {
     type Wire = WirePod;
-    type Kept = Pod;
+    type Kept = Arc<Pod>;
 
     fn api(&self) -> Api<WirePod> {
         Api::all(self.client.clone())
     }
 
-    fn keep(&mut self, wire: WirePod) -> Option<Pod> {
-        self.memory.decoder.pod(wire, &self.prefixes)
+    fn keep(&mut self, wire: WirePod) -> Option<Arc<Pod>> {
+        let mut pod = self.memory.decoder.pod(wire, &self.prefixes)?;
+        pod.live = self.memory.watched.index.known_or(Arc::unwrap_or_clone(pod.live));
+        Some(self.pods.known_or(pod))
     }
 
-    fn seen(&mut self, mut pod: Pod) {
-        pod.live = self.memory.seen((*pod.live).clone());
+    fn seen(&mut self, pod: Arc<Pod>) {
+        self.memory.seen(pod.live.clone());
         self.pods.insert(pod);
     }
 
-    fn gone(&mut self, pod: Pod) {
+    fn gone(&mut self, pod: Arc<Pod>) {
         self.pods.remove(&pod.live.uid);
         self.memory.gone(&pod.live.object, &pod.live.uid);
     }
 
-    fn listed(&mut self, listed: Vec<Pod>) {
+    fn listed(&mut self, listed: Vec<Arc<Pod>>) {
         self.memory.listed(listed.iter().map(|pod| pod.live.clone()).collect());
         self.pods.replace(listed);
     }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     PATIENCE,
-    kube_api::{KubeApi, pod},
+    kube_api::{Expiry, KubeApi, pod},
 };
 
 pub(crate) struct Adapter {
@@ -22,12 +22,42 @@ pub(crate) struct Adapter {
     /// MiB that the container of the manifest has.
     pub(crate) limit: u64,
     _directory: tempfile::TempDir,
-    _api: KubeApi,
+    api: KubeApi,
 }
 
 impl Adapter {
     /// Starts it, and waits until it has a target for each of so many pods.
-    pub(crate) async fn start(pods: usize) -> Self {
+    pub(crate) async fn with_targets(pods: usize) -> Self {
+        let adapter = Self::start((0..pods).map(annotated), &["--scrape-allow-loopback"]).await;
+        adapter.knows(pods).await;
+        adapter
+    }
+
+    /// Starts it, and waits until it has listed so many pods, none of which is a target.
+    pub(crate) async fn with_pods(pods: usize, scrape: bool) -> Self {
+        let adapter = Self::start((0..pods).map(labelled), &[&format!("--scrape={scrape}")]).await;
+        let ready = async {
+            while adapter.page("/readyz").await.is_none_or(|page| !page.status().is_success()) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, ready).await.expect("it is ready");
+        adapter
+    }
+
+    /// Has it list all pods again, and waits until it follows them again.
+    pub(crate) async fn list_again(&self) {
+        self.api.forget_history("pods", Expiry::InStream);
+        self.api.break_watches("pods");
+        let asked = || self.api.asked("/api/v1/pods").len();
+        let (before, mut settled) = (asked(), 0);
+        while settled < 20 {
+            sleep(Duration::from_millis(100)).await;
+            settled = if asked() > before && self.api.watches("pods") > 0 { settled + 1 } else { 0 };
+        }
+    }
+
+    async fn start(pods: impl Iterator<Item = Value>, more: &[&str]) -> Self {
         let api = cluster_of(pods).await;
         let [secure, write, admin] = free_addresses();
         let directory = tempfile::tempdir().unwrap();
@@ -38,15 +68,14 @@ impl Adapter {
             .arg(format!("--admin-listen={admin}"))
             .arg(format!("--cert-dir={}", directory.path().display()))
             .arg(format!("--kubeconfig={}", api.kubeconfig().display()))
-            .args(["--scrape-allow-loopback", "--log-level=error"])
+            .args(more)
+            .arg("--log-level=error")
             .env_remove("RUST_LOG")
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         let limit = memory_limit(manifest);
-        let adapter = Self { child, secure, admin, limit, _directory: directory, _api: api };
-        adapter.knows(pods).await;
-        adapter
+        Self { child, secure, admin, limit, _directory: directory, api }
     }
 
     /// MiB that are resident now, and that were at most.
@@ -67,19 +96,19 @@ impl Adapter {
         client.get(format!("http://{}{path}", self.admin)).send().await.ok()
     }
 
-    /// How many it has.
-    async fn targets(&self) -> Option<String> {
-        let page = self.page("/targets?format=json&limit=1").await?;
-        Some(page.headers().get("x-total-count")?.to_str().unwrap().to_owned())
-    }
-
+    /// Waits until it has so many targets.
     async fn knows(&self, targets: usize) {
         let known = async {
-            while self.targets().await != Some(targets.to_string()) {
+            while self.targets().await != Some(targets) {
                 sleep(Duration::from_millis(100)).await;
             }
         };
         timeout(PATIENCE, known).await.expect("it follows the pods");
+    }
+
+    async fn targets(&self) -> Option<usize> {
+        let page = self.page("/targets?format=json&limit=1").await?;
+        page.headers().get("x-total-count")?.to_str().ok()?.parse().ok()
     }
 }
 
@@ -107,16 +136,25 @@ fn memory_limit(manifest: &str) -> u64 {
 }
 
 /// A kube-apiserver that knows these pods, trusts an authority, and allows nothing.
-async fn cluster_of(pods: usize) -> KubeApi {
+async fn cluster_of(pods: impl Iterator<Item = Value>) -> KubeApi {
     let api = KubeApi::start().await;
-    for number in 0..pods {
-        api.apply("pods", annotated(number));
-    }
+    pods.for_each(|pod| api.apply("pods", pod));
     api.apply("configmaps", trust());
     api.answer("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", |_| {
         (201, json!({"status": {"allowed": false}}))
     });
     api
+}
+
+/// With the labels that a pod of a chart has.
+fn labelled(number: usize) -> Value {
+    let release = number / 20;
+    let labels = format!(
+        "app.kubernetes.io/name=web,app.kubernetes.io/instance=release-{release},app.kubernetes.io/component=api,\
+         app.kubernetes.io/part-of=shop,app.kubernetes.io/managed-by=Helm,app.kubernetes.io/version=1.2.3,\
+         helm.sh/chart=web-1.2.3,pod-template-hash=7c9d5f6b8{release}"
+    );
+    pod(&format!("team-{}", number % 100), &format!("web-7c9d5f6b8{release}-x{number:05}"), &labels)
 }
 
 /// Scraped so rarely that the scrapes, which nobody answers, are no load.

@@ -26,7 +26,7 @@ use clients::{half_sent_heads, invented_paths, readers_of_targets};
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_do_not_make_the_adapter_take_more_than_its_container_has() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let adapter = Adapter::start(TARGETS).await;
+    let adapter = Adapter::with_targets(TARGETS).await;
     let [quiet, _] = adapter.memory();
     let held = half_sent_heads(adapter.secure, CONNECTIONS).await;
     let [besieged, _] = adapter.memory();
@@ -46,6 +46,23 @@ async fn strangers_do_not_make_the_adapter_take_more_than_its_container_has() {
     assert_eq!(adapter.livez().await, 200, "and it lives");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement for docs/configuration.md, by: cargo test --test hostile -- --ignored --nocapture"]
+async fn the_pods_of_a_large_cluster_fit_beside_everything_else_that_there_is() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    for (pods, scrape) in [(0, true), (PODS, false), (PODS, true)] {
+        let adapter = Adapter::with_pods(pods, scrape).await;
+        let [ready, _] = adapter.memory();
+        adapter.list_again().await;
+        let [again, peak] = adapter.memory();
+        println!(
+            "{pods} pods, scraping {scrape}: {ready} MiB, {again} MiB after another list, {peak} MiB at most"
+        );
+        assert!(peak < adapter.limit / 2, "{peak} MiB of {} MiB", adapter.limit);
+    }
+}
+
+const PODS: usize = 50_000;
 const TARGETS: usize = 20_000;
 const CONNECTIONS: usize = 1_024;
 const PATHS: usize = 4_096;

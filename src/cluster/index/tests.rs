@@ -66,7 +66,7 @@ fn expect(known: &mut Known, event: &Event) {
 
 fn play(index: &Index, event: Event) -> Vec<Change> {
     match event {
-        Event::Shown(live) => index.insert(live).changes,
+        Event::Shown(live) => index.insert(Arc::new(live)).changes,
         Event::Deleted(live) => index.remove(&live.object, &live.uid).into_iter().collect(),
         Event::Listed(listed) => index.replace(listed.into_iter().map(Arc::new).collect()),
     }
@@ -123,8 +123,8 @@ fn nothing_is_known_before_the_first_list() {
 fn an_event_that_changes_nothing_keeps_the_object_and_tells_nothing() {
     let index = Index::default();
     index.replace(Vec::new());
-    let first = index.insert(live("x", "a", 1, &[("app", "a")]));
-    let second = index.insert(live("x", "a", 1, &[("app", "a")]));
+    let first = index.insert(Arc::new(live("x", "a", 1, &[("app", "a")])));
+    let second = index.insert(Arc::new(live("x", "a", 1, &[("app", "a")])));
     assert!(Arc::ptr_eq(&first.kept, &second.kept));
     assert_eq!((first.changes.len(), second.changes.len()), (1, 0));
 }
@@ -134,7 +134,7 @@ fn what_is_deleted_leaves_no_label_behind() {
     let index = Index::default();
     index.replace(Vec::new());
     let pod = live("x", "a", 1, &[("app", "a"), ("tier", "b")]);
-    index.insert(pod.clone());
+    index.insert(Arc::new(pod.clone()));
     index.remove(&pod.object, &pod.uid);
     assert!(index.0.read().as_ref().unwrap().namespaces.is_empty());
 }
@@ -145,7 +145,7 @@ fn a_selector_compares_only_the_objects_that_have_its_rarest_label() {
         let app = format!("app-{}", number / 10);
         Arc::new(live("x", &format!("pod-{number}"), 1, &[("app", app.as_str()), ("tier", "web")]))
     });
-    let objects = Objects::new(pods.collect());
+    let objects = Objects::new(&in_order(pods.collect()));
     let compared = |text: &str| {
         let postings = objects.namespaces["x"].narrowest(&Selector::parse(text).unwrap());
         postings.iter().map(|posting| posting.0.len()).sum::<usize>()
@@ -154,4 +154,26 @@ fn a_selector_compares_only_the_objects_that_have_its_rarest_label() {
     assert_eq!(compared("app in (app-1,app-2,none)"), 20);
     assert_eq!(compared("app=none"), 0);
     assert_eq!(compared("app!=app-7"), 1_000);
+}
+
+#[test]
+fn a_list_keeps_each_object_that_is_as_it_was_and_holds_it_once() {
+    let index = Index::default();
+    let names: Vec<String> = (0..9).map(|number| format!("pod-{number}")).collect();
+    let all = |round: u8| names.iter().map(move |name| live("x", name, round, &[("app", "a")]));
+    index.replace(all(1).map(Arc::new).collect());
+    let before = index.list(None, &Selector::default()).unwrap();
+    // Listed again: as it was, but for one that is new.
+    let listed: Vec<_> = all(1).map(|live| index.known_or(live)).collect();
+    assert!(listed.iter().zip(&before).all(|(listed, before)| Arc::ptr_eq(listed, before)));
+    let mut changed: Vec<_> = all(1).map(Arc::new).collect();
+    changed[4] = Arc::new(live("x", "pod-4", 2, &[("app", "b")]));
+    let changes = index.replace(changed);
+    assert_eq!(changes.len(), 2, "one is gone, one is seen");
+    let after = index.list(None, &Selector::default()).unwrap();
+    for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+        assert_eq!(Arc::ptr_eq(before, after), number != 4, "pod-{number}");
+    }
+    let selected = index.list(None, &Selector::parse("app=b").unwrap()).unwrap();
+    assert_eq!(selected, [after[4].clone()]);
 }

@@ -14,7 +14,7 @@ pub(super) fn register(registration: &mut Registration<'_>) -> Result<(), Error>
     let what = [
         Reading::counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
         Reading::gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
-        Reading::gauge("memory_limit_bytes", "Memory that the container may take; absent without a limit."),
+        Reading::gauge("memory_limit_bytes", "Memory that the container may take; +Inf without a limit."),
         Reading::gauge("process_virtual_memory_bytes", "Virtual memory size in bytes."),
         Reading::gauge("process_threads", "Number of OS threads in the process."),
         Reading::gauge("process_open_fds", "Number of open file descriptors."),
@@ -31,7 +31,7 @@ pub(super) fn register(registration: &mut Registration<'_>) -> Result<(), Error>
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         put("process_cpu_seconds_total", cpu_seconds());
         put("process_resident_memory_bytes", kilobytes(&status, "VmRSS:"));
-        put("memory_limit_bytes", memory_limit());
+        put("memory_limit_bytes", Some(memory_limit().unwrap_or(f64::INFINITY)));
         put("process_virtual_memory_bytes", kilobytes(&status, "VmSize:"));
         put("process_threads", number(&status, "Threads:"));
         put("process_open_fds", fs::read_dir("/proc/self/fd").ok().map(|fds| float(fds.count())));
