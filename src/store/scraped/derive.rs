@@ -11,57 +11,16 @@ use jiff::Timestamp;
 use crate::model::Selector;
 
 use super::{
-    Fold, SeriesKind,
+    SeriesKind,
+    contribution::{Contribution, Parts, ValueKind},
+    grown::{Grown, Member, common},
     history::{History, moment},
     names::Meaning,
     past::Gone,
-    quantile,
     rate::{Increase, Part, Point, Unknown, increase},
     shape::{Family, Group, Set},
 };
 use crate::store::Absence;
-
-/// A value, and what it was computed over.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Derived {
-    pub(super) value: f64,
-    /// Milliseconds; 0 for what is not computed over time.
-    pub(super) window: i64,
-    /// The oldest moment that a part of it tells of.
-    pub(super) at: i64,
-}
-
-/// What one target contributes to a value.
-#[derive(Debug)]
-pub(super) struct Contribution {
-    parts: Parts,
-    window: i64,
-    at: i64,
-}
-
-#[derive(Debug)]
-enum Parts {
-    /// Values that are folded; of quantiles the highest counts.
-    Values {
-        values: Vec<f64>,
-        kind: ValueKind,
-    },
-    Buckets {
-        q: f64,
-        buckets: Vec<(f64, f64)>,
-    },
-    Ratio {
-        sum: f64,
-        count: f64,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum ValueKind {
-    Gauge,
-    Rate,
-    Quantile,
-}
 
 /// Why a contributor contributes nothing.
 #[derive(Debug)]
@@ -78,40 +37,6 @@ pub(super) struct Reader<'a> {
     /// Samples with a time of their own before this one are too old.
     pub(super) oldest: i64,
     pub(super) raw_counters: bool,
-}
-
-impl Contribution {
-    /// Adds another target's; an error if the two do not mean the same.
-    pub(super) fn merge(&mut self, other: Self) -> Result<(), ()> {
-        self.window = self.window.max(other.window);
-        self.at = self.at.min(other.at);
-        match (&mut self.parts, other.parts) {
-            (Parts::Values { values, kind }, Parts::Values { values: more, kind: other })
-                if *kind == other =>
-            {
-                values.extend(more);
-            }
-            (Parts::Buckets { buckets, .. }, Parts::Buckets { buckets: more, .. }) => buckets.extend(more),
-            (Parts::Ratio { sum, count }, Parts::Ratio { sum: more_sum, count: more_count }) => {
-                *sum += more_sum;
-                *count += more_count;
-            }
-            _ => return Err(()),
-        }
-        Ok(())
-    }
-
-    /// The folded value.
-    pub(super) fn fold(self, fold: Fold) -> Result<Derived, Absence> {
-        let value = match self.parts {
-            Parts::Values { values, kind: ValueKind::Quantile } => Fold::Max.of(&values),
-            Parts::Values { values, .. } => fold.of(&values),
-            Parts::Buckets { q, buckets } => quantile::quantile(q, buckets),
-            Parts::Ratio { count, .. } if count <= 0.0 => Err(Absence::NoObservations),
-            Parts::Ratio { sum, count } => Ok(sum / count),
-        }?;
-        Ok(Derived { value, window: self.window, at: self.at })
-    }
 }
 
 impl Gap {
@@ -379,76 +304,6 @@ impl Reader<'_> {
     fn selects(&self, series: u32) -> bool {
         self.selector.is_empty() || self.selector.matches(&self.history.shape().labels(series))
     }
-}
-
-/// One counter, or one part of a histogram.
-struct Member {
-    kind: SeriesKind,
-    points: Vec<Point>,
-}
-
-/// The increase of a counter, or of all parts of a histogram.
-struct Grown {
-    kinds: Vec<SeriesKind>,
-    parts: Vec<Part>,
-    increase: Increase,
-    /// Whether it has a time of its own beside the others.
-    is_apart: bool,
-}
-
-impl Member {
-    fn of(gone: &Gone) -> Self {
-        Self { kind: gone.kind, points: gone.points.to_vec() }
-    }
-
-    fn split(self) -> (SeriesKind, Part) {
-        (self.kind, Part { points: self.points, is_sum: self.kind == SeriesKind::Sum })
-    }
-}
-
-impl Grown {
-    fn amount(&self, kind: SeriesKind) -> f64 {
-        self.amounts().find(|(part, _)| *part == kind).map_or(0.0, |(_, amount)| amount)
-    }
-
-    fn amounts(&self) -> impl Iterator<Item = (SeriesKind, f64)> {
-        self.kinds.iter().copied().zip(self.increase.amounts.iter().copied())
-    }
-
-    /// Upper bounds and amounts. The count is the bucket without a bound, if that is not exposed.
-    fn buckets(&self) -> Vec<(f64, f64)> {
-        let bound = |(kind, amount): (SeriesKind, f64)| match kind {
-            SeriesKind::Bucket(bound) => Some((bound, amount)),
-            _ => None,
-        };
-        let mut buckets: Vec<(f64, f64)> = self.amounts().filter_map(bound).collect();
-        let has_inf = buckets.iter().any(|(bound, _)| *bound == f64::INFINITY);
-        let count = self.amounts().find(|(kind, _)| *kind == SeriesKind::Count && !has_inf);
-        buckets.extend(count.map(|(_, amount)| (f64::INFINITY, amount)));
-        buckets
-    }
-
-    fn newest_scrape(&self) -> i64 {
-        let newest = self.parts.iter().filter_map(|part| part.points.first());
-        newest.map(|point| point.scraped).min().unwrap_or_default()
-    }
-
-    /// The contribution of all. Its time is that of the counters that have one in common: one that is new does not say
-    /// when the others were counted.
-    fn contribute(all: &[Self], parts: Parts) -> Contribution {
-        let has_common = all.iter().any(|grown| !grown.is_apart);
-        let timed = all.iter().filter(|grown| !(has_common && grown.is_apart));
-        let spans = || timed.clone().map(|grown| (grown.increase.from, grown.increase.to));
-        let window = spans().map(|(from, to)| to - from).max().unwrap_or_default();
-        let at = spans().map(|(_, to)| to).min().unwrap_or_default();
-        Contribution { parts, window, at }
-    }
-}
-
-/// The time that all counters have in common, but for those that are new or gone.
-fn common(all: &[Grown]) -> Option<(i64, i64)> {
-    let aligned = || all.iter().filter(|grown| !grown.is_apart).map(|grown| &grown.increase);
-    aligned().map(|increase| increase.from).max().zip(aligned().map(|increase| increase.to).min())
 }
 
 fn is_quantile(kind: SeriesKind, q: f64) -> bool {

@@ -2,8 +2,10 @@
 //! one window, and computes what is asked for when it is asked.
 
 mod books;
+mod contribution;
 mod derive;
 mod doubt;
+mod grown;
 mod history;
 mod names;
 mod past;

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Failure, Scraped,
-    derive::{Contribution, Derived, Gap, Reader, timestamp},
+    contribution::{Contribution, Derived},
+    derive::{Gap, Reader, timestamp},
     history::History,
 };
 use crate::{

@@ -1,0 +1,80 @@
+//! What targets contribute to a value, and how it becomes one number.
+
+use super::{Fold, quantile};
+use crate::store::Absence;
+
+/// A value, and what it was computed over.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Derived {
+    pub(super) value: f64,
+    /// Milliseconds; 0 for what is not computed over time.
+    pub(super) window: i64,
+    /// The oldest moment that a part of it tells of.
+    pub(super) at: i64,
+}
+
+/// What one target contributes to a value.
+#[derive(Debug)]
+pub(super) struct Contribution {
+    pub(super) parts: Parts,
+    pub(super) window: i64,
+    pub(super) at: i64,
+}
+
+#[derive(Debug)]
+pub(super) enum Parts {
+    /// Values that are folded; of quantiles the highest counts.
+    Values {
+        values: Vec<f64>,
+        kind: ValueKind,
+    },
+    Buckets {
+        q: f64,
+        buckets: Vec<(f64, f64)>,
+    },
+    Ratio {
+        sum: f64,
+        count: f64,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ValueKind {
+    Gauge,
+    Rate,
+    Quantile,
+}
+
+impl Contribution {
+    /// Adds another target's; an error if the two do not mean the same.
+    pub(super) fn merge(&mut self, other: Self) -> Result<(), ()> {
+        self.window = self.window.max(other.window);
+        self.at = self.at.min(other.at);
+        match (&mut self.parts, other.parts) {
+            (Parts::Values { values, kind }, Parts::Values { values: more, kind: other })
+                if *kind == other =>
+            {
+                values.extend(more);
+            }
+            (Parts::Buckets { buckets, .. }, Parts::Buckets { buckets: more, .. }) => buckets.extend(more),
+            (Parts::Ratio { sum, count }, Parts::Ratio { sum: more_sum, count: more_count }) => {
+                *sum += more_sum;
+                *count += more_count;
+            }
+            _ => return Err(()),
+        }
+        Ok(())
+    }
+
+    /// The folded value.
+    pub(super) fn fold(self, fold: Fold) -> Result<Derived, Absence> {
+        let value = match self.parts {
+            Parts::Values { values, kind: ValueKind::Quantile } => Fold::Max.of(&values),
+            Parts::Values { values, .. } => fold.of(&values),
+            Parts::Buckets { q, buckets } => quantile::quantile(q, buckets),
+            Parts::Ratio { count, .. } if count <= 0.0 => Err(Absence::NoObservations),
+            Parts::Ratio { sum, count } => Ok(sum / count),
+        }?;
+        Ok(Derived { value, window: self.window, at: self.at })
+    }
+}
