@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test soak lint bench bench-scrape e2e docs setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test soak lint bench bench-scrape e2e docs screenshots setup
 
 demo:
 	tests/setup.sh demo
@@ -37,6 +37,9 @@ e2e: setup
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+screenshots: setup
+	tests/screenshots.sh
 
 setup:
 	@tests/setup.sh

@@ -10,6 +10,7 @@ mod admin_port;
 pub mod command;
 mod doors;
 mod metrics;
+mod notices;
 mod pages;
 mod parts;
 mod refused;
@@ -21,7 +22,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    checks::Readiness, cluster::Cluster, config::Config, serve, store::Store, telemetry::metrics::Metrics,
+    checks::Readiness,
+    cluster::Cluster,
+    config::Config,
+    serve,
+    store::Store,
+    telemetry::{limits::Limits, metrics::Metrics},
 };
 use admin_port::AdminPort;
 use doors::{Doors, Sockets};
@@ -32,6 +38,7 @@ pub struct App {
     config: Config,
     parts: Parts,
     metrics: Arc<Metrics>,
+    limits: Limits,
     addresses: Addresses,
     doors: Doors,
     admin: AdminPort,
@@ -80,7 +87,8 @@ impl App {
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters, &heads))?;
         admin.show(doors::pages(&config, &parts, &metrics, addresses));
-        Ok(Self { config, parts, metrics, addresses, doors, admin, background, shutdown })
+        let limits = Limits::new(&metrics, &counters);
+        Ok(Self { config, parts, metrics, limits, addresses, doors, admin, background, shutdown })
     }
 
     /// Where it listens.
@@ -101,9 +109,12 @@ impl App {
     /// None now; the signature leaves room for a listener that fails for good.
     pub async fn run(self) -> anyhow::Result<()> {
         self.announce();
-        let Self { config, parts, doors, admin, background, shutdown, .. } = self;
+        let Self { config, parts, limits, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
+        let notices = notices::watch(parts.readiness.clone(), parts.certificate.clone());
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(notices));
+        tasks.spawn(end.clone().run_until_cancelled_owned(limits.watch()));
         tasks.spawn(parts.insight.run(end.clone()));
         tasks.spawn(parts.certificate.watch(CERTIFICATE_POLL, end.clone()));
         let stop = CancellationToken::new();
@@ -135,7 +146,10 @@ async fn sweep(store: Store, cluster: Cluster, end: CancellationToken) {
             ticks.tick().await;
             let (store, cluster) = (store.clone(), cluster.clone());
             // With many objects it takes a while, which no answer to the HPA should wait for.
-            let swept = move || store.sweep(Timestamp::now(), |object| cluster.presence(object));
+            let swept = move || {
+                store.sweep(Timestamp::now(), |object| cluster.presence_of_stored(object));
+                store.forget_unserved(|resource| cluster.is_served(resource));
+            };
             let _ = tokio::task::spawn_blocking(swept).await;
         }
     };

@@ -196,6 +196,10 @@ pub struct Values {
     /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
     #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", value_parser = count, default_value_t = 1_000)]
     pub discovery_max_metrics: usize,
+
+    /// HPAs that have metrics of their own on /metrics; 0 is none.
+    #[arg(long, env = "CMA_HPA_METRICS", value_name = "COUNT", default_value_t = 2_000)]
+    pub hpa_metrics: usize,
 }
 
 /// Bounds of requests and connections.

@@ -72,3 +72,16 @@ fn joined(source: &str) -> String {
     let first = lines.next().unwrap_or_default().to_owned();
     lines.fold(first, |text, line| text + line.trim_start())
 }
+
+#[test]
+fn every_line_of_the_log_that_the_page_of_logs_names_is_in_the_source() {
+    let source = messages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let page = include_str!("../docs/traces-and-logs.md");
+    let table =
+        page.split("| begins | ends | fields |\n|---|---|---|\n").nth(1).expect("the table of log lines");
+    let rows: Vec<&str> = table.lines().take_while(|row| row.starts_with('|')).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    let quotes = rows.iter().flat_map(|row| row.split('|').skip(1).take(2)).flat_map(quoted);
+    let missing: Vec<&str> = quotes.filter(|quote| !source.contains(&format!("\"{quote}\""))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kubernetes", &[]),
     ("cluster", &["hpa", "kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
-    ("serve", &["auth", "model"]),
+    ("serve", &["auth", "model", "notice"]),
     ("write", &["store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
@@ -29,7 +29,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
-    ("telemetry", &["api", "auth", "cluster", "config", "model", "scrape", "serve", "store", "write"]),
+    (
+        "telemetry",
+        &[
+            "api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve",
+            "store", "write",
+        ],
+    ),
 ];
 
 /// The files that wire the parts together and so may import all of them.

@@ -21,7 +21,7 @@ pub(super) fn chart(points: &[Point], target: f64) -> Markup {
     let replicas = Plot::of_replicas(points, Frame { width: 640.0, height: 48.0 });
     html! {
         figure.chart {
-            svg viewBox="-70 -12 730 188" role="img" aria-label=(spoken(points)) data-points=(points.len()) {
+            svg viewBox="-70 -12 730 194" role="img" aria-label=(spoken(points)) data-points=(points.len()) {
                 line.axis x1="0" y1="160" x2="640" y2="160" {}
                 text x="-6" y="6" text-anchor="end" { (number(plot.highest)) }
                 text x="-6" y="160" text-anchor="end" { (number(plot.lowest)) }
@@ -32,7 +32,7 @@ pub(super) fn chart(points: &[Point], target: f64) -> Markup {
                 text x="0" y="174" { "15 min ago" }
                 text x="640" y="174" text-anchor="end" { "now" }
             }
-            svg viewBox="-70 -8 730 66" role="img" aria-label="replicas" {
+            svg viewBox="-70 -8 730 76" role="img" aria-label="replicas" {
                 line.axis x1="0" y1="48" x2="640" y2="48" {}
                 text x="-6" y="6" text-anchor="end" { (number(replicas.highest)) }
                 text x="-6" y="48" text-anchor="end" { "0" }

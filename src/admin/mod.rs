@@ -23,7 +23,7 @@ use axum::{
 };
 
 pub use metrics::{Page, metrics};
-pub use status::{Listener, Status, StatusCheck};
+pub use status::{DiscoveryRow, Listener, Status, StatusCheck, WatchRow};
 
 use futures::future::BoxFuture;
 

@@ -30,6 +30,42 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// Readiness by name.
     pub checks: Vec<StatusCheck>,
+    /// The resources that are watched; none in standalone mode.
+    pub watches: Vec<WatchRow>,
+    /// Discovery of the cluster; `None` in standalone mode.
+    pub discovery: Option<DiscoveryRow>,
+}
+
+/// The watch of a resource.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchRow {
+    /// `deployments.apps`
+    pub resource: String,
+    /// `listing`, `synced`, `failing`, `refused`
+    pub state: &'static str,
+    /// Since when it has been so.
+    pub since: Timestamp,
+    /// Objects in memory.
+    pub objects: usize,
+    /// Why it fails, while it does.
+    pub last_error: Option<String>,
+}
+
+/// What is known of the resources of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiscoveryRow {
+    /// `waiting` until it has first succeeded, then `ok` or `failing`.
+    pub state: &'static str,
+    /// When it last succeeded; while it fails, since when it has failed.
+    pub since: Option<Timestamp>,
+    /// Resources that are known by name.
+    pub resources: usize,
+    /// API groups that did not wholly answer.
+    pub partial_groups: Vec<String>,
+    /// Why it fails, while it does.
+    pub last_error: Option<String>,
 }
 
 /// A listener.
@@ -132,10 +168,55 @@ fn content(status: &Status, counts: &Counts, now: Timestamp) -> Markup {
         }
         h2 { "Readiness" }
         table { tbody { @for check in &status.checks { (line(check)) } } }
+        @if let Some(discovery) = &status.discovery { (cluster(discovery, &status.watches, now)) }
         h2 { "Contents" }
         table { tbody { @for (name, value) in counts.rows() { tr { th { (name) } td { (value) } } } } }
         p { "More: " a href="/targets" { "targets" } ", " a href="/series" { "series" } ", "
             a href="/metrics" { "metrics" } ", " a href="/readyz?verbose" { "readyz" } "." }
+    }
+}
+
+fn cluster(discovery: &DiscoveryRow, watches: &[WatchRow], now: Timestamp) -> Markup {
+    html! {
+        h2 { "Cluster" }
+        table {
+            thead { tr { @for head in ["Watch", "State", "Since", "Objects", "Error"] { th { (head) } } } }
+            tbody {
+                tr {
+                    td data-label="Watch" { "discovery" }
+                    td data-label="State" { (state(discovery.state)) }
+                    td data-label="Since" { @if let Some(since) = discovery.since { (ago(since, now)) } }
+                    td data-label="Objects" { (discovery.resources) " resources" }
+                    td data-label="Error" {
+                        @if let Some(error) = &discovery.last_error { (error) }
+                        @for group in &discovery.partial_groups { br; "did not wholly answer: " code { (group) } }
+                    }
+                }
+                @for watch in watches { (row(watch, now)) }
+            }
+        }
+    }
+}
+
+fn row(watch: &WatchRow, now: Timestamp) -> Markup {
+    html! {
+        tr {
+            td data-label="Watch" { code { (watch.resource) } }
+            td data-label="State" { (state(watch.state)) }
+            td data-label="Since" { (ago(watch.since, now)) }
+            td data-label="Objects" { (watch.objects) }
+            td data-label="Error" { @if let Some(error) = &watch.last_error { (error) } }
+        }
+    }
+}
+
+fn state(state: &'static str) -> Markup {
+    html! {
+        @match state {
+            "synced" | "ok" => span.good { (state) },
+            "failing" | "refused" => span.bad { (state) },
+            _ => (state),
+        }
     }
 }
 

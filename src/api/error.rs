@@ -1,6 +1,6 @@
 //! Everything that can go wrong with a request, in the order in which it is looked for.
 
-use crate::cluster::{Unavailable, UnknownResource};
+use crate::cluster::{Unavailable, UnknownResource, grant};
 
 use super::{
     encode::EncodeError, external::NoExternalMetric, negotiation::NotAcceptable, not_found::NotFound,
@@ -95,10 +95,8 @@ fn unavailable(unavailable: &Unavailable) -> String {
         Unavailable::NotSynced { resource } => {
             format!("the list of {resource} is still being read from the cluster; ask again in a second")
         }
-        Unavailable::Forbidden { resource, message } => format!(
-            "{message}; * needs the list: grant the adapter's service account the verbs list and watch on resource \
-             {:?} in API group {:?} by a ClusterRole",
-            resource.resource, resource.group,
-        ),
+        Unavailable::Forbidden { resource, message } => {
+            format!("{message}; * needs the list: {}", grant(resource))
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Checks {
         check: Option<&str>,
         query: &str,
     ) -> Result<Response, ApiError> {
-        let Some(name) = check else { return Ok(self.answer_all(probe, query)) };
+        let Some(name) = check else { return Ok(self.answer_all(probe, query, Reasons::Withheld)) };
         let checks = self.of(probe);
         let check = checks.into_iter().find(|check| check.name == name).ok_or(ApiError::UnknownPath)?;
         Ok(match check.failure {
@@ -70,11 +70,11 @@ impl Checks {
         })
     }
 
-    fn answer_all(&self, probe: Probe, query: &str) -> Response {
+    fn answer_all(&self, probe: Probe, query: &str, reasons: Reasons) -> Response {
         let parameters = || form_urlencoded::parse(query.as_bytes());
         let excluded: Vec<_> =
             parameters().filter(|(key, _)| key == "exclude").map(|(_, name)| name).collect();
-        let (listing, passed) = self.listing(probe, &excluded);
+        let (listing, passed) = self.listing(probe, &excluded, reasons);
         let outcome = if passed { "passed" } else { "failed" };
         let verbose = parameters().any(|(key, _)| key == "verbose");
         match (passed, verbose) {
@@ -87,18 +87,18 @@ impl Checks {
         }
     }
 
-    /// One line a check, and whether all passed. Anyone may see it, so no reason is given.
-    fn listing(&self, probe: Probe, excluded: &[Cow<'_, str>]) -> (String, bool) {
+    /// One line a check, and whether all passed.
+    fn listing(&self, probe: Probe, excluded: &[Cow<'_, str>], reasons: Reasons) -> (String, bool) {
         let (mut listing, mut passed) = (String::new(), true);
         let checks = self.of(probe);
         for check in &checks {
             let line = if excluded.contains(&check.name) {
                 format!("[+]{} excluded: ok\n", check.name)
-            } else if check.failure.is_none() {
-                format!("[+]{} ok\n", check.name)
-            } else {
+            } else if let Some(failure) = &check.failure {
                 passed = false;
-                format!("[-]{} failed: reason withheld\n", check.name)
+                format!("[-]{} failed: {}\n", check.name, reasons.of(failure))
+            } else {
+                format!("[+]{} ok\n", check.name)
             };
             listing.push_str(&line);
         }
@@ -124,13 +124,30 @@ impl Checks {
     }
 }
 
-/// The three probes as routes of their own, for a port without authorization: children are left out there, because
-/// they give reasons.
+/// Whether a listing says why a check fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reasons {
+    /// In the words of the check, on one line.
+    Given,
+    /// As kube-apiserver does it: anyone may see the listing.
+    Withheld,
+}
+
+impl Reasons {
+    fn of(self, failure: &str) -> Cow<'_, str> {
+        match self {
+            Self::Given => failure.split_whitespace().collect::<Vec<_>>().join(" ").into(),
+            Self::Withheld => "reason withheld".into(),
+        }
+    }
+}
+
+/// The three probes as routes of their own, with reasons: for the operators' port, which shows all else too.
 pub fn probes(checks: &Checks) -> axum::Router {
     let route = |probe: Probe| {
         let checks = checks.clone();
         axum::routing::get(move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
-            checks.answer_all(probe, query.as_deref().unwrap_or_default())
+            checks.answer_all(probe, query.as_deref().unwrap_or_default(), Reasons::Given)
         })
     };
     axum::Router::new()
@@ -173,8 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_names_each_check_and_withholds_reasons() {
-        let (listing, passed) = checks(false).listing(Probe::Readyz, &["nope".into()]);
+    fn a_listing_names_each_check_and_gives_reasons_to_operators_only() {
+        let (listing, passed) = checks(false).listing(Probe::Readyz, &[], Reasons::Given);
+        assert_eq!(
+            (listing.as_str(), passed),
+            ("[+]ping ok\n[-]pods failed: pods are not listed yet\n", false)
+        );
+        let (listing, passed) = checks(false).listing(Probe::Readyz, &["nope".into()], Reasons::Withheld);
         assert!(!passed);
         assert_eq!(
             listing,

@@ -41,6 +41,8 @@ pub(super) fn complete(
         listeners,
         ready: Box::new(move || readiness.is_ready()),
         discovery_max_metrics: config.store.discovery_max_metrics,
+        insight: parts.insight.clone(),
+        hpa_metrics: config.store.hpa_metrics,
     })?;
     Ok(Arc::new(metrics))
 }

@@ -1,6 +1,6 @@
 //! What the operators' pages show, gathered from the parts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -9,7 +9,8 @@ use super::{
     parts::{Parts, mode},
 };
 use crate::{
-    admin::{Hpas, Listener, Sources, Status, StatusCheck},
+    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
+    cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
     insight::Insight,
     scrape::Scraper,
@@ -17,7 +18,8 @@ use crate::{
 
 pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> Sources {
     let (mode, started) = (mode(config), Timestamp::now());
-    let (readiness, scraper) = (parts.readiness.clone(), parts.scraper.clone());
+    let (readiness, scraper, cluster) =
+        (parts.readiness.clone(), parts.scraper.clone(), parts.cluster.clone());
     let check = |(name, failure)| StatusCheck { name, failure };
     let status = move || Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -25,6 +27,8 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
         started,
         listeners: listeners(addresses),
         checks: readiness.failures().into_iter().map(check).collect(),
+        watches: cluster.watches().into_iter().map(watch).collect(),
+        discovery: cluster.discovery().map(discovery),
     };
     let counted = parts.scraper.clone();
     Sources {
@@ -53,4 +57,36 @@ fn listeners(addresses: Addresses) -> Vec<Listener> {
         Listener { purpose: "Writes", address: addresses.write },
         Listener { purpose: "This page", address: addresses.admin },
     ]
+}
+
+fn watch(status: WatchStatus) -> WatchRow {
+    WatchRow {
+        resource: status.resource.to_string(),
+        state: status.state.as_str(),
+        since: before(status.since),
+        objects: status.objects,
+        last_error: status.last_error,
+    }
+}
+
+fn discovery(status: DiscoveryStatus) -> DiscoveryRow {
+    let state = match (status.failing, status.age) {
+        (Some(_), _) => "failing",
+        (None, Some(_)) => "ok",
+        (None, None) => "waiting",
+    };
+    DiscoveryRow {
+        state,
+        since: status.failing.or(status.age).map(before),
+        resources: status.resources,
+        partial_groups: status.partial_groups,
+        last_error: status.last_error,
+    }
+}
+
+/// The moment that was so long ago, in whole seconds.
+fn before(age: Duration) -> Timestamp {
+    let now = Timestamp::now().as_second();
+    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(now.saturating_sub(age)).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -148,7 +148,7 @@ impl TrustWatch {
         if let Some(failed) = self.incident.works() {
             tracing::info!(
                 failed_for_seconds = failed.as_secs(),
-                "ConfigMap {NAMESPACE}/{NAME} can be watched again"
+                "ConfigMap kube-system/extension-apiserver-authentication can be watched again"
             );
         }
     }

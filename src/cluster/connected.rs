@@ -1,20 +1,20 @@
 //! A cluster that is there: its client, its resources, its watches.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use kube::Client;
-use parking_lot::RwLock;
-use tokio::runtime::Handle;
 
 use super::{
-    Check, ClusterError, ClusterOptions, Unavailable,
+    Check, ClusterError, ClusterOptions, Pacing, Unavailable,
     health::WatchStatus,
     hpas::{HpaObjects, Hpas},
     options,
     pod::Pods,
     resources::Book,
-    sink::{Objects, PodObjects, Watched},
-    watch::{Sink, follow},
+    sink::PodObjects,
+    watch::follow,
+    watched::Watched,
+    watches::Watches,
 };
 use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector};
 
@@ -25,38 +25,40 @@ pub(super) struct Connected {
     pub(super) pod_details: Arc<Pods>,
     pub(super) hpas: Arc<Hpas>,
     pods: Arc<Watched>,
-    /// All others, each from the first time that it was asked for.
-    others: RwLock<HashMap<GroupResource, Arc<Watched>>>,
-    options: ClusterOptions,
-    /// Watches begin in whatever thread asks first, also one that no runtime owns.
-    runtime: Handle,
+    others: Arc<Watches>,
 }
 
 impl Connected {
     pub(super) async fn new(options: ClusterOptions) -> Result<Self, ClusterError> {
         let (client, server) = options::client(options.kubeconfig.as_ref()).await?;
+        let book = Arc::new(Book::new(options.pacing.clone()));
         let connected = Self {
-            client,
+            client: client.clone(),
             server,
-            book: Arc::new(Book::new(options.pacing.clone())),
+            book: book.clone(),
             pod_details: Arc::new(Pods::new()),
-            hpas: Arc::default(),
-            pods: Watched::new(GroupResource::pods()),
-            others: RwLock::default(),
-            options,
-            runtime: Handle::current(),
+            hpas: Arc::new(Hpas::new(&options.pacing)),
+            pods: Watched::pods(&options.pacing),
+            others: Arc::new(Watches::new(client, book, options.clone())),
         };
         connected.keep_discovering();
-        connected.follow_pods();
-        connected.follow_hpas();
+        connected.follow_hpas(options.pacing.clone());
+        connected.follow_pods(options);
+        let others = connected.others.clone();
+        connected.others.spawn(async move { others.drop_unneeded().await });
         Ok(connected)
     }
 
     pub(super) fn presence(&self, object: &ObjectRef) -> Presence {
-        match self.watched(&object.resource) {
-            Some(watched) if watched.health.forbidden().is_none() => watched.index.presence(object),
-            _ => Presence::Unknown,
+        self.needed(&object.resource).map_or(Presence::Unknown, |watched| presence(&watched, object))
+    }
+
+    pub(super) fn presence_of_stored(&self, object: &ObjectRef) -> Presence {
+        if object.resource == self.pods.resource {
+            return presence(&self.pods, object);
         }
+        let watched = self.others.with_values(&object.resource);
+        watched.map_or(Presence::Unknown, |watched| presence(&watched, object))
     }
 
     pub(super) fn list(
@@ -67,10 +69,7 @@ impl Connected {
     ) -> Result<Vec<Arc<LiveObject>>, Unavailable> {
         let watched = self.watch(resource);
         if let Some(message) = watched.health.forbidden() {
-            return Err(Unavailable::Forbidden {
-                resource: watched.resource.clone(),
-                message: (*message).clone(),
-            });
+            return Err(Unavailable::Forbidden { resource: watched.resource.clone(), message });
         }
         let not_synced = || Unavailable::NotSynced { resource: watched.resource.clone() };
         watched.index.list(namespace, selector).ok_or_else(not_synced)
@@ -78,18 +77,16 @@ impl Connected {
 
     /// The watch of `resource`, which begins now if there was none.
     pub(super) fn watch(&self, resource: &ResourceType) -> Arc<Watched> {
-        if let Some(watched) = self.already(&resource.resource) {
-            return watched;
+        if resource.resource == self.pods.resource {
+            return self.pods.clone();
         }
-        let mut others = self.others.write();
-        let watched = others.entry(resource.resource.clone());
-        watched.or_insert_with(|| self.follow_objects(resource)).clone()
+        self.others.begun(resource)
     }
 
     pub(super) fn checks(&self) -> Vec<Check> {
         let discovery = self.book.status();
         let undiscovered = discovery.age.is_none().then(|| reason(discovery.last_error));
-        let forbidden = self.pods.health.forbidden().map(|message| (*message).clone());
+        let forbidden = self.pods.health.forbidden();
         let unlisted = || self.pods.index.len().is_none().then(|| reason(self.pods.health.last_error()));
         vec![
             Check { name: "discovery", failure: undiscovered },
@@ -99,59 +96,43 @@ impl Connected {
 
     /// How each watch is, pods first, then by name.
     pub(super) fn watches(&self) -> Vec<WatchStatus> {
-        let mut others: Vec<Arc<Watched>> = self.others.read().values().cloned().collect();
-        others.sort_by(|a, b| a.resource.cmp(&b.resource));
-        let all = std::iter::once(&self.pods).chain(&others);
-        all.map(|watched| watched.health.status(&watched.resource, watched.index.len())).collect()
+        let others = self.others.all();
+        std::iter::once(&self.pods).chain(&others).map(|watched| watched.status()).collect()
     }
 
     /// The watch of a canonical name; `None` if it names nothing that we know.
-    fn watched(&self, resource: &GroupResource) -> Option<Arc<Watched>> {
-        self.already(resource).or_else(|| Some(self.watch(&*self.book.canonical(resource)?)))
-    }
-
-    fn already(&self, resource: &GroupResource) -> Option<Arc<Watched>> {
+    fn needed(&self, resource: &GroupResource) -> Option<Arc<Watched>> {
         if *resource == self.pods.resource {
             return Some(self.pods.clone());
         }
-        self.others.read().get(resource).cloned()
+        self.others.needed(resource).or_else(|| Some(self.watch(&*self.book.canonical(resource)?)))
     }
 
     fn keep_discovering(&self) {
-        let (book, client) = (self.book.clone(), self.client.clone());
-        self.spawn(async move { book.keep_fresh(client).await });
+        let (book, client, others) = (self.book.clone(), self.client.clone(), self.others.clone());
+        self.others.spawn(async move { book.keep_fresh(client, |gone| others.unserved(gone)).await });
     }
 
-    fn follow_pods(&self) {
-        let details = (self.pod_details.clone(), self.options.annotation_prefixes.clone());
-        let on_change = self.options.on_change.clone();
-        self.follow(&self.pods, PodObjects::new(self.pods.clone(), details, self.client.clone(), on_change));
+    fn follow_pods(&self, options: ClusterOptions) {
+        let ClusterOptions { annotation_prefixes, on_change, pacing, .. } = options;
+        let details = (self.pod_details.clone(), annotation_prefixes);
+        let sink = PodObjects::new(self.pods.clone(), details, on_change);
+        let (client, pods) = (self.client.clone(), self.pods.clone());
+        self.others.spawn(async move { follow(sink, client, &pods, &pacing).await });
     }
 
-    fn follow_hpas(&self) {
-        let (hpas, pacing) = (self.hpas.clone(), self.options.pacing.clone());
-        let sink = HpaObjects::new(hpas.clone(), self.client.clone());
-        self.spawn(async move { follow(sink, &hpas.health, &pacing).await });
+    fn follow_hpas(&self, pacing: Pacing) {
+        let (sink, watched) = (HpaObjects::new(self.hpas.clone()), self.hpas.watched.clone());
+        let client = self.client.clone();
+        self.others.spawn(async move { follow(sink, client, &watched, &pacing).await });
     }
+}
 
-    fn follow_objects(&self, resource: &ResourceType) -> Arc<Watched> {
-        tracing::info!(resource = %resource.resource, "watching");
-        let watched = Watched::new(resource.resource.clone());
-        let source = (self.client.clone(), self.book.clone());
-        let on_change = self.options.on_change.clone();
-        self.follow(&watched, Objects::new(watched.clone(), resource.clone(), source, on_change));
-        watched
-    }
-
-    fn follow(&self, watched: &Arc<Watched>, sink: impl Sink + 'static) {
-        let (watched, pacing) = (watched.clone(), self.options.pacing.clone());
-        self.spawn(async move { follow(sink, &watched.health, &pacing).await });
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.options.shutdown.clone();
-        let task = async move { shutdown.run_until_cancelled(task).await };
-        self.options.tasks.spawn_on(task, &self.runtime);
+/// Whether the cluster has `object`, as far as its watch may tell.
+fn presence(watched: &Watched, object: &ObjectRef) -> Presence {
+    match watched.health.forbidden() {
+        Some(_) => Presence::Unknown,
+        None => watched.index.presence(object),
     }
 }
 

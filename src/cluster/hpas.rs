@@ -8,17 +8,19 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{health::Health, watch::Sink};
-use crate::hpa::{Hpa, MetricSource, Spec};
+use super::{Pacing, watch::Sink, watched::Watched};
+use crate::{
+    hpa::{Hpa, MetricSource, Spec},
+    model::GroupResource,
+};
 
 /// Namespace and name.
 type Key = (String, String);
 
 /// The HPAs as the watch last showed them.
-#[derive(Default)]
 pub(super) struct Hpas {
     known: RwLock<Option<BTreeMap<Key, Arc<Hpa>>>>,
-    pub(super) health: Health,
+    pub(super) watched: Arc<Watched>,
 }
 
 /// What is known of the HPAs of the cluster.
@@ -35,13 +37,19 @@ pub enum KnownHpas {
 }
 
 impl Hpas {
+    pub(super) fn new(pacing: &Pacing) -> Self {
+        let resource = GroupResource::new("autoscaling", "horizontalpodautoscalers");
+        Self { known: RwLock::default(), watched: Watched::new(resource, pacing) }
+    }
+
     pub(super) fn all(&self) -> KnownHpas {
-        if let Some(message) = self.health.forbidden() {
-            return KnownHpas::Forbidden((*message).clone());
+        self.watched.need();
+        if let Some(message) = self.watched.health.forbidden() {
+            return KnownHpas::Forbidden(message);
         }
         match &*self.known.read() {
             Some(known) => KnownHpas::Listed(known.values().cloned().collect()),
-            None => KnownHpas::NotYet(self.health.last_error()),
+            None => KnownHpas::NotYet(self.watched.health.last_error()),
         }
     }
 
@@ -127,12 +135,11 @@ impl Resource for WireHpa {
 /// Keeps what a watch of HPAs shows.
 pub(super) struct HpaObjects {
     hpas: Arc<Hpas>,
-    client: Client,
 }
 
 impl HpaObjects {
-    pub(super) fn new(hpas: Arc<Hpas>, client: Client) -> Self {
-        Self { hpas, client }
+    pub(super) fn new(hpas: Arc<Hpas>) -> Self {
+        Self { hpas }
     }
 }
 
@@ -140,8 +147,8 @@ impl Sink for HpaObjects {
     type Wire = WireHpa;
     type Kept = Hpa;
 
-    fn api(&self) -> Api<WireHpa> {
-        Api::all(self.client.clone())
+    fn api(&self, client: Client) -> Api<WireHpa> {
+        Api::all(client)
     }
 
     fn keep(&mut self, wire: WireHpa) -> Option<Hpa> {

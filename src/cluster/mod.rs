@@ -1,8 +1,8 @@
 //! What we know of the cluster, from watches; a query answers from memory. The sole home of kube.
 //!
 //! [`Cluster`] is the handle. Pods are watched from the start; any other resource, built in or of a CRD, from the
-//! first time that somebody names one of its objects, and then for good: metadata only, one watch for the whole
-//! cluster. Nothing here waits for kube-apiserver but [`Cluster::resolve_fresh`]; while it is away, what was seen
+//! first time that a read or a write names one of its objects, and while reads, writes or values need it: metadata
+//! only, one watch for the whole cluster. Nothing here waits for kube-apiserver but [`Cluster::resolve_fresh`]; while it is away, what was seen
 //! last goes on answering, and the watches come back by themselves.
 //!
 //! ```text
@@ -23,16 +23,19 @@ mod pod;
 mod resources;
 mod sink;
 mod watch;
+mod watched;
+mod watches;
 mod wire;
 
 use std::sync::Arc;
 
-pub use health::WatchStatus;
+pub use health::{WatchState, WatchStatus};
 pub use hpas::KnownHpas;
 pub use lookups::{LookupError, Lookups, Reading, query};
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
 pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
+pub use watched::grant;
 
 use self::{connected::Connected, resources::Resources};
 use crate::{
@@ -183,6 +186,25 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => Presence::Unknown,
             Mode::Connected(connected) => connected.presence(object),
+        }
+    }
+
+    /// The same for an object that a value is stored of. It starts no watch, and keeps the one that there is, unless
+    /// kube-apiserver refuses the resource.
+    #[must_use]
+    pub fn presence_of_stored(&self, object: &ObjectRef) -> Presence {
+        match &*self.0 {
+            Mode::Standalone { .. } => Presence::Unknown,
+            Mode::Connected(connected) => connected.presence_of_stored(object),
+        }
+    }
+
+    /// Whether discovery has `resource`, or has lacked it for a moment only.
+    #[must_use]
+    pub fn is_served(&self, resource: &GroupResource) -> bool {
+        match &*self.0 {
+            Mode::Standalone { .. } => true,
+            Mode::Connected(connected) => connected.book.is_served(resource),
         }
     }
 

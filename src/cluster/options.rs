@@ -56,6 +56,15 @@ pub struct Pacing {
     pub longest_retry: Duration,
     /// The limit of those pauses after kube-apiserver refused a resource (403) or did not know it (404).
     pub refused_retry: Duration,
+    /// How long a refused resource is not asked for, unless a read or a write needs it.
+    pub longest_refusal: Duration,
+    /// How long reads of a resource that was listed are answered from memory although it is refused now.
+    pub refusal_tolerance: Duration,
+    /// A resource that nothing has needed for so long is no longer watched.
+    pub unneeded: Duration,
+    /// A resource that discovery has lacked for so long is gone. A kube-apiserver that has just started does not know
+    /// its CRDs yet.
+    pub unserved: Duration,
     /// Unknown names cause one discovery in this time, after a few at once.
     pub discovery_gap: Duration,
     /// Discovery is renewed this often anyway: so long a CRD that is new or gone may go unnoticed. As often as
@@ -69,6 +78,10 @@ impl Default for Pacing {
             first_retry: Duration::from_millis(250),
             longest_retry: Duration::from_secs(5),
             refused_retry: Duration::from_secs(30),
+            longest_refusal: Duration::from_secs(300),
+            refusal_tolerance: Duration::from_secs(60),
+            unneeded: Duration::from_secs(600),
+            unserved: Duration::from_secs(10),
             discovery_gap: Duration::from_secs(5),
             discovery_interval: Duration::from_secs(30),
         }
@@ -101,7 +114,7 @@ pub(super) async fn client(kubeconfig: Option<&PathBuf>) -> Result<(Client, Uri)
     let mut config = found(kubeconfig, None).await?;
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     config.connect_timeout = Some(Duration::from_secs(5));
-    // Longer than any watch, which the server ends after a minute: what is silent for so long is dead.
+    // Longer than any watch, which the server is asked to end after a minute: what is silent for so long is dead.
     config.read_timeout = Some(Duration::from_secs(75));
     config.reset_reader_on_write = true;
     config.write_timeout = Some(Duration::from_secs(15));

@@ -6,27 +6,14 @@ use kube::{Api, Client, core::ApiResource};
 
 use super::{
     OnChange,
-    health::Health,
-    index::{Index, Insertion},
+    index::Insertion,
     pod::{Pod, Pods},
     resources::Book,
     watch::Sink,
+    watched::Watched,
     wire::{Decoder, WireMeta, WirePod},
 };
-use crate::model::{GroupResource, LiveObject, ObjectRef, ResourceType, Uid};
-
-/// A resource that is watched, or about to be.
-pub(super) struct Watched {
-    pub(super) resource: GroupResource,
-    pub(super) index: Index,
-    pub(super) health: Health,
-}
-
-impl Watched {
-    pub(super) fn new(resource: GroupResource) -> Arc<Self> {
-        Arc::new(Self { resource, index: Index::default(), health: Health::default() })
-    }
-}
+use crate::model::{LiveObject, ObjectRef, ResourceType, Uid};
 
 /// Updates the index and calls `on_change`. The index comes first: whoever is told that an object is gone, and
 /// looks, does not find it.
@@ -59,7 +46,6 @@ impl Memory {
 /// Metadata of any resource.
 pub(super) struct Objects {
     memory: Memory,
-    client: Client,
     book: Arc<Book>,
     /// As it was when the watch was asked for; discovery may know a newer version by now.
     first_known: ResourceType,
@@ -69,10 +55,10 @@ impl Objects {
     pub(super) fn new(
         watched: Arc<Watched>,
         first_known: ResourceType,
-        (client, book): (Client, Arc<Book>),
+        book: Arc<Book>,
         on_change: OnChange,
     ) -> Self {
-        Self { memory: Memory::new(watched, on_change), client, book, first_known }
+        Self { memory: Memory::new(watched, on_change), book, first_known }
     }
 }
 
@@ -80,9 +66,9 @@ impl Sink for Objects {
     type Wire = WireMeta;
     type Kept = Arc<LiveObject>;
 
-    fn api(&self) -> Api<WireMeta> {
+    fn api(&self, client: Client) -> Api<WireMeta> {
         let known = self.book.canonical(&self.first_known.resource);
-        Api::all_with(self.client.clone(), &api_resource(known.as_deref().unwrap_or(&self.first_known)))
+        Api::all_with(client, &api_resource(known.as_deref().unwrap_or(&self.first_known)))
     }
 
     fn keep(&mut self, wire: WireMeta) -> Option<Arc<LiveObject>> {
@@ -111,7 +97,6 @@ impl Sink for Objects {
 pub(super) struct PodObjects {
     memory: Memory,
     pods: Arc<Pods>,
-    client: Client,
     prefixes: Vec<String>,
 }
 
@@ -119,10 +104,9 @@ impl PodObjects {
     pub(super) fn new(
         watched: Arc<Watched>,
         (pods, prefixes): (Arc<Pods>, Vec<String>),
-        client: Client,
         on_change: OnChange,
     ) -> Self {
-        Self { memory: Memory::new(watched, on_change), pods, client, prefixes }
+        Self { memory: Memory::new(watched, on_change), pods, prefixes }
     }
 }
 
@@ -130,8 +114,8 @@ impl Sink for PodObjects {
     type Wire = WirePod;
     type Kept = Arc<Pod>;
 
-    fn api(&self) -> Api<WirePod> {
-        Api::all(self.client.clone())
+    fn api(&self, client: Client) -> Api<WirePod> {
+        Api::all(client)
     }
 
     fn keep(&mut self, wire: WirePod) -> Option<Arc<Pod>> {

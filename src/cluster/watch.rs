@@ -4,18 +4,18 @@
 //! Around it: what an error means, when to try again, and how the watch is. While nothing can be reached, what was
 //! seen last goes on answering.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use futures::StreamExt as _;
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     runtime::watcher::{self, Event, watcher},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::{Pacing, health::Health};
-use crate::kubernetes::{Backoff, root_cause};
+use super::{Pacing, watched::Watched};
+use crate::kubernetes::{Backoff, Class, root_cause, telling_of_opened_watches};
 
 /// Where the objects of a watch go.
 pub(super) trait Sink: Send {
@@ -25,7 +25,7 @@ pub(super) trait Sink: Send {
     type Kept: Send;
 
     /// The API to list and watch, in the version that is preferred now.
-    fn api(&self) -> Api<Self::Wire>;
+    fn api(&self, client: Client) -> Api<Self::Wire>;
     /// Reduces an object to what is kept.
     fn keep(&mut self, wire: Self::Wire) -> Option<Self::Kept>;
     /// An object was created or has changed.
@@ -39,35 +39,38 @@ pub(super) trait Sink: Send {
 }
 
 /// Follows the resource of `sink` for ever.
-pub(super) async fn follow(mut sink: impl Sink, health: &Health, pacing: &Pacing) {
+pub(super) async fn follow(mut sink: impl Sink, client: Client, watched: &Arc<Watched>, pacing: &Pacing) {
+    let opened = watched.clone();
+    let client = telling_of_opened_watches(client, Arc::new(move || opened.works()));
     let mut retries = Retries {
         passing: Backoff::new(pacing.first_retry, pacing.longest_retry),
         lasting: Backoff::new(pacing.first_retry, pacing.refused_retry),
     };
     loop {
-        follow_once(&mut sink, health, &mut retries).await;
+        let api = sink.api(client.clone());
+        follow_once(&mut sink, api, watched, &mut retries).await;
+        watched.wanted_again(pacing).await;
     }
 }
 
 /// Follows until the watch has to begin anew, with a list.
-async fn follow_once<S: Sink>(sink: &mut S, health: &Health, retries: &mut Retries) {
+async fn follow_once<S: Sink>(sink: &mut S, api: Api<S::Wire>, watched: &Watched, retries: &mut Retries) {
     let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
-    let mut events = pin!(watcher(sink.api(), config));
+    let mut events = pin!(watcher(api, config));
     let mut listing = Vec::new();
     let mut refused_starts = 0;
     while let Some(event) = events.next().await {
         let error = match event {
             Ok(event) => {
                 refused_starts = 0;
-                take(event, sink, &mut listing, health);
+                take(event, sink, &mut listing, watched);
                 continue;
             }
             Err(error) => error,
         };
         let failure = Failure::of(&error);
-        tracing::debug!(%error, ?failure, "watch interrupted");
         refused_starts += u32::from(failure == Failure::StartRefused);
-        health.failed(failure, root_cause(&error));
+        watched.failed(failure, Class::of(&error), &root_cause(&error));
         if failure == Failure::NotServed {
             sink.not_served();
         }
@@ -78,18 +81,19 @@ async fn follow_once<S: Sink>(sink: &mut S, health: &Health, retries: &mut Retri
     }
 }
 
-fn take<S: Sink>(event: Event<S::Wire>, sink: &mut S, listing: &mut Vec<S::Kept>, health: &Health) {
+fn take<S: Sink>(event: Event<S::Wire>, sink: &mut S, listing: &mut Vec<S::Kept>, watched: &Watched) {
     match event {
         Event::Init => return listing.clear(),
         Event::InitApply(wire) => listing.extend(sink.keep(wire)),
         Event::InitDone => {
             sink.listed(std::mem::take(listing));
-            health.listed();
+            watched.health.listed();
+            watched.works();
         }
         Event::Apply(wire) => sink.keep(wire).into_iter().for_each(|kept| sink.seen(kept)),
         Event::Delete(wire) => sink.keep(wire).into_iter().for_each(|kept| sink.gone(kept)),
     }
-    health.heard();
+    watched.health.heard();
 }
 
 /// How long to pause after which failure. A refusal is asked about again soon at first too: one `kubectl apply` that
@@ -129,6 +133,16 @@ impl Failure {
             (Some(410), watcher::Error::WatchStartFailed(_)) => Self::Expired,
             (Some(_), watcher::Error::WatchStartFailed(_)) => Self::StartRefused,
             _ => Self::Passing,
+        }
+    }
+
+    /// A connection that breaks once and is there again needs no line in the log, nor does a resource that is just
+    /// being removed.
+    pub(super) fn attempts_before_it_is_logged(self) -> u32 {
+        match self {
+            Self::Forbidden => 1,
+            Self::Expired | Self::StartRefused | Self::Passing => 2,
+            Self::NotServed => 8,
         }
     }
 

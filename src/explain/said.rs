@@ -35,7 +35,7 @@ const SAID: &[(LackKind, &[&str])] = &[
     (LackKind::NoObject, &["the cluster has no deployments", "the cluster has no namespace \""]),
     (LackKind::NoPods, &["selects no pods", "the cluster has no pods in namespace"]),
     (LackKind::NoObject, &["the cluster has no "]),
-    (LackKind::Expired, &["its ttl passed", "expired"]),
+    (LackKind::Expired, &["its ttl", "expired"]),
     (LackKind::TargetRefused, &["cannot be scraped", "ask to be scraped", "asks to be scraped"]),
     (LackKind::TargetDown, &["fails with", "last good scrape"]),
     (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape"]),

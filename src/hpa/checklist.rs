@@ -3,6 +3,7 @@
 use super::{
     Access, ApiFact, ApiService, Cause, Facts, Hpa, MetricReport, MetricsGroup, Outcome, Report, ScaleTarget,
     Spec, State, Step, StepKind, metric_steps,
+    numbers::{count, replicas as so_many},
     outlook::{self, Outlook},
     report,
 };
@@ -81,8 +82,8 @@ fn spec(hpa: &Hpa) -> Step {
         Ok(spec) => Step::ok(
             StepKind::Spec,
             format!(
-                "{} metrics, {} to {} replicas",
-                spec.metrics.len(),
+                "{}, {} to {} replicas",
+                count(spec.metrics.len(), "metric"),
                 spec.min_replicas,
                 spec.max_replicas
             ),
@@ -119,7 +120,7 @@ fn scale_target(facts: &Facts, spec: &Spec) -> Step {
                 .mend(format!("kubectl scale {target} -n {} --replicas={}", hpa.namespace, spec.min_replicas.max(1)))
         }
         ScaleTarget::Found { spec, selector, .. } => {
-            Step::ok(kind, format!("{target} is set to {spec} replicas; its pods are {selector}"))
+            Step::ok(kind, format!("{target} is set to {}; its pods have {selector}", so_many(*spec)))
         }
         ScaleTarget::Unknown(message) => Step::unknown(kind, format!("{target} could not be asked for: {message}")),
     }

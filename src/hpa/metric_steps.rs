@@ -2,7 +2,8 @@
 
 use super::{
     Answer, Cause, Counting, Facts, Lack, LackKind, Measured, MetricFact, MetricSource, PodFact, ScaleTarget,
-    Step, StepKind, TargetFact, TargetState, numbers::milli,
+    Step, StepKind, TargetFact, TargetState,
+    numbers::{count, milli},
 };
 
 pub(super) fn of(facts: &Facts, metric: &MetricFact) -> Vec<Step> {
@@ -63,9 +64,9 @@ fn selected(facts: &Facts, pods: &[PodFact], counted: usize) -> Step {
     match (pods.len(), counted) {
         (0, _) => Step::wrong(kind, Cause::NoPods, format!("no pod in namespace {namespace} has {selector}"))
             .mend(format!("kubectl get events -n {namespace} --field-selector reason=FailedCreate; kubectl get pods -n {namespace} -l '{selector}'")),
-        (all, 0) => Step::wrong(kind, Cause::NoRunningPods, format!("all {all} pods with {selector} are starting or ending"))
+        (all, 0) => Step::wrong(kind, Cause::NoRunningPods, format!("{} with {selector}, all starting or ending", count(all, "pod")))
             .mend(format!("kubectl describe pods -n {namespace} -l '{selector}'")),
-        (all, counted) => Step::ok(kind, format!("{all} pods have {selector}, {counted} of them running")),
+        (all, counted) => Step::ok(kind, format!("{} with {selector}, {counted} running", count(all, "pod"))),
     }
 }
 
@@ -84,7 +85,7 @@ fn scraped(counted: &[&PodFact], without: &[(&PodFact, &Lack)]) -> Option<Step> 
         ([], [first, ..]) => Some(failing(Cause::TargetDown, (all, down.len()), without.len(), first)),
         _ => {
             let up = targets.iter().filter(|target| target.state == TargetState::Up).count();
-            Some(Step::ok(StepKind::Targets, format!("{up} of {} targets are up", targets.len())))
+            Some(Step::ok(StepKind::Targets, format!("{up} of {} up", count(targets.len(), "target"))))
         }
     }
 }
@@ -93,10 +94,10 @@ fn failing(cause: Cause, (all, failing): (usize, usize), without: usize, first: 
     let target = first.target.as_ref();
     let problem = target.and_then(|target| target.problem.clone()).unwrap_or_default();
     let (what, fix) = match cause {
-        Cause::TargetRefused => ("ask to be scraped and cannot be", refused_fix(first)),
-        _ => ("do not answer their scrape", down_fix(target)),
+        Cause::TargetRefused => ("cannot be scraped as annotated", refused_fix(first)),
+        _ => ("without an answer to scrapes", down_fix(target)),
     };
-    let text = format!("{failing} of {all} pods {what}: {}: {problem}", first.name);
+    let text = format!("{failing} of {} {what}: {}: {problem}", count(all, "pod"), first.name);
     let step = if without == all { Step::wrong } else { Step::warning };
     step(StepKind::Targets, cause, text).mend(fix)
 }
@@ -120,10 +121,16 @@ fn average(counted: &[&PodFact]) -> String {
     let (least, most) = (values.iter().min().copied(), values.iter().max().copied());
     match (least, most) {
         (Some(least), Some(most)) if least == most => {
-            format!("all {} pods have {}", values.len(), milli(least))
+            format!("{} of {} with a value, {}", values.len(), count(values.len(), "pod"), milli(least))
         }
         (Some(least), Some(most)) => {
-            format!("all {} pods have a value, {} to {}", values.len(), milli(least), milli(most))
+            format!(
+                "{} of {} with a value, {} to {}",
+                values.len(),
+                count(values.len(), "pod"),
+                milli(least),
+                milli(most)
+            )
         }
         _ => "no pod has a value".to_owned(),
     }

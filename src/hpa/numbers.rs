@@ -38,6 +38,18 @@ fn grouped(whole: u64) -> String {
     groups.collect()
 }
 
+/// `1 pod`, `3 pods`.
+#[must_use]
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// `1 replica`, `3 replicas`.
+#[must_use]
+pub fn replicas(number: i32) -> String {
+    if number == 1 { "1 replica".to_owned() } else { format!("{number} replicas") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

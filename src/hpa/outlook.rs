@@ -4,7 +4,7 @@ use super::{
     Answer, Cause, Counting, Decision, Facts, History, Inputs, Limit, MetricFact, MetricReport, MetricSource,
     PodFact, PodReading, PodReport, Proposal, Reading, Replicas, Scale, ScaleTarget, Spec, State, Step,
     StepKind, Target, TargetState, Tolerances, Unchanged, Unread, Verdict, decide,
-    numbers::{milli, ratio},
+    numbers::{count, milli, ratio, replicas as so_many},
     propose,
 };
 
@@ -96,7 +96,7 @@ impl Outlook {
                 if held.limit == Limit::TooManyReplicas && *wanted > max =>
             {
                 let (name, namespace) = (&facts.hpa.name, &facts.hpa.namespace);
-                Step::warning(kind, Cause::AtMax, format!("the metrics ask for {wanted} replicas; maxReplicas is {max}"))
+                Step::warning(kind, Cause::AtMax, format!("the metrics ask for {}; maxReplicas is {max}", so_many(*wanted)))
                     .mend(format!("kubectl patch hpa {name} -n {namespace} --type merge -p '{{\"spec\":{{\"maxReplicas\":{wanted}}}}}'"))
             }
             Decision::Nothing(Unchanged::Metric { metric, .. }) => {
@@ -115,32 +115,34 @@ impl Outlook {
     pub(super) fn words(&self) -> String {
         let current = self.current;
         let Decision::Replicas { wanted, held, metric } = &self.decision else {
-            return format!("stays at {current} replicas");
+            return format!("stays at {}", so_many(current));
         };
         let (min, max) = self.bounds;
         match (held.limit, metric) {
             (_, None) => {
-                format!("{current} replicas are outside of {min} to {max}: {} are set", held.replicas)
+                format!("{} now, outside of {min} to {max}: {} set", so_many(current), held.replicas)
             }
             (Limit::TooFewReplicas, _) if current == min => {
-                format!("{min} replicas, as few as minReplicas allows; the metrics ask for {wanted}")
+                format!("{}, as few as minReplicas allows; the metrics ask for {wanted}", so_many(min))
             }
             (Limit::ScaleUpLimit | Limit::ScaleDownLimit, _) => format!(
-                "{current} replicas, the metrics ask for {wanted}: the scaling policies allow {} now",
+                "{}, the metrics ask for {wanted}: the scaling policies allow {} now",
+                so_many(current),
                 held.replicas
             ),
             _ if *wanted < current => self.downwards(*wanted),
-            _ if held.replicas == current => format!("{current} replicas, as the metrics ask for"),
-            _ => format!("{current} replicas, going to {}", held.replicas),
+            _ if held.replicas == current => format!("{}, as the metrics ask for", so_many(current)),
+            _ => format!("{}, going to {}", so_many(current), held.replicas),
         }
     }
 
     fn downwards(&self, wanted: i32) -> String {
         let current = self.current;
         match &self.held {
-            Some(held) => format!("{current} replicas, the metrics ask for {wanted}; {held}"),
+            Some(held) => format!("{}, the metrics ask for {wanted}; {held}", so_many(current)),
             None => format!(
-                "{current} replicas, the metrics ask for {wanted}: fewer are set once the stabilization window has passed"
+                "{}, the metrics ask for {wanted}: fewer are set once the stabilization window has passed",
+                so_many(current)
             ),
         }
     }
@@ -218,15 +220,15 @@ fn sentence(metric: &MetricFact, proposal: &Proposal, spec: &Spec) -> String {
     let target = target_text(metric);
     let tolerances = Tolerances::of(spec.behavior.as_ref(), DEFAULT_TOLERANCE);
     let tolerance = if proposal.ratio > 1.0 { tolerances.up } else { tolerances.down };
-    let (usage, by, replicas) = (milli(proposal.usage), ratio(proposal.ratio), proposal.replicas);
+    let (usage, by, replicas) = (milli(proposal.usage), ratio(proposal.ratio), so_many(proposal.replicas));
     let assumed = assumed(metric, proposal);
     match proposal.verdict {
         Verdict::WithinTolerance => format!(
-            "{usage} against {target}: ratio {by}{assumed} is within the tolerance of {tolerance}, so {replicas} replicas as now"
+            "{usage} against {target}: ratio {by}{assumed} is within the tolerance of {tolerance}, so {replicas} as now"
         ),
-        Verdict::Ratio => format!("{usage} against {target}: ratio {by}{assumed}, so {replicas} replicas"),
+        Verdict::Ratio => format!("{usage} against {target}: ratio {by}{assumed}, so {replicas}"),
         Verdict::AssumptionsTurnIt => format!(
-            "{usage} against {target}: with what is assumed of pods without a value the direction would turn, so {replicas} replicas as now"
+            "{usage} against {target}: with what is assumed of pods without a value the direction would turn, so {replicas} as now"
         ),
     }
 }
@@ -237,8 +239,10 @@ fn assumed(metric: &MetricFact, proposal: &Proposal) -> String {
     let missing = pods.iter().filter(|pod| pod.counting == Counting::Counted && pod.value.is_err()).count();
     match missing {
         0 => String::new(),
-        _ if proposal.usage > target_milli(metric) => format!(" ({missing} pods without a value count as 0)"),
-        _ => format!(" ({missing} pods without a value count as at the target)"),
+        _ if proposal.usage > target_milli(metric) => {
+            format!(" ({} without a value counted as 0)", count(missing, "pod"))
+        }
+        _ => format!(" ({} without a value counted as at the target)", count(missing, "pod")),
     }
 }
 

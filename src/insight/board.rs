@@ -56,6 +56,10 @@ impl Board {
         (looked.at, listed.map(|report| Listed { report: report.clone(), points: points(report) }).collect())
     }
 
+    pub(super) fn reports(&self) -> Vec<Arc<Report>> {
+        self.0.read().hpas.clone()
+    }
+
     pub(super) fn points(&self, namespace: &str, name: &str) -> Vec<Vec<Point>> {
         let looked = self.0.read();
         let histories = looked.histories.get(&(namespace.to_owned(), name.to_owned()));

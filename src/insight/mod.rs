@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Cluster, KnownHpas, Lookups},
-    hpa::{Detail, Hpa, Listing, Notice, explain},
+    hpa::{Detail, Hpa, Listing, Notice, Report, explain},
     scrape::TargetStatus,
     store::Store,
 };
 use board::Board;
 use gather::Memory;
+use pods::Targets;
 use surroundings::Surroundings;
 
 /// How to look at HPAs. Cheap to clone; all clones are the same.
@@ -81,11 +82,13 @@ impl Insight {
     /// Looks at every HPA once.
     pub fn sample_once(&self, now: Timestamp) {
         let inner = &self.0;
-        let targets = inner.memory.targets();
+        let hpas = self.hpas();
+        // With many targets it takes a while to look at them, and without HPAs nobody asks.
+        let targets = if hpas.is_empty() { Targets::none() } else { inner.memory.targets() };
         let look = |hpa: &Arc<Hpa>| {
             explain(&inner.memory.facts(hpa, &inner.surroundings.around(hpa), (&targets, now)))
         };
-        inner.board.replace(self.hpas().iter().map(look), now);
+        inner.board.replace(hpas.iter().map(look), now);
     }
 
     /// The HPAs as they were when they were last looked at.
@@ -93,6 +96,12 @@ impl Insight {
     pub fn listing(&self) -> Listing {
         let (at, hpas) = self.0.board.listed();
         Listing { at, hpas, notice: notice(&self.0.memory.cluster.hpas()) }
+    }
+
+    /// What was last seen of each HPA, in short, by namespace and name.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Arc<Report>> {
+        self.0.board.reports()
     }
 
     /// One HPA as it is now; `None` if there is none that reads a custom or external metric. Asks kube-apiserver.

@@ -11,6 +11,10 @@ use crate::{
 pub(super) struct Targets(HashMap<(String, String), TargetFact>);
 
 impl Targets {
+    pub(super) fn none() -> Self {
+        Self(HashMap::new())
+    }
+
     pub(super) fn of(statuses: Vec<TargetStatus>) -> Self {
         let mut worst: HashMap<(String, String), TargetFact> = HashMap::with_capacity(statuses.len());
         for status in statuses {

@@ -152,6 +152,8 @@ impl ServingCertificate {
         }
         if let Some(problem) = &problem {
             tracing::warn!(problem, "keeping the serving certificate from before");
+        } else {
+            tracing::info!("the certificate files can be used again");
         }
         let (pair, generation) = (current.pair.clone(), current.generation);
         self.current.store(Arc::new(Current { pair, generation, problem }));

@@ -18,6 +18,7 @@ use super::{
     connection::Shared,
     slots::{NoSlot, Slot, Slots},
 };
+use crate::notice::Incident;
 
 /// A bound socket that does not answer yet.
 #[derive(Debug)]
@@ -64,19 +65,20 @@ impl Listener {
         let shared = Arc::new(Shared { router, options, shutdown, tasks });
         let slots = Slots::new(&shared.options.limits);
         let mut pause = Pause::default();
+        let incident = Incident::default();
         while let Some(accepted) = shared.shutdown.run_until_cancelled(self.socket.accept()).await {
             match accepted {
                 Ok((stream, address)) => shared.take(stream, address, &slots),
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     shared.options.counters.accept_failed.increment();
-                    let pause = pause.next();
-                    tracing::warn!(address = %self.address, error = &error as &dyn std::error::Error, ?pause, "accepting failed");
-                    shared.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+                    self.accept_fails(&incident, &error);
+                    shared.shutdown.run_until_cancelled(tokio::time::sleep(pause.next())).await;
                     continue;
                 }
             }
             pause = Pause::default();
+            self.accept_works(&incident);
         }
         // What the system has accepted on our behalf is ours to answer.
         while let Some(Ok((stream, address))) = self.socket.accept().now_or_never() {
@@ -85,6 +87,19 @@ impl Listener {
         drop(self.socket);
         shared.tasks.close();
         shared.tasks.wait().await;
+    }
+
+    fn accept_fails(&self, incident: &Incident, error: &io::Error) {
+        if incident.fails("accept") {
+            tracing::warn!(address = %self.address, %error, "accepting connections fails");
+        }
+    }
+
+    fn accept_works(&self, incident: &Incident) {
+        if let Some(failed) = incident.works() {
+            let failed_for_seconds = failed.as_secs();
+            tracing::info!(address = %self.address, failed_for_seconds, "accepting connections works again");
+        }
     }
 }
 

@@ -136,6 +136,24 @@ impl Store {
         }
     }
 
+    /// Drops the written values of all objects of the resources that the cluster does not serve: those objects are gone,
+    /// and no event tells so.
+    pub fn forget_unserved(&self, is_served: impl Fn(&GroupResource) -> bool) {
+        let catalog = self.catalog();
+        let mut resources: Vec<&GroupResource> =
+            catalog.metrics.iter().map(|(resource, _)| resource).collect();
+        resources.dedup();
+        resources.retain(|resource| !is_served(resource));
+        if resources.is_empty() {
+            return;
+        }
+        for object in self.0.slots.objects().collect::<Vec<_>>() {
+            if resources.contains(&&object.resource) {
+                self.prune(&Subject::Object(object), |slot| slot.retain(|_| false));
+            }
+        }
+    }
+
     /// The metrics that exist, for discovery; the same `Arc` until one comes or goes.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {

@@ -10,6 +10,7 @@
 //! tracing events ─▶ logs (stderr; with the trace id inside a span)
 //! ```
 
+pub mod limits;
 mod logs;
 pub mod metrics;
 mod sampling;

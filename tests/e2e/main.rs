@@ -17,6 +17,7 @@ mod custom_resources;
 mod deploy;
 mod discovery;
 mod external;
+mod faults;
 mod hpas;
 mod monitoring;
 mod outage;

@@ -29,7 +29,13 @@ fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
         assert_eq!(listed(&adapter), both, "a decision that is cached needs no kube-apiserver");
     }
     let undecided = adapter.read(&path, &Caller::Token(&unknown));
-    assert!([401, 500, 503].contains(&undecided.status), "no review, no answer: {undecided:?}");
+    assert_eq!(undecided.status, 500, "no review, no answer: {undecided:?}");
+    assert!(undecided.body.contains("the bearer token could not be reviewed: "), "{undecided:?}");
+    for begun in
+        [["WARN", "reviews fail", "review=\"TokenReview\""], ["WARN", "watch fails", "resource=pods"]]
+    {
+        assert_eq!(adapter.log_lines(&begun).len(), 1, "{begun:?}");
+    }
     assert!(!adapter.has_exited());
     plane.start_apiserver();
 
@@ -40,6 +46,18 @@ fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
     eventually_equals("the watches saw what came after", SOON, &after, || listed(&adapter));
     plane.kubectl("wait --for=condition=Available apiservice/v1beta2.custom.metrics.k8s.io --timeout=60s");
     assert_eq!(adapter.read(&path, &Caller::Token(&unknown)).values(), after);
+    let is_over = || {
+        let metrics = adapter.admin("/metrics").body;
+        ["auth_trust_failing", "cluster_discovery_failing", "cluster_watches{state=\"failing\"}"]
+            .map(|gauge| metrics.contains(&format!("\ncustom_metrics_adapter_{gauge} 0\n")))
+    };
+    eventually_equals("nothing fails any more", SOON, &[true; 3], is_over);
+    for ended in [
+        ["INFO", "reviews work again", "review=\"TokenReview\""],
+        ["INFO", "watch works again", "resource=pods"],
+    ] {
+        assert_eq!(adapter.log_lines(&ended).len(), 1, "{ended:?}");
+    }
 }
 
 fn token_of_a_reader(namespace: &Namespace<'_>, account: &str) -> String {

@@ -5,14 +5,21 @@ pub(crate) mod pages;
 
 use std::{
     fs::{self, File},
+    net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use axum::{Router, response::Html, routing::get};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::{Html, Response},
+    routing::get,
+};
 use custom_metrics_adapter::admin;
 use serde::Deserialize;
-use tokio::{net::TcpListener, time};
+use tokio::{net::TcpListener, sync::Mutex, time};
 
 /// What the measuring page found in one frame.
 #[derive(Deserialize, Debug)]
@@ -23,6 +30,12 @@ struct Frame {
     /// Whether the page's own style was taken: its policy forbids everything else.
     styled: bool,
     heading: String,
+    /// Which colours the page knows, and whether the browser wants dark ones.
+    ground: String,
+    /// Points of each small chart.
+    sparks: Vec<usize>,
+    /// Whether every chart has a line with a width.
+    drawn: bool,
     rows: usize,
     /// Lines of the label that is broken into most.
     label_lines: usize,
@@ -35,29 +48,58 @@ struct Frame {
 
 #[tokio::test]
 async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let measuring =
-        Router::new().route("/measure", get(|| async { Html(include_str!("browser/measure.html")) }));
-    tokio::spawn(axum::serve(listener, measuring.merge(admin::router(pages::sources()))).into_future());
-
-    let document = browse(&format!("http://{address}/measure")).await;
-    let (_, measured) = document.split_once("<pre>").unwrap_or_else(|| panic!("not measured: {document}"));
-    let frames: Vec<Frame> = serde_json::from_str(measured.split("</pre>").next().unwrap()).unwrap();
-
-    assert_eq!(frames.len(), 15, "five pages, three widths");
-    for frame in frames {
-        let Frame { path, width, .. } = &frame;
-        assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 3, "{path} at {width}: {frame:?}");
+    let address = serve().await;
+    let (light, dark) = tokio::join!(measured(address, &[]), measured(address, &["--force-dark-mode"]));
+    assert_eq!((light.len(), dark.len()), (21, 21), "seven pages, three widths");
+    for frame in light.iter().chain(&dark) {
+        let Frame { path, width, .. } = frame;
+        assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 0, "{path} at {width}: {frame:?}");
         let reach = (frame.scroll_width, frame.client_width);
         assert_eq!(reach, (*width, *width), "{path} at {width}: {frame:?}");
         assert!(frame.label_lines <= 1, "{path} at {width}: {frame:?}");
         assert!(frame.outside.is_empty(), "{path} at {width}: {frame:?}");
+        assert!(frame.drawn, "{path} at {width}: {frame:?}");
     }
+    let wants = |frames: &[Frame], ground: &str| frames.iter().all(|frame| frame.ground == ground);
+    assert!(wants(&light, "light dark false") && wants(&dark, "light dark true"), "{:?}", dark[0]);
+}
+
+#[tokio::test]
+async fn the_list_shows_each_hpa_with_its_points_and_filters_without_a_script() {
+    let frames = measured(serve().await, &[]).await;
+    let sparks = |path: &str| frames.iter().find(|frame| frame.path == path).unwrap().sparks.clone();
+    assert_eq!(sparks("/one/hpas"), [180]);
+    assert_eq!(sparks("/hpas"), [180; 200], "a page of a thousand");
+    assert_eq!(sparks("/hpas?state=at-max"), [180; 100], "one state of ten");
+}
+
+/// The pages of a thousand HPAs, and below `/one` those of one.
+async fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let measuring =
+        Router::new().route("/measure", get(|| async { Html(include_str!("browser/measure.html")) }));
+    let pages = admin::router(pages::sources(1000)).nest("/one", admin::router(pages::sources(1)));
+    // A browser asks for all frames at once, and a page may answer that others are being made.
+    let pages = pages.layer(middleware::from_fn(one_at_a_time));
+    tokio::spawn(axum::serve(listener, measuring.merge(pages)).into_future());
+    address
+}
+
+async fn one_at_a_time(request: Request, next: Next) -> Response {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let _turn = TURN.lock().await;
+    next.run(request).await
+}
+
+async fn measured(address: SocketAddr, flags: &[&str]) -> Vec<Frame> {
+    let document = browse(&format!("http://{address}/measure"), flags).await;
+    let (_, measured) = document.split_once("<pre>").unwrap_or_else(|| panic!("not measured: {document}"));
+    serde_json::from_str(measured.split("</pre>").next().unwrap()).unwrap()
 }
 
 /// The document that Chromium has made of `url` once everything on it is loaded.
-async fn browse(url: &str) -> String {
+async fn browse(url: &str, flags: &[&str]) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = profile.path().join("document.html");
     let mut command = Command::new("chromium");
@@ -66,6 +108,7 @@ async fn browse(url: &str) -> String {
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-default-apps", "--no-proxy-server", "--hide-scrollbars"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(flags)
         .args(["--dump-dom", url])
         .stdout(File::create(&output).unwrap())
         .stderr(Stdio::null());

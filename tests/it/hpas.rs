@@ -80,7 +80,7 @@ impl Pages {
                 Box::pin(async move { one.detail(namespace, name).await })
             }),
         };
-        let router = admin::router(Sources { store: store.clone(), hpas, ..browser::pages::sources() });
+        let router = admin::router(Sources { store: store.clone(), hpas, ..browser::pages::sources(0) });
         Self { api, insight, cluster, store, router, _end: end.drop_guard() }
     }
 

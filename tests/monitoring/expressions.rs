@@ -91,7 +91,10 @@ fn of_rules() -> Vec<Expression> {
 
 fn substituted(expression: &Value) -> String {
     let text = expression.as_str().unwrap_or_else(|| panic!("no expression: {expression}"));
-    let text = text.replace("$__rate_interval", "20s").replace("$job", ".+").replace("$instance", ".+");
+    let text = text.replace("$__rate_interval", "20s");
+    // The longest name first: one begins with another.
+    let names = ["$hpa_namespace", "$hpa", "$job", "$instance"];
+    let text = names.iter().fold(text, |text, name| text.replace(name, ".+"));
     assert!(!text.contains('$'), "an unknown variable: {text}");
     text
 }

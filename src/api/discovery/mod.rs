@@ -152,7 +152,12 @@ impl Discovery {
     }
 
     fn list(&self, catalog: &Catalog) -> Result<Listing, EncodeError> {
-        let listed = listed(catalog, self.max_metrics, |name| self.cluster.is_resource_name(name));
+        let listed = listed(
+            catalog,
+            self.max_metrics,
+            |resource| self.cluster.find(&resource.to_string()).is_some(),
+            |name| self.cluster.is_resource_name(name),
+        );
         let custom =
             listed.custom.iter().map(|(of, metric)| Resource::of(of, metric, self.is_namespaced(of)));
         let metrics = Metrics {
@@ -196,7 +201,7 @@ fn shown(group: Group, mut resources: Vec<Resource>, metrics: usize) -> Vec<Reso
 /// The metrics that discovery lists.
 pub struct Listed<'c> {
     /// Of resources.
-    pub custom: &'c [(GroupResource, MetricName)],
+    pub custom: Vec<&'c (GroupResource, MetricName)>,
     /// External ones.
     pub external: Vec<&'c MetricName>,
     /// External ones that are not listed because a resource of the cluster has their name.
@@ -205,35 +210,39 @@ pub struct Listed<'c> {
 
 /// What discovery lists of `catalog`: at most `max_metrics` of each group, and no more than fit `MAX_BYTES`.
 ///
+/// Metrics of resources that the cluster does not serve cannot be read and are not listed.
+///
 /// An external metric is listed as a resource, by its bare name. Clients look a name up in all groups, and kubectl
 /// expands a short name only where no resource is called so: a metric `po` would take `kubectl get po` away from
 /// everybody. `is_resource_name` tells such names; they are read all the same, since an HPA does no discovery.
 #[must_use]
-pub fn listed<'c>(
-    catalog: &'c Catalog,
+pub fn listed(
+    catalog: &Catalog,
     max_metrics: usize,
+    is_served: impl Fn(&GroupResource) -> bool,
     is_resource_name: impl Fn(&str) -> bool,
-) -> Listed<'c> {
-    let name = |metric: &MetricName| metric.as_str().len();
-    let lengths = catalog
-        .metrics
-        .iter()
-        .map(|(of, metric)| of.resource.len() + of.group.len() + ".".len() + "/".len() + name(metric));
-    let custom = catalog.metrics.get(..fitting(max_metrics, lengths)).unwrap_or_default();
-    let (hidden, mut external): (Vec<_>, Vec<_>) =
+) -> Listed<'_> {
+    let length = |(of, metric): &&(GroupResource, MetricName)| {
+        of.resource.len() + of.group.len() + ".".len() + "/".len() + metric.as_str().len()
+    };
+    let custom = catalog.metrics.iter().filter(|(resource, _)| is_served(resource));
+    let (hidden, external): (Vec<_>, Vec<_>) =
         catalog.external.iter().partition(|metric| is_resource_name(metric.as_str()));
-    external.truncate(fitting(max_metrics, external.iter().map(|metric| name(metric))));
-    Listed { custom, external, hidden }
+    Listed {
+        custom: fitting(max_metrics, custom, length),
+        external: fitting(max_metrics, external.into_iter(), |metric| metric.as_str().len()),
+        hidden,
+    }
 }
 
-/// How many names of these lengths are listed.
-fn fitting(max_metrics: usize, names: impl Iterator<Item = usize>) -> usize {
+/// The first of `names` that are listed.
+fn fitting<T>(max_metrics: usize, names: impl Iterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
     let mut bytes = 0;
-    let fits = |length: &usize| {
-        bytes += length + Resource::BYTES;
+    let fits = |name: &T| {
+        bytes += length(name) + Resource::BYTES;
         bytes <= MAX_BYTES
     };
-    names.take(max_metrics).take_while(fits).count()
+    names.take(max_metrics).take_while(fits).collect()
 }
 
 /// The list of one version of a group, as JSON: a thousand names of some thirty bytes. With names of the greatest

@@ -1,6 +1,7 @@
 //! The current [`Resources`] and the one task that renews them.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,8 +20,9 @@ use tokio::{
 use super::{GroupNames, Resources, UnknownResource, discovery};
 use crate::{
     cluster::Pacing,
-    kubernetes::{Backoff, root_cause},
+    kubernetes::{Backoff, Class, root_cause},
     model::{GroupResource, ResourceType},
+    notice::Incident,
 };
 
 /// How the knowledge of resources stands.
@@ -34,6 +36,8 @@ pub struct DiscoveryStatus {
     pub partial_groups: Vec<String>,
     /// Why the last attempt failed, unless it succeeded.
     pub last_error: Option<String>,
+    /// For how long attempts have failed, while they do.
+    pub failing: Option<Duration>,
 }
 
 /// Resources by name, renewed by a timer and when somebody asks for an unknown one.
@@ -49,6 +53,9 @@ pub(in crate::cluster) struct Book {
     wanted: Notify,
     finished: watch::Sender<u64>,
     report: Mutex<Report>,
+    /// What the last discovery lacked, and since when.
+    missing: Mutex<HashMap<GroupResource, Instant>>,
+    incident: Incident,
     pacing: Pacing,
 }
 
@@ -66,6 +73,8 @@ struct Report {
     succeeded: Option<Instant>,
     partial_groups: Vec<String>,
     last_error: Option<String>,
+    failing: Option<Instant>,
+    failures: u32,
 }
 
 impl Book {
@@ -79,6 +88,8 @@ impl Book {
             wanted: Notify::new(),
             finished: watch::Sender::new(0),
             report: Mutex::default(),
+            missing: Mutex::default(),
+            incident: Incident::default(),
             pacing,
         }
     }
@@ -153,20 +164,42 @@ impl Book {
             age: report.succeeded.map(|at| at.elapsed()),
             partial_groups: report.partial_groups.clone(),
             last_error: report.last_error.clone(),
+            failing: report.failing.map(|since| since.elapsed()),
         }
     }
 
-    /// Renews the resources now, then by the timer and when asked, for ever.
-    pub(in crate::cluster) async fn keep_fresh(&self, client: Client) {
+    /// Whether the cluster serves a resource, or has lacked it for a moment only.
+    pub(in crate::cluster) fn is_served(&self, resource: &GroupResource) -> bool {
+        self.canonical(resource).is_some() || self.missing.lock().contains_key(resource)
+    }
+
+    /// Renews the resources now, then by the timer and when asked, for ever, and tells of each that is gone for good.
+    pub(in crate::cluster) async fn keep_fresh(&self, client: Client, gone: impl Fn(&GroupResource)) {
         let mut backoff = Backoff::new(self.pacing.first_retry, self.pacing.longest_retry);
         loop {
             let number = self.begin();
             let succeeded = self.renew(&client).await;
+            if succeeded {
+                self.gone_for_good().iter().for_each(&gone);
+            }
             self.finished.send_replace(number);
-            let pause = if succeeded { self.pacing.discovery_interval } else { backoff.pause() };
+            let pause = if succeeded { self.until_the_next() } else { backoff.pause() };
             // A refresh that is asked for begins at once; otherwise the pause has to end first.
             let _ = timeout(pause, self.wanted.notified()).await;
         }
+    }
+
+    /// A resource that is missing is looked for again soon.
+    fn until_the_next(&self) -> Duration {
+        let is_missing = !self.missing.lock().is_empty();
+        let interval = self.pacing.discovery_interval;
+        if is_missing { interval.min(self.pacing.unserved) } else { interval }
+    }
+
+    /// What has been missing for so long that it is gone.
+    fn gone_for_good(&self) -> Vec<GroupResource> {
+        let mut missing = self.missing.lock();
+        missing.extract_if(|_, since| since.elapsed() >= self.pacing.unserved).map(|(gone, _)| gone).collect()
     }
 
     fn begin(&self) -> u64 {
@@ -180,29 +213,71 @@ impl Book {
         let outcome = timeout(LONGEST_DISCOVERY, discovery::discover(client)).await;
         match outcome.map_err(|_| format!("no answer in {LONGEST_DISCOVERY:?}")) {
             Ok(Ok(groups)) => self.accept(groups),
-            Ok(Err(error)) => return self.reject(root_cause(&error)),
-            Err(timeout) => return self.reject(timeout),
+            Ok(Err(error)) => return self.reject(Class::of(&error), root_cause(&error)),
+            Err(timeout) => return self.reject(Class::Timeout, timeout),
         }
         true
     }
 
     fn accept(&self, groups: Vec<discovery::Group>) {
-        let partial_groups =
+        let partial_groups: Vec<String> =
             groups.iter().filter(|group| group.partial).map(|group| group.name.clone()).collect();
-        let resources = merged(&self.resources.load(), groups);
+        let before = self.resources.load_full();
+        let resources = merged(&before, groups);
         tracing::debug!(resources = resources.types().len(), ?partial_groups, "discovery");
-        if **self.resources.load() != resources {
+        self.note_missing(&before, &resources);
+        if *before != resources {
             self.resources.store(Arc::new(resources));
             self.generation.fetch_add(1, Ordering::Release);
         }
+        self.log_success(&partial_groups);
         let succeeded = Some(Instant::now());
-        *self.report.lock() = Report { succeeded, partial_groups, last_error: None };
+        *self.report.lock() = Report { succeeded, partial_groups, ..Report::default() };
     }
 
-    fn reject(&self, error: String) -> bool {
-        tracing::debug!(%error, "discovery failed");
-        self.report.lock().last_error = Some(error);
+    fn note_missing(&self, before: &Resources, after: &Resources) {
+        let mut missing = self.missing.lock();
+        let known = before.types().iter().map(|known| known.resource.clone());
+        let lost = known.filter(|resource| after.canonical(resource).is_none());
+        let now = Instant::now();
+        for resource in lost {
+            missing.entry(resource).or_insert(now);
+        }
+        missing.retain(|resource, _| after.canonical(resource).is_none());
+    }
+
+    fn log_success(&self, partial_groups: &[String]) {
+        if let Some(failed) = self.incident.works() {
+            tracing::info!(failed_for_seconds = failed.as_secs(), "discovery works again");
+        }
+        let before = self.report.lock().partial_groups.clone();
+        if before != partial_groups {
+            tracing::info!(groups = ?partial_groups, "API groups that did not wholly answer discovery have changed");
+        }
+    }
+
+    fn reject(&self, class: Class, error: String) -> bool {
+        let mut report = self.report.lock();
+        report.failures += 1;
+        report.failing.get_or_insert_with(Instant::now);
+        // A connection that breaks once needs no line in the log.
+        let is_refused = matches!(class, Class::Forbidden | Class::Unauthorized);
+        if (is_refused || report.failures > 1) && self.incident.fails(class.as_str()) {
+            let (class, remedy) = (class.as_str(), remedy(class));
+            tracing::warn!(class, error, remedy, "discovery fails");
+        }
+        report.last_error = Some(error);
         false
+    }
+}
+
+fn remedy(class: Class) -> &'static str {
+    match class {
+        Class::Forbidden => "bind ClusterRole system:discovery to the adapter's service account",
+        Class::Unauthorized => {
+            "look at the token or the certificate of the kubeconfig or the service account"
+        }
+        _ => "it is tried again by itself; look at kube-apiserver and the network to it",
     }
 }
 

@@ -1,5 +1,8 @@
 //! Requests of the metrics API, and the values that they read.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use prometheus::{Error, Histogram, IntGauge};
 use tracing::Span;
@@ -26,6 +29,7 @@ pub struct ApiMetrics {
     values: Counters<()>,
     ages: Histograms<()>,
     misses: Counters<(Miss,)>,
+    refused: AtomicU64,
 }
 
 impl ApiMetrics {
@@ -53,6 +57,7 @@ impl ApiMetrics {
             )?,
             misses: registration
                 .counters("api_reads_without_value_total", "Reads that served no value, by reason.")?,
+            refused: AtomicU64::new(0),
         })
     }
 }
@@ -76,6 +81,9 @@ impl Observer for ApiMetrics {
 
     fn ended(&self, ended: &Ended) {
         self.in_flight.dec();
+        if ended.status == Some(StatusCode::TOO_MANY_REQUESTS) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
         let code = Code::of(ended.status);
         self.requests.add((ended.place, GroupVersion::of(ended.version), code), 1);
         self.durations.observe((ended.place,), ended.took.as_secs_f64());
@@ -90,6 +98,11 @@ impl Observer for ApiMetrics {
 }
 
 impl ApiMetrics {
+    /// Requests that were answered 429.
+    pub(in crate::telemetry) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     fn served<'a>(&self, samples: impl ExactSizeIterator<Item = &'a Sample>, now: Timestamp) {
         let served = samples.len();
         self.values.add((), served);

@@ -1,7 +1,5 @@
 //! Watches and discovery.
 
-use std::time::Duration;
-
 use prometheus::Error;
 
 use super::{
@@ -10,13 +8,13 @@ use super::{
     registration::{Reading, Readings, Registration},
 };
 use crate::{
-    cluster::{Cluster, WatchStatus},
+    cluster::{Cluster, WatchState, WatchStatus},
     model::GroupResource,
 };
 
 pub(super) fn register(registration: &mut Registration<'_>, cluster: Cluster) -> Result<(), Error> {
     let what = [
-        Reading::gauge("cluster_watches", "Watches of resources, by how they are.").by::<(State,)>(),
+        Reading::gauge("cluster_watches", "Watches of resources, by how they are.").by::<(WatchState,)>(),
         Reading::gauge("cluster_objects", "Objects of watched resources in memory."),
         Reading::counter("cluster_watch_lists_total", "Lists of watches that were completed."),
         Reading::counter("cluster_watch_restarts_total", "Watches that were interrupted by an error."),
@@ -39,8 +37,8 @@ pub(super) fn register(registration: &mut Registration<'_>, cluster: Cluster) ->
 }
 
 fn watches(readings: &mut Readings<'_>, watches: &[WatchStatus]) {
-    for state in [State::Synced, State::Listing, State::Failing] {
-        let count = watches.iter().filter(|watch| State::of(watch) == state).count();
+    for state in [WatchState::Synced, WatchState::Listing, WatchState::Failing, WatchState::Refused] {
+        let count = watches.iter().filter(|watch| watch.state == state).count();
         readings.put_by("cluster_watches", (state,), float(count));
     }
     let total = |of: fn(&WatchStatus) -> u64| {
@@ -68,26 +66,9 @@ fn discovery(readings: &mut Readings<'_>, cluster: &Cluster) {
     }
 }
 
-/// How a watch is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Synced,
-    Listing,
-    Failing,
-}
-
-impl State {
-    fn of(watch: &WatchStatus) -> Self {
-        match (&watch.last_error, watch.synced) {
-            (Some((_, age)), _) if *age < STILL_FAILING => Self::Failing,
-            (_, true) => Self::Synced,
-            (_, false) => Self::Listing,
-        }
-    }
-}
-
-/// A watch that resumes after an error hears nothing until something happens, which for a quiet resource may be
-/// hours; one that goes on failing has an error younger than the pause between attempts, at most half a minute.
-const STILL_FAILING: Duration = Duration::from_secs(60);
-
-label!(State, "state", { Synced => "synced", Listing => "listing", Failing => "failing" });
+label!(WatchState, "state", {
+    Synced => "synced",
+    Listing => "listing",
+    Failing => "failing",
+    Refused => "refused",
+});

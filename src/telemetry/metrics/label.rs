@@ -28,7 +28,7 @@ pub(super) trait Labels: Copy + Send + Sync + 'static {
 pub struct LabelValues {
     /// Its name.
     pub name: &'static str,
-    /// Its values.
+    /// Its values; none if they are names that users gave.
     pub values: &'static [&'static str],
 }
 

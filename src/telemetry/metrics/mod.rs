@@ -2,11 +2,12 @@
 //!
 //! Each App has a registry of its own. What happens is counted as it happens, by an observer trait of its module;
 //! what *is* (values held, targets, ages) is read when somebody asks for the page. Labels are closed enums, so that the
-//! page does not grow with the cluster.
+//! page does not grow with the cluster; those of HPAs alone are names, up to a limit.
 
 mod api;
 mod auth;
 mod cluster;
+mod hpa;
 mod label;
 mod process;
 mod refusals;
@@ -29,7 +30,9 @@ pub use scrape::{ScrapeLimits, ScrapeMetrics};
 pub use serve::Listeners;
 pub use write::WriteMetrics;
 
-use crate::{auth::Auth, cluster::Cluster, scrape::Scraper, serve::ServingCertificate, store::Store};
+use crate::{
+    auth::Auth, cluster::Cluster, insight::Insight, scrape::Scraper, serve::ServingCertificate, store::Store,
+};
 use registration::{Reading, Registration};
 
 /// The metrics of one App.
@@ -64,6 +67,10 @@ pub struct Parts {
     pub ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// How many metrics discovery lists at most.
     pub discovery_max_metrics: usize,
+    /// The HPAs.
+    pub insight: Insight,
+    /// How many HPAs have metrics of their own.
+    pub hpa_metrics: usize,
 }
 
 /// Limits that are shown beside what they limit.
@@ -101,10 +108,21 @@ impl Metrics {
     /// As [`Metrics::new`]; also when it is called twice.
     pub fn read_from(&mut self, parts: Parts) -> Result<(), Error> {
         let mut registration = Registration { registry: &self.registry, described: &mut self.described };
-        let Parts { store, cluster, scraper, auth, certificate, listeners, ready, discovery_max_metrics } =
-            parts;
+        let Parts {
+            store,
+            cluster,
+            scraper,
+            auth,
+            certificate,
+            listeners,
+            ready,
+            discovery_max_metrics,
+            insight,
+            hpa_metrics,
+        } = parts;
         readiness(&mut registration, ready)?;
         refusals::register(&mut registration, store.clone(), scraper.clone())?;
+        hpa::register(&mut registration, insight, hpa_metrics)?;
         store::register(&mut registration, store, cluster.clone(), discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;

@@ -181,6 +181,12 @@ impl Reading {
         Self { name, kind: Kind::Counter, labels: Vec::new(), help }
     }
 
+    /// With labels whose values are names, not of a closed set.
+    pub(super) fn named(self, labels: &[&'static str]) -> Self {
+        let labels = labels.iter().map(|name| LabelValues { name, values: &[] }).collect();
+        Self { labels, ..self }
+    }
+
     pub(super) fn by<L: Labels>(self) -> Self {
         Self { labels: L::described(), ..self }
     }
@@ -205,21 +211,29 @@ impl Readings<'_> {
 
     /// A metric with labels.
     pub(super) fn put_by<L: Labels>(&mut self, name: &str, labels: L, value: f64) {
+        self.put_at(name, |described| values_at(&described.labels, labels.index()), value);
+    }
+
+    /// A metric with labels whose values are names, in their order.
+    pub(super) fn put_named(&mut self, name: &str, values: &[&str], value: f64) {
+        self.put_at(name, |_| values.to_vec(), value);
+    }
+
+    fn put_at<'v>(&mut self, name: &str, values: impl FnOnce(&Described) -> Vec<&'v str>, value: f64) {
         let is_it = |metric: &Described| metric.name.strip_prefix(PREFIX).unwrap_or(&metric.name) == name;
         let Some(at) = self.described.iter().position(is_it) else { return };
         let (Some(metric), Some(family)) = (self.described.get(at), self.families.get_mut(at)) else {
             return;
         };
-        family.push(sample(metric, labels.index(), value));
+        family.push(sample(metric, &values(metric), value));
     }
 }
 
-fn sample(described: &Described, place: usize, value: f64) -> Metric {
-    let values = values_at(&described.labels, place);
+fn sample(described: &Described, values: &[&str], value: f64) -> Metric {
     let pairs = described.labels.iter().zip(values).map(|(label, value)| {
         let mut pair = LabelPair::default();
         pair.set_name(label.name.to_owned());
-        pair.set_value(value.to_owned());
+        pair.set_value((*value).to_owned());
         pair
     });
     let mut metric = Metric::from_label(pairs.collect());

@@ -46,7 +46,12 @@ pub(super) fn register(
         readings.put("store_series_per_object_limit", float(limits.series_per_object));
         readings.put("scrape_bytes", float(store.budget().held()));
         readings.put("scrape_bytes_limit", float(store.budget().limit()));
-        let listed = listed(&catalog, discovery_max_metrics, |name| cluster.is_resource_name(name));
+        let listed = listed(
+            &catalog,
+            discovery_max_metrics,
+            |resource| cluster.is_served(resource),
+            |name| cluster.is_resource_name(name),
+        );
         for (group, listed, metrics) in [
             (Group::Custom, listed.custom.len(), catalog.metrics.len()),
             (Group::External, listed.external.len(), catalog.external.len() - listed.hidden.len()),

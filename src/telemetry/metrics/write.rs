@@ -1,5 +1,8 @@
 //! Requests of the write port, and the samples that they bring.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
 use prometheus::{Error, IntGauge};
 
 use super::{
@@ -19,6 +22,8 @@ pub struct WriteMetrics {
     in_flight: IntGauge,
     appended: Counters<()>,
     rejected: Counters<(Rejection,)>,
+    refused: AtomicU64,
+    full: AtomicU64,
 }
 
 impl WriteMetrics {
@@ -43,7 +48,21 @@ impl WriteMetrics {
                 .counters("write_samples_appended_total", "Samples that were written and stored.")?,
             rejected: registration
                 .counters("write_samples_rejected_total", "Samples that were refused, by reason.")?,
+            refused: AtomicU64::new(0),
+            full: AtomicU64::new(0),
         })
+    }
+}
+
+impl WriteMetrics {
+    /// Writes that were answered 429.
+    pub(in crate::telemetry) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Writes that were answered 507.
+    pub(in crate::telemetry) fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
     }
 }
 
@@ -79,6 +98,14 @@ impl Observer for WriteMetrics {
     }
 
     fn ended(&self, ended: &Ended) {
+        let limit = match ended.status {
+            Some(StatusCode::TOO_MANY_REQUESTS) => Some(&self.refused),
+            Some(StatusCode::INSUFFICIENT_STORAGE) => Some(&self.full),
+            _ => None,
+        };
+        if let Some(count) = limit {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         self.requests.add((ended.operation, Code::of(ended.status)), 1);
         self.durations.observe((ended.operation,), ended.took.as_secs_f64());
     }

@@ -154,6 +154,13 @@ impl Adapter {
         });
     }
 
+    /// The lines of its log that have all of these words.
+    pub(crate) fn log_lines(&self, words: &[&str]) -> Vec<String> {
+        let log = self.log();
+        let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+        lines.map(str::to_owned).collect()
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.directory.join("adapter.log")).unwrap_or_default()
     }

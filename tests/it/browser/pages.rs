@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use custom_metrics_adapter::{
-    admin::{Hpas, Listener, Sources, Status, StatusCheck},
+    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
     hpa::{
         Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
         State, Step, StepKind,
@@ -16,13 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{cluster_scoped, namespaced, pod, store, value};
 
-pub(crate) fn sources() -> Sources {
+pub(crate) fn sources(hpas: usize) -> Sources {
     let one = |namespace: String, name: String| -> BoxFuture<'static, Option<Detail>> {
         Box::pin(async move {
             Some(Detail { points: vec![points()], report: report(&namespace, &name, State::Unknown) })
         })
     };
-    let hpas = Hpas { list: Arc::new(listing), one: Arc::new(one) };
+    let hpas = Hpas { list: Arc::new(move || listing(hpas)), one: Arc::new(one) };
     Sources {
         store: values(),
         targets: Arc::new(targets),
@@ -32,14 +32,14 @@ pub(crate) fn sources() -> Sources {
     }
 }
 
-/// A thousand HPAs, in every state, with names as long as names get.
-fn listing() -> Listing {
+/// HPAs in every state, with names as long as names get.
+fn listing(hpas: usize) -> Listing {
     let listed = |number: usize| {
         let name = if number == 0 { "w".repeat(63) } else { format!("web-{number}") };
         let report = report(&format!("n{}", number % 7), &name, State::ALL[number % State::ALL.len()]);
         Listed { report: Arc::new(report), points: vec![points()] }
     };
-    Listing { at: Timestamp::now(), hpas: (0..1000).map(listed).collect(), notice: None }
+    Listing { at: Timestamp::now(), hpas: (0..hpas).map(listed).collect(), notice: None }
 }
 
 fn points() -> Vec<Point> {
@@ -140,8 +140,26 @@ fn status() -> Status {
         checks: vec![
             check("discovery-loaded", None),
             check("pods-synced", Some(&format!("the watch failed: {}: connection refused", url('q')))),
-            check("serving-certificate", None),
+            check("shutdown", None),
         ],
+        watches: ["synced", "listing", "failing", "refused"].into_iter().map(watch).collect(),
+        discovery: Some(DiscoveryRow {
+            state: "failing",
+            since: Some(Timestamp::now() - SignedDuration::from_hours(3)),
+            resources: 123,
+            partial_groups: vec!["g".repeat(60), format!("{}.example.com", "p".repeat(60))],
+            last_error: Some(format!("no answer from {}", url('d'))),
+        }),
+    }
+}
+
+fn watch(state: &'static str) -> WatchRow {
+    WatchRow {
+        resource: format!("{}.{}", "r".repeat(63), "g".repeat(100)),
+        state,
+        since: Timestamp::now() - SignedDuration::from_secs(90),
+        objects: 50_000,
+        last_error: (state != "synced").then(|| format!("cannot list: {}", url('w'))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the adapter knows of a cluster, against a scripted API server.
 
 mod hpas;
+mod lifetime;
 mod live;
 mod naming;
 mod pods;
@@ -116,6 +117,10 @@ const PACING: Pacing = Pacing {
     first_retry: Duration::from_millis(5),
     longest_retry: Duration::from_millis(40),
     refused_retry: Duration::from_millis(40),
+    longest_refusal: Duration::from_millis(80),
+    refusal_tolerance: Duration::ZERO,
+    unneeded: Duration::from_secs(3600),
+    unserved: Duration::from_millis(100),
     discovery_gap: Duration::from_secs(3600),
     discovery_interval: Duration::from_secs(3600),
 };

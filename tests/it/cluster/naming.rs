@@ -19,7 +19,7 @@ use crate::{
         kube_api::{KubeApi, object},
         seen,
     },
-    world::{get, path, store, value},
+    world::{cluster_scoped, get, path, store, value},
 };
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn the_names_of_a_crd_are_taken_once_it_is_there_and_stay_so_while_its_gro
 }
 
 #[tokio::test]
-async fn a_list_of_metrics_of_resources_that_are_gone_asks_the_cluster_nothing() {
+async fn metrics_of_resources_that_are_gone_are_not_listed_and_the_list_asks_the_cluster_nothing() {
     let api = KubeApi::start().await;
     let followed = Followed::ready(&api).await;
     let of = |n: usize| ObjectRef {
@@ -184,7 +184,8 @@ async fn a_list_of_metrics_of_resources_that_are_gone_asks_the_cluster_nothing()
         namespace: Some("a".into()),
         name: "w".into(),
     };
-    let written = (0..100).map(|n| value(&of(n), "load", "1", "", "2026-11-24T08:44:11Z")).collect();
+    let written = (0..100).map(of).chain([cluster_scoped("nodes", "node-1")]);
+    let written = written.map(|object| value(&object, "load", "1", "", "2026-11-24T08:44:11Z")).collect();
     let sources = Sources {
         store: store(written),
         cluster: std::sync::Arc::new(followed.cluster.clone()),
@@ -192,7 +193,8 @@ async fn a_list_of_metrics_of_resources_that_are_gone_asks_the_cluster_nothing()
         checks: Checks::new(Vec::new),
     };
     let list = get(&Api::new(sources, Default::default()).router(), &path("")).await.json();
-    assert_eq!(list["resources"].as_array().unwrap().len(), 100);
+    let listed: Vec<_> = list["resources"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(listed, ["nodes/load"]);
     assert_eq!(api.asked("/apis").len(), 1, "that of the start");
 }
 

@@ -1,7 +1,9 @@
 //! The API server fails in every way that it has, and things are right again by themselves.
 
+use std::time::Duration;
+
 use custom_metrics_adapter::{
-    cluster::{Cluster, ClusterError, ClusterOptions, Unavailable},
+    cluster::{Cluster, ClusterError, ClusterOptions, Pacing, Unavailable, WatchState, grant},
     model::{GroupResource, Presence, Selector},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -9,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Followed, PACING};
 use crate::support::{
     kube_api::{Expiry, KubeApi, object, pod},
+    log::Log,
     seen,
 };
 
@@ -160,6 +163,130 @@ async fn a_right_that_is_taken_away_ends_the_answers() {
     api.allow("deployments.apps");
     followed.becomes_live("deployments", "a", "web").await;
     assert_eq!(followed.told().len(), 1, "it was there all the time: {:?}", followed.told());
+}
+
+/// A kube-apiserver that has just started refuses everything until it has read its own rules.
+#[tokio::test]
+async fn a_refusal_after_a_good_list_counts_as_an_outage_for_a_while() {
+    let api = KubeApi::start().await;
+    api.apply("pods", pod("a", "web", "app=web"));
+    api.apply("deployments.apps", object("a", "web", ""));
+    let followed =
+        Followed::begun(&api, Pacing { refusal_tolerance: Duration::from_secs(3600), ..PACING }).await;
+    seen("the cluster is ready", || followed.unready().is_empty().then_some(())).await;
+    followed.becomes_live("deployments", "a", "web").await;
+    for resource in ["pods", "deployments.apps"] {
+        api.refuse(resource, 403, "no rules yet");
+        let watched = followed.cluster.resolve(resource).unwrap().resource.clone();
+        seen("it was refused often", || (followed.failures(&watched) >= 3).then_some(())).await;
+    }
+    assert_eq!(followed.unready(), []);
+    assert_eq!(followed.names("pods", Some("a"), "app=web").await, ["a/web"]);
+    assert!(matches!(followed.presence("deployments", "a", "web"), Presence::Live(_)));
+    let states: Vec<_> = followed.cluster.watches().iter().map(|watch| watch.state).collect();
+    assert_eq!(states, [WatchState::Failing, WatchState::Failing]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_lasts_takes_readiness_and_an_outage_gives_nothing_back() {
+    let api = KubeApi::start().await;
+    api.apply("pods", pod("a", "web", ""));
+    let followed =
+        Followed::begun(&api, Pacing { refusal_tolerance: Duration::from_millis(300), ..PACING }).await;
+    seen("the cluster is ready", || followed.unready().is_empty().then_some(())).await;
+    api.refuse("pods", 403, "no longer");
+    let refused = ("pods-synced", "no longer".to_owned());
+    seen("it is unready", || followed.unready().contains(&refused).then_some(())).await;
+    assert_eq!(followed.cluster.watches()[0].state, WatchState::Refused);
+    api.go_down();
+    let error = || followed.cluster.watches()[0].last_error.clone().filter(|error| error != "no longer");
+    seen("it is down", error).await;
+    assert!(followed.unready().contains(&refused), "{:?}", followed.unready());
+    api.come_up();
+    api.allow("pods");
+    seen("it is ready", || followed.unready().is_empty().then_some(())).await;
+}
+
+/// Nothing changes, so that no event tells.
+#[tokio::test]
+async fn a_watch_that_is_resumed_fails_no_longer_also_when_it_brings_nothing() {
+    let log = Log::keep();
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    followed.names("nodes", None, "").await;
+    let states = || followed.cluster.watches().iter().map(|watch| watch.state).collect::<Vec<_>>();
+    for _ in 0..3 {
+        api.go_down();
+        seen("all fail", || (states() == [WatchState::Failing; 2]).then_some(())).await;
+        seen("twice", || (followed.cluster.watches().iter().all(|watch| watch.failures >= 2)).then_some(()))
+            .await;
+        api.come_up();
+        seen("all work", || (states() == [WatchState::Synced; 2]).then_some(())).await;
+    }
+    assert!(followed.cluster.watches().iter().all(|watch| watch.last_error.is_none() && watch.lists == 1));
+    assert_eq!(
+        log.with(&["INFO", "watch works again", "resource=nodes"]).len(),
+        log.with(&["WARN", "resource=nodes"]).len()
+    );
+}
+
+#[tokio::test]
+async fn each_failure_is_logged_when_it_begins_and_when_it_ends() {
+    let log = Log::keep();
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    followed.names("deployments", None, "").await;
+    api.refuse("deployments.apps", 403, "deployments is forbidden");
+    let failures = || followed.failures(&GroupResource::new("apps", "deployments"));
+    seen("it was refused often", || (failures() >= 5).then_some(())).await;
+    api.allow("deployments.apps");
+    seen("it works", || (followed.cluster.watches()[1].state == WatchState::Synced).then_some(())).await;
+    let begun = log.with(&["WARN", "watch fails", "resource=deployments.apps", "class=\"forbidden\""]);
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    for words in [
+        "deployments is forbidden",
+        "list and watch on resource \\\"deployments\\\" in API group \\\"apps\\\"",
+    ] {
+        assert!(begun[0].contains(words), "{begun:?}");
+    }
+    assert_eq!(log.with(&["INFO", "watch works again", "resource=deployments.apps"]).len(), 1);
+
+    api.break_discovery(403, "discovery is forbidden");
+    followed.cluster.resolve_fresh("podz").await.unwrap_err();
+    seen("it fails", || followed.cluster.discovery().unwrap().failing).await;
+    api.mend_discovery();
+    seen("it works", || followed.cluster.discovery().unwrap().failing.is_none().then_some(())).await;
+    let begun = log.with(&["WARN", "discovery fails", "class=\"forbidden\"", "system:discovery"]);
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    assert_eq!(log.with(&["INFO", "discovery works again"]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_once_is_not_logged() {
+    let log = Log::keep();
+    let api = KubeApi::start().await;
+    let followed = Followed::ready(&api).await;
+    seen("the watch is open", || (api.watches("pods") == 1).then_some(())).await;
+    api.break_watches("pods");
+    api.apply("pods", pod("a", "web", ""));
+    followed.becomes_live("pods", "a", "web").await;
+    assert_eq!(log.with(&["WARN"]), [""; 0]);
+}
+
+/// The project tells its users not to give the adapter secrets.
+#[tokio::test]
+async fn nobody_is_told_to_grant_secrets() {
+    let log = Log::keep();
+    let api = KubeApi::start().await;
+    api.serve("", "v1", "secrets", "Secret");
+    api.refuse("secrets", 403, "secrets is forbidden");
+    let followed = Followed::ready(&api).await;
+    assert_eq!(followed.presence("secrets", "a", "web"), Presence::Unknown);
+    let line = seen("it is logged", || log.with(&["WARN", "resource=secrets"]).pop()).await;
+    assert!(line.contains("do not grant it") && !line.contains("grant the adapter"), "{line}");
+    let about = grant(&GroupResource::new("", "secrets"));
+    assert!(about.contains("do not grant it"), "{about}");
+    assert!(grant(&GroupResource::new("secrets.io", "secrets")).contains("by a ClusterRole"));
 }
 
 #[tokio::test]

@@ -161,7 +161,11 @@ async fn a_malformed_object_does_not_hide_the_others() {
     let mut odd = pod("a", "odd", "");
     odd["spec"] =
         json!({"containers": [{"name": "x", "ports": [{"containerPort": 99999, "protocol": "QUIC"}]}]});
-    odd["status"] = json!({"phase": "Dreaming", "podIP": "nowhere"});
+    odd["metadata"]["creationTimestamp"] = "once upon a time".into();
+    odd["status"] = json!({
+        "phase": "Dreaming", "podIP": "nowhere",
+        "containerStatuses": [{"name": "x", "state": {"running": {"startedAt": "lately"}}}],
+    });
     api.apply("pods", odd);
     api.apply("pods", pod("a", "web", ""));
     let followed = Followed::begun(&api, PACING).await;

@@ -72,6 +72,7 @@ struct Script {
     is_down: bool,
     aggregated_discovery: bool,
     broken_groups: Vec<String>,
+    discovery_refusal: Option<(u16, String)>,
 }
 
 struct Resource {
@@ -219,6 +220,16 @@ impl KubeApi {
         self.script.lock().aggregated_discovery = false;
     }
 
+    /// Answers discovery with a status.
+    pub(crate) fn break_discovery(&self, code: u16, message: &str) {
+        self.script.lock().discovery_refusal = Some((code, message.to_owned()));
+    }
+
+    /// Ends [`KubeApi::break_discovery`].
+    pub(crate) fn mend_discovery(&self) {
+        self.script.lock().discovery_refusal = None;
+    }
+
     /// Leaves a group out of discovery as kube-apiserver does with an APIService that does not answer.
     pub(crate) fn break_group(&self, group: &str) {
         self.script.lock().broken_groups.push(group.to_owned());
@@ -288,6 +299,7 @@ impl Script {
             is_down: false,
             aggregated_discovery: true,
             broken_groups: Vec::new(),
+            discovery_refusal: None,
         }
     }
 
@@ -344,6 +356,9 @@ impl Script {
             return reply(code, &value);
         }
         let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
+        if let (["api" | "apis"], Some((code, message))) = (parts.as_slice(), &self.discovery_refusal) {
+            return status(*code, message);
+        }
         match parts.as_slice() {
             ["api"] if self.is_aggregated(asked) => reply(200, &self.aggregated(true)),
             ["apis"] if self.is_aggregated(asked) => reply(200, &self.aggregated(false)),

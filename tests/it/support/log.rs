@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use parking_lot::Mutex;
 use tracing::{level_filters::LevelFilter, subscriber::DefaultGuard};
-use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
+use tracing_subscriber::{filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _};
 
 /// Keeps the lines of level info and above until it is dropped.
 pub(crate) struct Log {
@@ -20,7 +20,11 @@ impl Log {
         let written = Written::default();
         let lines =
             tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(written.clone());
-        let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(lines);
+        // As the adapter has it by default.
+        let filter =
+            Targets::new().with_default(LevelFilter::INFO).with_target("kube_client", LevelFilter::OFF);
+        let filter = filter.with_target("kube_runtime", LevelFilter::ERROR);
+        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         Self { written, _guard: tracing::subscriber::set_default(subscriber) }
     }
 

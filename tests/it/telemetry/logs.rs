@@ -51,3 +51,23 @@ async fn the_first_line_says_version_mode_and_where_it_listens() {
     }
     assert!(line.get("trace_id").is_none(), "{line}");
 }
+
+#[tokio::test]
+async fn readiness_and_a_limit_that_begins_to_refuse_are_logged_once() {
+    let adapter = Process::start(&["--max-series=1"], &[]).await;
+    seen("it is ready", || {
+        adapter.log().into_iter().find(|line| line.contains("INFO") && line.contains(" ready"))
+    })
+    .await;
+    assert_eq!(adapter.post("pods/web-0/a", "1", None).await, 200);
+    for _ in 0..3 {
+        assert_eq!(adapter.post("pods/web-0/b", "1", None).await, 507);
+    }
+    let reached = |line: &String| line.contains("WARN") && line.contains("limit reached");
+    let line = seen("the limit is logged", || adapter.log().into_iter().find(reached)).await;
+    for words in ["limit=\"series\"", "answered 507", "--max-series"] {
+        assert!(line.contains(words), "{line}");
+    }
+    assert_eq!(adapter.post("pods/web-0/b", "1", None).await, 507);
+    assert_eq!(adapter.log().into_iter().filter(reached).count(), 1);
+}
