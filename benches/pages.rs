@@ -158,6 +158,8 @@ fn status() -> Status {
         started: Timestamp::now(),
         listeners: Vec::new(),
         checks: Vec::new(),
+        watches: Vec::new(),
+        discovery: None,
     }
 }
 

@@ -252,10 +252,13 @@ fn text_reading(text: &[u8], braced: bool) -> Result<(Reading, &[u8]), Reason> {
     if let Some(rest) = Dialect::Text.line_end(rest) {
         return Ok((Reading { value, timestamp_ms: None }, rest));
     }
-    if rest.len() == after.len() {
-        return Err(Reason::Value);
-    }
-    let (timestamp_ms, rest) = text_timestamp(rest)?;
+    if rest.len() == after.len() { Err(Reason::Value) } else { text_tail(value, rest) }
+}
+
+/// Reads what few lines have behind the value and its blank. Apart, so that the way of the many stays short.
+#[inline(never)]
+fn text_tail(value: f64, text: &[u8]) -> Result<(Reading, &[u8]), Reason> {
+    let (timestamp_ms, rest) = text_timestamp(text)?;
     let rest = match rest {
         [b'#', exemplar @ ..] => text_exemplar(exemplar)?,
         _ => rest,

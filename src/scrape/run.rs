@@ -216,9 +216,9 @@ fn store_options(spec: &TargetSpec) -> TargetOptions {
         interval: signed(spec.settings.interval),
         window: signed(spec.settings.window),
         max_age: signed(spec.max_age()),
-        max_age_after_timeout: signed(spec.settings.window),
+        max_age_after_timeout: signed(spec.settings.max_age.unwrap_or(spec.settings.window)),
         fold: spec.settings.fold,
-        raw_counters: false,
+        raw_counters: spec.settings.raw_counters,
     }
 }
 

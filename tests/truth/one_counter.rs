@@ -212,13 +212,14 @@ impl History {
         }
     }
 
-    /// A dip is told from a reset by the process start, so there is none where a start is not known, or moves near by,
-    /// or the counter states its own.
+    /// One scrape alone shows less. A dip is told from a reset by the process start, so there is none where a start is
+    /// not known, or moves near by, or the counter states its own.
     fn dip(&mut self, place: usize, part: f64, moves: Option<&[f64]>) {
         let (real, reach) = (self.met[place].real, 20.0 * self.pace.interval);
         let near =
             |moves: &[f64]| moves.iter().chain(&self.counter.resets).any(|at| (at - real).abs() < reach);
-        if self.dated || moves.is_none_or(near) {
+        let is_alone = self.dips.iter().all(|(at, _)| (at - real).abs() > 3.0 * self.pace.interval);
+        if self.dated || moves.is_none_or(near) || !is_alone {
             return;
         }
         if let Some(value) = self.met[place].page.as_mut().and_then(|page| page.value.as_mut()) {

@@ -1,5 +1,3 @@
-//! What the log is told of a target's scrapes.
-
 use super::*;
 
 const STATUS: Option<ScrapeError> = Some(ScrapeError::Status(http::StatusCode::NOT_FOUND));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, hash::BuildHasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use memchr::memmem::Finder;
 
 use super::{Rules, declaration, meaning::Meaning};
 use crate::exposition::{Families, Format, Kind, Membership, Role, Series, series_name};
@@ -19,6 +20,20 @@ pub(super) struct Census {
     by_text: HashTable<u32>,
     hash: RandomState,
     last: u32,
+    hints: Hints,
+}
+
+/// Finds the labels that matter in the text of a series, or what looks like them.
+struct Hints {
+    quantile: Finder<'static>,
+    bound: Finder<'static>,
+    range: Finder<'static>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { quantile: Finder::new("quantile"), bound: Finder::new("le"), range: Finder::new("vmrange") }
+    }
 }
 
 /// What is known of all series of one name.
@@ -26,6 +41,8 @@ pub(super) struct Name {
     pub(super) text: Box<str>,
     /// Whether its series may be kept, as far as the name says.
     pub(super) is_candidate: bool,
+    /// Whether it stands before the braces.
+    is_bare: bool,
     /// Whether one has the label that makes it a part of a histogram or summary: a bound, or a quantile.
     is_bounded: bool,
     /// Whether all values are moments, if it may be the start of a counter.
@@ -51,14 +68,27 @@ impl Census {
 
     /// Takes a series, and gives back the number of its name.
     pub(super) fn note(&mut self, text: &str, value: f64, rules: &Rules) -> u32 {
-        let name = series_name(text);
-        let at = self.find(&name).unwrap_or_else(|| self.add(&name, rules));
+        let at = if self.is_last(text) { self.last } else { self.name(text, rules) };
         self.last = at;
         if let Some(name) = self.names.get_mut(at as usize) {
-            name.look_at(text);
+            name.look_at(text, &self.hints);
             name.are_moments &= !name.text.ends_with("_created") || is_moment(value);
         }
         at
+    }
+
+    /// Whether the series has the name of the last one, as most have.
+    fn is_last(&self, text: &str) -> bool {
+        self.names.get(self.last as usize).filter(|name| name.is_bare).is_some_and(|name| {
+            let rest = text.strip_prefix(&*name.text);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+        })
+    }
+
+    fn name(&mut self, text: &str, rules: &Rules) -> u32 {
+        let name = series_name(text);
+        let is_bare = text.starts_with(&*name);
+        self.find(&name).unwrap_or_else(|| self.add(Name::new(&name, is_bare, rules)))
     }
 
     pub(super) fn names(&self) -> &[Name] {
@@ -183,13 +213,13 @@ impl Census {
         self.by_text.find(self.hash.hash_one(name), is_it).copied()
     }
 
-    fn add(&mut self, name: &str, rules: &Rules) -> u32 {
+    fn add(&mut self, name: Name) -> u32 {
         let at = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let is_candidate = name == PROCESS_START || rules.allow.may_keep(name);
-        self.names.push(Name { text: name.into(), is_candidate, is_bounded: false, are_moments: true });
+        let own = self.hash.hash_one(&*name.text);
+        self.names.push(name);
         let (names, hash) = (&self.names, &self.hash);
         let rehash = |at: &u32| names.get(*at as usize).map_or(0, |name| hash.hash_one(&*name.text));
-        self.by_text.insert_unique(hash.hash_one(name), at, rehash);
+        self.by_text.insert_unique(own, at, rehash);
         at
     }
 }
@@ -200,14 +230,28 @@ impl Name {
         self.are_moments
     }
 
-    fn look_at(&mut self, series: &str) {
+    fn new(name: &str, is_bare: bool, rules: &Rules) -> Self {
+        Self {
+            text: name.into(),
+            is_candidate: name == PROCESS_START || rules.allow.may_keep(name),
+            is_bare,
+            is_bounded: false,
+            are_moments: true,
+        }
+    }
+
+    fn look_at(&mut self, series: &str, hints: &Hints) {
         if self.is_bounded {
             return;
         }
-        let labels = series.get(self.text.len()..).unwrap_or_default();
-        let wanted: &[&str] = if self.text.ends_with("_bucket") { &["le", "vmrange"] } else { &["quantile"] };
-        let hinted =
-            wanted.iter().any(|label| memchr::memmem::find(labels.as_bytes(), label.as_bytes()).is_some());
+        let labels = series.get(self.text.len()..).unwrap_or_default().as_bytes();
+        let is_bucket = self.text.ends_with("_bucket");
+        let (wanted, hinted): (&[&str], bool) = match is_bucket {
+            true => {
+                (&["le", "vmrange"], hints.bound.find(labels).or_else(|| hints.range.find(labels)).is_some())
+            }
+            false => (&["quantile"], hints.quantile.find(labels).is_some()),
+        };
         if hinted && let Ok(series) = Series::parse(series) {
             self.is_bounded = wanted.iter().any(|label| series.label(label).is_some());
         }

@@ -121,8 +121,8 @@ impl Metrics {
             hpa_metrics,
         } = parts;
         readiness(&mut registration, ready)?;
-        refusals::register(&mut registration, store.clone(), scraper.clone())?;
         hpa::register(&mut registration, insight, hpa_metrics)?;
+        refusals::register(&mut registration, store.clone(), scraper.clone())?;
         store::register(&mut registration, store, cluster.clone(), discovery_max_metrics)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;

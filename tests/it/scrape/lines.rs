@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use custom_metrics_adapter::scrape::{Health, LastScrape};
+use custom_metrics_adapter::{
+    scrape::{Health, LastScrape},
+    store::Absence,
+};
 
 use super::{
     target::{Behaviour, Target, answer, status, text},
@@ -40,6 +43,42 @@ async fn a_family_with_a_line_that_cannot_be_read_is_shown_with_the_line() {
     assert_eq!((last.rejected, last.unreadable), (1, 1));
     assert!(last.unreadable_families[0].starts_with("queue_depth: line 2: the value is not"), "{last:?}");
     assert_eq!(world.read("web-1", "other"), Ok(7000));
+    let Err(Absence::Unreadable { fault, .. }) = world.read("web-1", "queue_depth") else {
+        panic!("a value")
+    };
+    assert!(fault.starts_with("line 2: "), "{fault}");
+}
+
+#[tokio::test]
+async fn a_raw_counter_has_a_value_only_if_the_pod_says_so() {
+    let (world, target, _) = scraped(text("# TYPE jobs_total counter\njobs_total 5\n"), &[]).await;
+    assert!(matches!(world.read("web-1", "jobs_total"), Err(Absence::RawCounter { .. })));
+    world.add(pod("raw", target.address, &[("custom-metrics-adapter/raw-counters", "true")]));
+    world.reads("raw", "jobs_total", 5000).await;
+}
+
+#[tokio::test]
+async fn a_gauge_that_the_pod_calls_a_counter_has_a_rate() {
+    let page = |number: usize| {
+        answer("text/plain", &[], format!("# TYPE in_bytes gauge\nin_bytes {}\n", 1000 * number).as_bytes())
+    };
+    let counters = [("custom-metrics-adapter/counters", "in_bytes")];
+    let (world, target, _) = scraped(Behaviour::Count(Arc::new(page)), &counters).await;
+    let rate =
+        crate::support::seen("it has a rate", || world.read("web-1", "in_bytes_per_second").ok()).await;
+    assert!(rate > 0, "{rate}");
+    world.add(pod("plain", target.address, &[]));
+    world.is("plain", Health::Up).await;
+    assert!(matches!(world.read("plain", "in_bytes_per_second"), Err(Absence::NoCounter { .. })));
+}
+
+#[tokio::test]
+async fn a_timestamp_of_long_ago_makes_a_value_stale_unless_it_is_not_to_be_honoured() {
+    let (world, target, _) = scraped(text("q 7 1000\nother 1\n"), &[]).await;
+    assert!(world.read("web-1", "q").is_err());
+    assert_eq!(world.read("web-1", "other"), Ok(1000));
+    world.add(pod("now", target.address, &[("custom-metrics-adapter/honor-timestamps", "false")]));
+    world.reads("now", "q", 7000).await;
 }
 
 #[tokio::test]
