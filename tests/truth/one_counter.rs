@@ -298,12 +298,23 @@ impl History {
     pub(crate) fn is_true(&self, answer: Answer, shown: &[f64]) -> bool {
         let begin = answer.at - answer.window;
         let within = |at: f64| begin - 1.0 <= at && at <= answer.at;
-        let noise = self.dips.iter().filter(|(at, _)| within(*at)).map(|(_, dip)| dip).sum();
+        let noise =
+            self.dips.iter().filter(|(at, _)| within(*at) && !self.is_visible(*at)).map(|(_, dip)| dip).sum();
         let first = shown.first().copied().unwrap_or(f64::INFINITY);
         let known = if self.dated { self.counter.began(first).min(first) } else { first };
         answer.window <= 2.0 * (self.pace.window + self.pace.interval)
             && begins(answer).any(|begin| begin >= known - 0.001)
             && agrees(answer, noise, |from, to| self.counter.observed((from, to), shown, self.dated))
+    }
+
+    /// Whether a dip shows: the value is below one that was there before. Then it is no sample to take a rate from.
+    fn is_visible(&self, dip: f64) -> bool {
+        let value =
+            |met: &Met| met.page.as_ref().and_then(|page| page.value).filter(|value| value.is_finite());
+        let lately =
+            self.met.iter().filter(|met| dip - 10.0 * self.pace.interval < met.real && met.real < dip);
+        let before = lately.filter_map(value).fold(f64::NEG_INFINITY, f64::max);
+        self.met.iter().find(|met| met.real == dip).and_then(value).is_some_and(|value| value < before)
     }
 
     /// Whether there is no excuse for having no answer at this moment: the newest two scrapes within a window showed
@@ -399,6 +410,8 @@ pub(crate) fn all_events() -> Vec<Event> {
         Event::Dip { part: 0.0009 },
         Event::Dip { part: 0.000_001 },
         Event::NotANumber,
+        Event::ClockBack { intervals: 1.5 },
+        Event::ClockBack { intervals: 20.0 },
     ]
 }
 

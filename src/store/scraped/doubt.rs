@@ -17,6 +17,8 @@ use super::{
 pub(super) struct Doubt {
     /// Falls of counters that no start explains, oldest first.
     falls: Vec<Fallen>,
+    /// When a counter last fell by a hair, which is no sample to take a rate from.
+    dipped: Option<i64>,
 }
 
 /// A counter of this family fell between two scrapes.
@@ -53,6 +55,9 @@ impl Doubt {
         if change == Change::Restarted {
             return self.explain(step.now.0);
         }
+        if change == Change::Same && step.dips() {
+            self.dipped = Some(at);
+        }
         for (family, before) in step.fallen(change) {
             if self.falls.len() < MOST_FALLS {
                 let fall =
@@ -75,6 +80,11 @@ impl Doubt {
             (*series, *value) =
                 now.and_then(|now| u32::try_from(now).ok()).map_or((0, f64::INFINITY), |now| (now, *value));
         }
+    }
+
+    /// Whether a counter dipped at this time or later.
+    pub(super) fn dipped_since(&self, at: i64) -> bool {
+        self.dipped.is_some_and(|dipped| dipped >= at)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -118,6 +128,15 @@ impl<'a> Step<'a> {
         reset
             .filter_map(|(series, (then, _))| Some((&*self.shape.family_of(series)?.name, (series, *then))))
             .collect()
+    }
+
+    /// Whether a counter fell by a hair.
+    fn dips(&self) -> bool {
+        let mut lanes = (0..).zip(self.then.1.iter().zip(self.now.1));
+        lanes.any(|(series, (then, now))| {
+            Fall::between(*now, *then) == Some(Fall::Hair)
+                && self.shape.kind(series).is_some_and(SeriesKind::falls_at_reset)
+        })
     }
 
     /// Whether the series' own start says that it began anew.

@@ -143,6 +143,10 @@ impl History {
                 span: self.span,
             };
             self.doubt.note(&step);
+            if stamp.at <= before.at {
+                // The clock was set back: what series were before an absence has no place on it.
+                self.past.clear();
+            }
         }
         let shape = &self.shape;
         let before = (0..).zip(&self.newest).zip(values).map(|((series, before), after)| {
@@ -242,8 +246,11 @@ impl History {
     fn prune(&mut self) {
         let span = self.span;
         let edge = self.at() - span.anchor();
-        let anchored = self.stamps.iter().take_while(|stamp| stamp.at > edge).count() + 1;
-        let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 3;
+        let within = self.stamps.iter().take_while(|stamp| stamp.at > edge).count();
+        // A rate neither ends nor begins at a dip, but at the scrape before it.
+        let dips = self.stamps.get(within).is_some_and(|anchor| self.doubt.dipped_since(anchor.at));
+        let anchored = within + 1 + 2 * usize::from(dips);
+        let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 5;
         self.stamps.truncate(anchored.min(most).min(MOST_SCRAPES));
         self.rows.truncate(self.stamps.len().saturating_sub(1));
         self.times.truncate(self.stamps.len());

@@ -192,7 +192,29 @@ impl Table {
                 rows.push(Row { at: point.at, created: point.created, starts: point.starts, values });
             }
         }
-        Self { rows, sums: parts.iter().map(|part| part.is_sum).collect() }
+        Self { rows, sums: parts.iter().map(|part| part.is_sum).collect() }.without_dips()
+    }
+
+    /// A scrape that shows a little less than the one before, of the same process, is stepped over: a rate that begins
+    /// or ends there would be off by the dip.
+    fn without_dips(mut self) -> Self {
+        let mut kept: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for row in std::mem::take(&mut self.rows).into_iter().rev() {
+            if !kept.last().is_some_and(|older| self.is_dip(&row, older)) {
+                kept.push(row);
+            }
+        }
+        kept.reverse();
+        self.rows = kept;
+        self
+    }
+
+    fn is_dip(&self, newer: &Row, older: &Row) -> bool {
+        let moved_own =
+            newer.created.zip(older.created).is_some_and(|(now, then)| moved(now, then).is_some());
+        !moved_own
+            && Change::between(newer.starts, older.starts, older.at) == Change::Same
+            && self.fell(newer, older) == Some(Fall::Hair)
     }
 
     /// Each pair of neighbours with its place, newest first.
