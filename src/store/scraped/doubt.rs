@@ -118,7 +118,7 @@ impl<'a> Step<'a> {
     /// The families with a counter that was reset without an explanation; one such series, and its value before.
     fn fallen(&self, change: Change) -> BTreeMap<&'a str, (u32, f64)> {
         let lanes = (0..).zip(self.then.1.iter().zip(self.now.1));
-        let fallen = lanes.filter(|(_, (then, now))| now < then);
+        let fallen = lanes.filter(|(_, (then, now))| now < then && then.is_finite());
         let reset = fallen.filter(|(series, (then, now))| {
             let is_dip = change == Change::Same && Fall::between(**now, **then) == Some(Fall::Hair);
             !is_dip
@@ -208,6 +208,13 @@ mod tests {
         let at = |value| ([value, 5.0, 7.0], None, None);
         assert!(noted(&[at(9.0), at(1.0), at(2.0), at(9.5), at(10.0)]).applies_to("a"));
         assert!(!noted(&[at(9.0), at(1.0), at(2.0), at(3.0), at(4.0), at(5.0), at(9.5)]).applies_to("a"));
+    }
+
+    #[test]
+    fn a_value_that_was_infinite_has_not_fallen() {
+        let at = |value| ([value, 5.0, 7.0], None, None);
+        let infinite = at(f64::INFINITY);
+        assert!(!noted(&[at(1.0), infinite, at(2.0), infinite, at(3.0)]).applies_to("a"));
     }
 
     #[test]
