@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
+    change::{Change, Fall},
     history::Stamp,
-    rate::{Change, Fall, Span},
+    rate::Span,
     shape::{SeriesKind, Shape},
 };
 
@@ -159,7 +160,7 @@ const MOST_FALLS: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::scraped::{ShapeBuilder, rate::Starts};
+    use crate::store::scraped::{ShapeBuilder, change::Starts};
 
     const SPAN: Span = Span { window: 60_000, interval: 15_000 };
 

@@ -4,9 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Unreadable,
+    change::Starts,
     doubt::{Doubt, Step},
     past::{Gone, Past, ShapeChange},
-    rate::{Point, Span, Starts},
+    rate::{Point, Span},
     row::Row,
     shape::Shape,
 };

@@ -2,6 +2,7 @@
 //! one window, and computes what is asked for when it is asked.
 
 mod books;
+mod change;
 mod contribution;
 mod derive;
 mod doubt;
@@ -26,8 +27,9 @@ pub(super) use read::read;
 pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
 
 use self::{
+    change::Starts,
     history::{History, Stamp},
-    rate::{Span, Starts},
+    rate::Span,
 };
 use super::{
     Absence, Account, AppendError, Store,
