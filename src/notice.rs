@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The failures of one thing, such as a watch. Asks the caller to log the first failure of each class and the end of
-/// what was logged. What fails in turns is logged [`AT_ONCE`] times, then once each [`GAP`].
+/// what was logged. What fails in turns is logged `AT_ONCE` times, then once each `GAP`.
 #[derive(Default)]
 pub struct Incident(Mutex<State>);
 

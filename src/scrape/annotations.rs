@@ -6,7 +6,7 @@
 //!
 //! An annotation that cannot be read is an error that names pod and annotation. Where a default is safe (an interval,
 //! a fold) it is used and the pod is scraped; where one would be a guess (a port, a path) the pod is not. An empty one is
-//! as good as none: templates of charts write those. One that is like a known one is an error too ([`similar`]).
+//! as good as none: templates of charts write those. One that is like a known one is an error too (`similar`).
 
 use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
 

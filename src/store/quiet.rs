@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::model::Tenant;
 
-/// When each thing was said, within the last [`QUIET`].
+/// When each thing was said, within the last `QUIET`.
 #[derive(Default)]
 pub struct Quiet(Mutex<HashMap<(Tenant, &'static str), Timestamp, RandomState>>);
 
