@@ -43,7 +43,20 @@ const SAID: &[(LackKind, &[&str])] = &[
     (LackKind::ObjectGone, &["that is gone", "for an earlier"]),
     (
         LackKind::Unusable,
-        &["NaN", "raw counter", "can calculate with", "only grows", "falls again and again"],
+        &[
+            "NaN",
+            "can calculate with",
+            "a total only grows",
+            "is not one counter",
+            "a rate needs a counter",
+            "could not be read",
+            "was good but lacks it",
+            "does not keep it",
+            "a counter began",
+            "do not add up",
+            "exposed with the timestamp",
+            "its quantiles are not known",
+        ],
     ),
 ];
 
@@ -61,8 +74,13 @@ mod tests {
         for (reason, kind) in [
             ("it exists, but has no such metric; it has load", LackKind::NoMetric),
             ("the cluster has no deployments.apps \"web\" in namespace \"shop\"", LackKind::NoObject),
-            ("its ttl passed 3s ago; write it again", LackKind::Expired),
-            ("the last good scrape is 30s ago; it fails with: the status is 404", LackKind::TargetDown),
+            ("its ttl ended at 2026-11-26T00:00:00Z; write it again", LackKind::Expired),
+            (
+                "the last good scrape was at 2026-11-26T00:00:00Z; it fails with: the status is 404",
+                LackKind::TargetDown,
+            ),
+            ("the scrape of 2026-11-26T00:00:00Z was good but lacks it", LackKind::Unusable),
+            ("it is a counter, and a total only grows: ask for x_per_second", LackKind::Unusable),
             ("its target was not scraped yet", LackKind::TooEarly),
             ("no series of this metric meets the selector", LackKind::NoSeries),
             ("the value was written for an object of this name that is gone", LackKind::ObjectGone),

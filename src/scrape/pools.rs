@@ -6,7 +6,7 @@
 
 use std::{future::Future, pin::pin, time::Duration};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     error::{ScrapeError, Stage},
@@ -102,13 +102,13 @@ impl Pools {
         patience: Duration,
         scrape: impl Future<Output = Result<T, ScrapeError>>,
     ) -> Result<T, ScrapeError> {
-        let began = Instant::now();
         let mut scrape = pin!(scrape);
         loop {
             if let Ok(ended) = timeout(patience, scrape.as_mut()).await {
                 return ended;
             }
-            let crowded = || ScrapeError::Timeout { stage: Stage::Crowded, after: began.elapsed() };
+            // The patience and not the time that passed: a text that changes each time is an Event each time.
+            let crowded = || ScrapeError::Timeout { stage: Stage::Crowded, after: patience };
             seat = self.make_way(seat).ok_or_else(crowded)?;
         }
     }

@@ -9,6 +9,8 @@ use std::sync::{
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::scrape::{schedule::Schedule, targets, targets::TargetSpec, testing::pod};
 

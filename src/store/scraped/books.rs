@@ -62,6 +62,7 @@ impl Store {
         new.history = old.history.clone();
         new.kept = Mutex::new(old.kept.lock().take());
         new.failure = Mutex::new(old.failure.lock().clone());
+        new.lost = Mutex::new(old.lost.lock().clone());
         let new = Arc::new(new);
         let mut history = new.history.write();
         self.0.holders.remove(old);
@@ -95,6 +96,7 @@ impl Store {
     pub(in crate::store) fn displace(&self, target: &Scraped, refusal: &AppendError) {
         let Some(mut history) = target.history.try_write() else { return };
         let Some(history) = history.take() else { return };
+        target.lose(history.shape());
         self.release(target, &history);
         let error =
             format!("its series gave way to those of an older pod or a smaller namespace: {refusal}").into();

@@ -71,7 +71,7 @@ const ROUNDING: u64 = 2;
 
 /// How far the clocks of a node and of the adapter may be apart: so much before the last scrape, a start may still be
 /// one after it.
-const CLOCK_SKEW: i64 = 30_000;
+pub(super) const CLOCK_SKEW: i64 = 30_000;
 
 /// The part of its value by which a counter may fall without a reset.
 const HAIR: f64 = 1e-3;

@@ -231,8 +231,7 @@ impl Reader<'_> {
     }
 
     /// Takes the increases over the time that all have in common: a sum of rates over different times is the rate of no
-    /// time. A counter that is newer than that time has a time of its own; one that is gone counts with what it counted
-    /// within that time.
+    /// time. A counter that is newer than that time, or gone, counts with what it is known to have counted within it.
     fn align(&self, all: &mut Vec<Grown>) {
         all.iter_mut().for_each(|grown| grown.is_apart = self.is_apart(grown));
         // Each round ends at a scrape that one more counter has; after a few they all have one in common.
@@ -250,6 +249,9 @@ impl Reader<'_> {
         }
         if let Some((from, to)) = common(all) {
             all.retain_mut(|grown| !self.is_gone(grown) || self.counted_within(grown, from, to));
+            // The stated time is the common one: of the rest of it, nothing is known of a counter that is newer.
+            let is_newer = |grown: &&mut Grown| self.is_new(grown) && grown.increase.from > from;
+            all.iter_mut().filter(is_newer).for_each(|grown| grown.increase.from = from);
         }
     }
 
@@ -271,7 +273,12 @@ impl Reader<'_> {
     }
 
     fn is_apart(&self, grown: &Grown) -> bool {
-        grown.increase.is_new || self.is_gone(grown)
+        self.is_new(grown) || self.is_gone(grown)
+    }
+
+    /// Whether it was not there at the begin of what is known.
+    fn is_new(&self, grown: &Grown) -> bool {
+        grown.increase.is_new && grown.oldest_scrape() > self.history.oldest()
     }
 
     fn increase(&self, parts: &[Part]) -> Result<Increase, Gap> {
@@ -279,15 +286,20 @@ impl Reader<'_> {
         if newest.iter().any(|point| !point.value.is_finite()) {
             return Err(Gap::alone(Absence::NotANumber));
         }
-        let increase = increase(parts, self.history.span()).map_err(|unknown| match unknown {
-            Unknown::New => Gap::alone(Absence::Early),
-            Unknown::Early => Gap::of_all(Absence::Early),
-            Unknown::NonMonotonic => Gap::of_all(Absence::NonMonotonic),
-        })?;
-        let timed = || newest.iter().filter(|point| point.at != point.scraped).map(|point| point.at);
+        // The time of a series that ended is no fault.
+        let is_here = |point: &&Point| point.scraped == self.history.at() && point.at != point.scraped;
+        let timed = || newest.iter().filter(is_here).map(|point| point.at);
         if let (Some(oldest), Some(newest)) = (timed().min(), timed().max()) {
             self.check_times(oldest, newest).map_err(Gap::of_all)?;
         }
+        // A histogram with a new bucket is not new.
+        let is_new =
+            parts.iter().all(|part| part.points.iter().filter(|point| point.value.is_finite()).count() < 2);
+        let increase = increase(parts, self.history.span()).map_err(|unknown| match unknown {
+            Unknown::New if is_new => Gap::alone(Absence::Early),
+            Unknown::New | Unknown::Early => Gap::of_all(Absence::Early),
+            Unknown::NonMonotonic => Gap::of_all(Absence::NonMonotonic),
+        })?;
         // After a reset, the rate before it serves only as long as a value may be old.
         let behind = newest.first().map_or(0, |newest| newest.at - increase.to);
         if self.history.at() - behind < self.oldest { Err(Gap::of_all(Absence::Early)) } else { Ok(increase) }

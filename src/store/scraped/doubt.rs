@@ -4,7 +4,9 @@
 //! one of them and look like one counter. The evidence of several is therefore kept for some minutes. Starts that tell
 //! of several need no memory: each step from one process to another has two of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use super::{
     change::{Change, Fall},
@@ -76,10 +78,13 @@ impl Doubt {
 
     /// Follows a change of the shape; `moved` has the old place of each new series.
     pub(super) fn follow(&mut self, moved: &[Option<u32>]) {
+        if self.falls.is_empty() {
+            return;
+        }
+        let places: HashMap<u32, u32, RandomState> =
+            moved.iter().zip(0..).filter_map(|(old, now)| Some(((*old)?, now))).collect();
         for (series, value) in self.falls.iter_mut().filter_map(|fall| fall.before.as_mut()) {
-            let now = moved.iter().position(|old| *old == Some(*series));
-            (*series, *value) =
-                now.and_then(|now| u32::try_from(now).ok()).map_or((0, f64::INFINITY), |now| (now, *value));
+            (*series, *value) = places.get(series).map_or((0, f64::INFINITY), |now| (*now, *value));
         }
     }
 

@@ -54,6 +54,12 @@ impl Grown {
         buckets
     }
 
+    /// The first scrape that is known to have all of it.
+    pub(super) fn oldest_scrape(&self) -> i64 {
+        let oldest = self.parts.iter().filter_map(|part| part.points.last());
+        oldest.map(|point| point.scraped).max().unwrap_or_default()
+    }
+
     pub(super) fn newest_scrape(&self) -> i64 {
         let newest = self.parts.iter().filter_map(|part| part.points.first());
         newest.map(|point| point.scraped).min().unwrap_or_default()

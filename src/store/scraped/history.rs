@@ -85,6 +85,11 @@ impl History {
         self.stamps.front().map_or(0, |stamp| stamp.at)
     }
 
+    /// When the oldest scrape began that is kept.
+    pub(super) fn oldest(&self) -> i64 {
+        self.stamps.back().map_or(0, |stamp| stamp.at)
+    }
+
     /// When the newest value of a series was true.
     pub(super) fn time(&self, series: u32) -> i64 {
         self.time_at(0, series).unwrap_or_else(|| self.at())
@@ -166,11 +171,15 @@ impl History {
     fn reshape(&mut self, shape: Arc<Shape>, moved: &[Option<u32>]) {
         let old = self.shape.clone();
         let change = ShapeChange { old: &old, new: &shape, moved, last_at: self.at() };
-        let gone = change.gone().into_iter().map(|series| (series, self.points(series))).collect();
+        // A series that comes and goes again and again would carry all of its past with it.
+        let edge = self.at() - self.span.window - self.span.longest_gap();
+        let recent =
+            |series| self.points(series).into_iter().take_while(|point| point.scraped >= edge).collect();
+        let gone = change.gone().into_iter().map(|series| (series, recent(series))).collect();
         self.past.follow(&change, gone);
         self.move_times(moved);
         self.doubt.follow(moved);
-        let column = |old: &Option<u32>| old.map(|old| self.values(old)).unwrap_or_default();
+        let column = |old: &Option<u32>| old.map(|old| self.kept_values(old)).unwrap_or_default();
         let columns: Vec<Vec<f64>> = moved.iter().map(column).collect();
         let at = |scrape: usize| columns.iter().map(move |column| column.get(scrape).copied());
         let full = |scrape: usize| at(scrape).map(|value| value.unwrap_or(f64::NAN)).collect::<Box<[f64]>>();
@@ -226,15 +235,23 @@ impl History {
         values
     }
 
-    /// Drops what is least needed: the past of series that are gone, then the oldest scrape, but for the two newest:
-    /// without them there is no rate.
-    pub(super) fn forget_oldest(&mut self) -> bool {
-        if !self.past.is_empty() {
-            self.past.clear();
-            return true;
+    /// The values of a series that were kept: of one that had no past to be asked for, the newest alone.
+    fn kept_values(&self, series: u32) -> Vec<f64> {
+        let has_past = self.shape.kind(series).is_some_and(super::SeriesKind::has_past);
+        let mut values = self.values(series);
+        if !has_past {
+            values.truncate(1);
         }
+        values
+    }
+
+    /// Drops what is least needed: the oldest scrape, but for the two newest, without which there is no rate; then the
+    /// past of series that are gone, without which a sum is not whole.
+    pub(super) fn forget_oldest(&mut self) -> bool {
         if self.rows.len() < 2 {
-            return false;
+            let had_past = !self.past.is_empty();
+            self.past.clear();
+            return had_past;
         }
         self.rows.pop_back();
         self.stamps.truncate(self.rows.len() + 1);
@@ -271,92 +288,4 @@ pub(super) fn moment(seconds: f64, now: i64) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::scraped::{SeriesKind, ShapeBuilder};
-
-    const SPAN: Span = Span { window: 60_000, interval: 15_000 };
-
-    fn shape(names: &[&str]) -> Arc<Shape> {
-        let mut builder = ShapeBuilder::default();
-        for name in names {
-            builder.add(name, SeriesKind::Counter, []);
-        }
-        Arc::new(builder.build())
-    }
-
-    fn scrape(at: i64, values: &[f64]) -> Scraped<'_> {
-        let stamp = Stamp { at, starts: Starts::default() };
-        Scraped { stamp, values, times: &[], unreadable: &[] }
-    }
-
-    fn values(history: &History, series: u32) -> Vec<f64> {
-        history.points(series).iter().map(|point| point.value).collect()
-    }
-
-    #[test]
-    fn what_was_pushed_is_read_back_newest_first() {
-        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 0.5]));
-        history.push(scrape(15_000, &[3.0, 0.25]));
-        history.push(scrape(30_000, &[1_000_003.0, f64::NAN]));
-        assert_eq!(values(&history, 0), [1_000_003.0, 3.0, 1.0]);
-        assert_eq!(values(&history, 1)[1..], [0.25, 0.5]);
-    }
-
-    #[test]
-    fn no_more_is_kept_than_a_window_and_its_anchor() {
-        let mut history = History::new(SPAN, shape(&["a"]), scrape(0, &[0.0]));
-        for n in 1..50_i32 {
-            history.push(scrape(i64::from(n) * 15_000, &[f64::from(n)]));
-        }
-        assert_eq!(values(&history, 0), [49.0, 48.0, 47.0, 46.0, 45.0]);
-    }
-
-    #[test]
-    fn forgetting_stops_at_the_two_scrapes_that_a_rate_needs() {
-        let mut history = History::new(SPAN, shape(&["a"]), scrape(0, &[0.0]));
-        (1..4).for_each(|n| history.push(scrape(i64::from(n) * 15_000, &[f64::from(n)])));
-        assert_eq!(
-            [history.forget_oldest(), history.forget_oldest(), history.forget_oldest()],
-            [true, true, false]
-        );
-        assert_eq!(values(&history, 0), [3.0, 2.0]);
-    }
-
-    #[test]
-    fn series_keep_their_past_when_the_shape_changes() {
-        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 10.0]));
-        history.push(scrape(15_000, &[2.0, 20.0]));
-        history.push_moved(scrape(30_000, &[30.0, 5.0]), shape(&["b", "c"]), &[Some(1), None]);
-        assert_eq!(values(&history, 0), [30.0, 20.0, 10.0]);
-        assert_eq!(values(&history, 1), [5.0]);
-    }
-
-    #[test]
-    fn a_series_that_comes_back_within_a_window_has_its_past() {
-        let mut history = History::new(SPAN, shape(&["a", "b"]), scrape(0, &[1.0, 10.0]));
-        history.push(scrape(15_000, &[2.0, 20.0]));
-        history.push_moved(scrape(30_000, &[3.0]), shape(&["a"]), &[Some(0)]);
-        assert_eq!(history.last_seen("b"), Some(15_000));
-        history.push_moved(scrape(45_000, &[40.0, 4.0]), shape(&["b", "a"]), &[None, Some(0)]);
-        assert_eq!(history.last_seen("b"), None);
-        let points: Vec<_> = history.points(0).iter().map(|point| (point.scraped, point.value)).collect();
-        assert_eq!(points, [(45_000, 40.0), (15_000, 20.0), (0, 10.0)]);
-        history.push_moved(scrape(60_000, &[5.0]), shape(&["a"]), &[Some(1)]);
-        for n in 5..10 {
-            history.push(scrape(n * 15_000, &[6.0]));
-        }
-        history.push_moved(scrape(150_000, &[90.0, 6.0]), shape(&["b", "a"]), &[None, Some(0)]);
-        assert_eq!(values(&history, 0), [90.0], "after more than a window it has none");
-    }
-
-    #[test]
-    fn times_of_samples_stay_with_their_series() {
-        let timed = |at, values, times| Scraped { times, ..scrape(at, values) };
-        let mut history = History::new(SPAN, shape(&["a", "b"]), timed(0, &[1.0, 10.0], &[(1, -500)]));
-        history.push_moved(scrape(15_000, &[20.0, 2.0]), shape(&["b", "a"]), &[Some(1), Some(0)]);
-        let times = |series| history.points(series).iter().map(|point| point.at).collect::<Vec<_>>();
-        assert_eq!((times(0), times(1)), (vec![15_000, -500], vec![15_000, 0]));
-        assert_eq!(history.time(0), 15_000);
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -141,6 +141,9 @@ pub(super) struct Scraped {
     /// There is none without a history.
     kept: Mutex<Option<Kept>>,
     failure: Mutex<Option<Failure>>,
+    /// The families that a limit took or refused last, as hashes: while there is no history, a sum without them is not
+    /// whole.
+    lost: Mutex<Box<[u64]>>,
 }
 
 /// Why the last scrape was no good one.
@@ -176,7 +179,11 @@ impl Target {
         let before = history.as_ref().map(|history| history.shape().clone());
         let changed = before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, scrape.shape));
         if changed {
-            self.store.reshape(&self.scraped, before.as_deref(), scrape.shape)?;
+            let fits = self.store.reshape(&self.scraped, before.as_deref(), scrape.shape);
+            if fits.is_err() && before.is_none() {
+                self.scraped.lose(scrape.shape);
+            }
+            fits?;
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
         match (history.as_mut(), scrape.moved) {
@@ -257,7 +264,17 @@ impl Scraped {
             history: Arc::default(),
             kept: Mutex::default(),
             failure: Mutex::default(),
+            lost: Mutex::default(),
         }
+    }
+
+    /// Remembers what a target without a history would have.
+    fn lose(&self, shape: &Shape) {
+        *self.lost.lock() = shape.families().iter().map(|family| hash_of(&family.name)).collect();
+    }
+
+    fn has_lost(&self, family: &str) -> bool {
+        self.lost.lock().contains(&hash_of(family))
     }
 
     pub(super) fn tenant(&self) -> &Tenant {
@@ -299,6 +316,11 @@ impl Scraped {
 /// The names that discovery lists of a target of this shape and that a path can carry, each once.
 fn listed(shape: &Shape, raw_counters: bool) -> BTreeSet<MetricName> {
     shape.names().listed(raw_counters).filter_map(|name| MetricName::new(name).ok()).collect()
+}
+
+/// A collision makes a value absent that could be there, so a fixed seed does no harm.
+fn hash_of(family: &str) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(family)
 }
 
 /// Characters of a scrape's error that a read quotes.

@@ -97,6 +97,7 @@ impl Past {
         self.gone.retain(|_, gone| is_since(gap)(&gone.points));
         // What is back needs its past until it has been there for a window again.
         self.back.retain(|_, points| is_since(gap - span.window)(points));
+        self.families.retain(|_, seen| (gap..=now).contains(seen));
     }
 
     /// Drops all points.

@@ -11,7 +11,7 @@
 
 use std::cmp::Ordering;
 
-use super::change::{Change, Fall, Starts, moved};
+use super::change::{CLOCK_SKEW, Change, Fall, Starts, moved};
 
 /// One scraped value of one counter.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -333,7 +333,9 @@ fn own_start_moved(moved: Ordering, now: i64, (newer, older): (&Row, &Row), fell
     let within = older.at < now && now <= newer.at;
     match moved {
         Ordering::Greater if within => Link::Reset { zero: Some(now), explained: true },
-        Ordering::Greater if fell.is_some() => Link::Reset { zero: None, explained: true },
+        Ordering::Greater if fell.is_some() || now > older.at - CLOCK_SKEW => {
+            Link::Reset { zero: None, explained: true }
+        }
         // An older start without a fall, or an earlier one: both series were there all along.
         _ => Link::Several,
     }

@@ -53,7 +53,10 @@ impl Scraped {
     fn contribution(&self, metric: &str, query: Query<'_>) -> Result<Contribution, Gap> {
         let history = self.history.read();
         let failure = self.failure.lock().clone();
-        let Some(history) = history.as_ref() else { return Err(never_scraped(failure)) };
+        let Some(history) = history.as_ref() else {
+            let has_lost = sources(metric).into_iter().any(|family| self.has_lost(family));
+            return Err(never_scraped(failure, has_lost));
+        };
         let age =
             |limit: SignedDuration| query.now.checked_sub(limit).unwrap_or(Timestamp::MIN).as_millisecond();
         let oldest = age(self.max_age(failure.as_ref()));
@@ -85,9 +88,10 @@ impl Scraped {
 }
 
 /// Until a first scrape has ended, nobody knows whether the target has the metric; when it failed, others count.
-fn never_scraped(failure: Option<Failure>) -> Gap {
+fn never_scraped(failure: Option<Failure>, has_lost: bool) -> Gap {
     match failure {
         None => Gap::of_all(Absence::NotScraped { error: None }),
+        Some(failure) if has_lost => Gap::of_all(Absence::NotScraped { error: Some(failure.error) }),
         Some(failure) => Gap::alone(Absence::NotScraped { error: Some(failure.error) }),
     }
 }

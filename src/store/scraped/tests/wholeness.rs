@@ -291,3 +291,76 @@ fn a_value_below_a_thousandth_is_no_zero() {
         assert_eq!(value(&store, "seconds", 1), served);
     }
 }
+
+#[test]
+fn a_target_that_a_limit_refuses_takes_the_sum_of_its_pod_with_it_if_it_would_have_the_metric() {
+    let store = Store::new(Limits { scraped_series: 1, ..Limits::default() });
+    let (one, other) = (store.target(options("8080")), store.target(options("8081")));
+    let gauge = shape(&[("g", SeriesKind::Gauge, &[])]);
+    scrape(&one, 0, &gauge, &[1.0]);
+    let refused = other.append(Scrape::new(START, &gauge, &[2.0])).unwrap_err();
+    other.failed(&Failure { error: refused.to_string().into(), timed_out: false });
+    assert!(matches!(ask(&store, "g", "", 1), Err(Absence::NotScraped { error: Some(_) })));
+}
+
+#[test]
+fn label_sets_that_come_and_stand_still_add_up_to_no_more_than_was_counted() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let shapes: Vec<Arc<Shape>> = (0..8_usize)
+        .map(|count| {
+            let mut builder = ShapeBuilder::default();
+            for job in 0..=count {
+                builder.add("jobs_total", SeriesKind::Counter, [("job", job.to_string().as_str())]);
+            }
+            Arc::new(builder.build())
+        })
+        .collect();
+    for (at, shape) in (0_u32..).zip(&shapes) {
+        // Each but the first counts 100 between its first two scrapes, then stands still.
+        let values: Vec<f64> = (0..=at).map(|job| if job == 0 || job == at { 0.0 } else { 100.0 }).collect();
+        let moved: Vec<Option<u32>> = (0..=at).map(|job| (job < at).then_some(job)).collect();
+        let moved = (at > 0).then_some(moved.as_slice());
+        let at = START + seconds(15 * i64::from(at));
+        target.append(Scrape { moved, ..Scrape::new(at, shape, &values) }).unwrap();
+    }
+    let rate = ask(&store, "jobs_per_second", "", 106).unwrap();
+    assert_eq!((rate.value.to_string().as_str(), rate.window_seconds), ("6667m", Some(60)));
+}
+
+#[test]
+fn a_histogram_with_a_new_bucket_is_not_left_out_of_a_sum() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let old: &[Line<'_>] = &[
+        ("d_bucket", SeriesKind::Bucket(1.0), &[("h", "a"), ("le", "1.0")]),
+        ("d_count", SeriesKind::Count, &[("h", "a")]),
+        ("d_count", SeriesKind::Count, &[("h", "b")]),
+    ];
+    let new = shape(&[old, &[("d_bucket", SeriesKind::Bucket(2.0), &[("h", "a"), ("le", "2.0")])]].concat());
+    let old = shape(old);
+    scrape(&target, 0, &old, &[0.0, 0.0, 0.0]);
+    scrape(&target, 15, &old, &[90.0, 90.0, 15.0]);
+    let moved = [Some(0), Some(1), Some(2), None];
+    let at = START + seconds(30);
+    target
+        .append(Scrape { moved: Some(&moved), ..Scrape::new(at, &new, &[180.0, 200.0, 30.0, 200.0]) })
+        .unwrap();
+    assert_eq!(ask(&store, "d_per_second", "", 31), Err(Absence::Early), "not 1");
+}
+
+#[test]
+fn a_counter_that_is_exposed_again_with_an_old_time_is_not_left_out_of_a_sum() {
+    let store = Store::new(Limits::default());
+    let target = store.target(options("8080"));
+    let counters = shape(&[
+        ("r_total", SeriesKind::Counter, &[("a", "1")]),
+        ("r_total", SeriesKind::Counter, &[("a", "2")]),
+    ]);
+    for (at, value) in [(0, 0.0), (15, 150.0), (30, 300.0), (45, 450.0)] {
+        let (times, values) = ([(1, (START - seconds(20)).as_millisecond())], [value, 7.0]);
+        let scrape = Scrape { timestamps: &times, ..Scrape::new(START + seconds(at), &counters, &values) };
+        target.append(scrape).unwrap();
+    }
+    assert_eq!(ask(&store, "r_per_second", "", 46), Err(Absence::OldSample { at: START - seconds(20) }));
+}
