@@ -150,7 +150,7 @@ fn a_counter_that_is_reset_in_place_keeps_a_plausible_rate_at_every_read() {
 }
 
 #[test]
-fn a_counter_is_found_by_its_exact_name_and_only_its_rate_is_discovered() {
+fn of_a_counter_the_rate_is_discovered_and_its_exact_name_answers_with_that() {
     let world = World::new("discovers-rates");
     world.namespace.annotated_pod("web-0", "web", &scraped(&world.pods));
     eventually("the counter is found", SOON, || world.count().ok_or("nothing".to_owned()));
@@ -160,6 +160,10 @@ fn a_counter_is_found_by_its_exact_name_and_only_its_rate_is_discovered() {
         assert!(discovery.contains(&format!(r#""pods/{found}""#)), "{found} in {discovery}");
     }
     assert!(!discovery.contains("http_requests_total"), "{discovery}");
+    let path = format!("{API}{}", world.namespace.pod_metric("web-0", "http_requests_total"));
+    let answer = world.adapter.read(&path, &Caller::AGGREGATOR);
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert!(answer.body.contains("a total only grows: ask for http_requests_per_second"), "{}", answer.body);
 }
 
 #[test]
@@ -253,9 +257,11 @@ impl World {
         self.listed("http_requests_per_second")
     }
 
-    /// What the counters of the only pod stand at together.
+    /// What the counters of the only pod stand at together: `/series` shows them, the API has their rates.
     fn count(&self) -> Option<f64> {
-        self.listed("http_requests_total").first().map(|(_, count)| *count)
+        let counters = self.series("http_requests_total");
+        let count = |row: &Value| row["value"].as_str()?.parse::<f64>().ok();
+        (!counters.is_empty()).then(|| counters.iter().filter_map(count).sum())
     }
 
     /// With 600 at 100 a second the whole window is behind a start at zero.
