@@ -103,9 +103,7 @@ fn not_exposed(history: &History, metric: &str) -> Gap {
         let fault = unreadable.fault.clone();
         return Gap::of_all(Absence::Unreadable { at: timestamp(history.at()), fault });
     }
-    // A label set that is gone for longer than a rate reaches back is gone for good.
-    let is_recent = |seen: &i64| history.at() - seen <= history.span().longest_gap();
-    if let Some(seen) = last_seen(history, metric).filter(is_recent) {
+    if let Some(seen) = last_seen(history, metric) {
         return Gap::of_all(Absence::Lacking { at: timestamp(history.at()), seen: timestamp(seen) });
     }
     let exposed = |name: &str| shape.leaves_out(name).then(|| name.to_owned());
