@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test soak lint bench bench-scrape e2e docs screenshots setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test soak soak-truth lint bench bench-scrape e2e docs screenshots setup
 
 demo:
 	tests/setup.sh demo
@@ -18,8 +18,12 @@ test: setup lint docs
 	cargo test
 	tests/e2e.sh
 
+# faults around one adapter on a real control plane, for an hour (SOAK_MINUTES)
+soak: setup
+	tests/e2e.sh --ignored --nocapture soak::
+
 # new random histories of counters, beside the truth, for some minutes
-soak:
+soak-truth:
 	TRUTH_HISTORIES=100 cargo test --test truth
 
 lint:

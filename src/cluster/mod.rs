@@ -17,6 +17,7 @@ mod connected;
 mod health;
 mod hpas;
 mod index;
+mod list;
 mod lookups;
 mod options;
 mod pod;

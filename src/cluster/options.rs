@@ -56,6 +56,8 @@ pub struct Pacing {
     pub longest_retry: Duration,
     /// The limit of those pauses after kube-apiserver refused a resource (403) or did not know it (404).
     pub refused_retry: Duration,
+    /// A streamed list that has been silent for so long has no end: the server does not know the parameter.
+    pub list_silence: Duration,
     /// How long a refused resource is not asked for, unless a read or a write needs it.
     pub longest_refusal: Duration,
     /// How long reads of a resource that was listed are answered from memory although it is refused now.
@@ -78,6 +80,7 @@ impl Default for Pacing {
             first_retry: Duration::from_millis(250),
             longest_retry: Duration::from_secs(5),
             refused_retry: Duration::from_secs(30),
+            list_silence: Duration::from_secs(5),
             longest_refusal: Duration::from_secs(300),
             refusal_tolerance: Duration::from_secs(60),
             unneeded: Duration::from_secs(600),

@@ -1,12 +1,11 @@
 //! Follows one resource of the cluster for as long as the adapter runs.
 //!
-//! kube's `watcher` lists in pages, watches from the list's resource version, and lists again when that is too old.
-//! Around it: what an error means, when to try again, and how the watch is. While nothing can be reached, what was
-//! seen last goes on answering.
+//! kube's `watcher` lists, watches from the list's resource version, and lists again when that is too old. Around it: how
+//! to list, what an error means, when to try again, and how the watch is. While nothing can be reached, what was seen
+//! last goes on answering.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures::StreamExt as _;
 use kube::{
     Api, Client, Resource,
     runtime::watcher::{self, Event, watcher},
@@ -14,7 +13,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::{Pacing, watched::Watched};
+use super::{Pacing, list::List, watched::Watched};
 use crate::kubernetes::{Backoff, Class, root_cause, telling_of_opened_watches};
 
 /// Where the objects of a watch go.
@@ -45,21 +44,27 @@ pub(super) async fn follow(mut sink: impl Sink, client: Client, watched: &Arc<Wa
     let mut retries = Retries {
         passing: Backoff::new(pacing.first_retry, pacing.longest_retry),
         lasting: Backoff::new(pacing.first_retry, pacing.refused_retry),
+        silence: pacing.list_silence,
     };
+    let mut list = List::Streamed { begun: false };
     loop {
         let api = sink.api(client.clone());
-        follow_once(&mut sink, api, watched, &mut retries).await;
+        list = follow_once(&mut sink, (api, list), watched, &mut retries).await;
         watched.wanted_again(pacing).await;
     }
 }
 
-/// Follows until the watch has to begin anew, with a list.
-async fn follow_once<S: Sink>(sink: &mut S, api: Api<S::Wire>, watched: &Watched, retries: &mut Retries) {
-    let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
-    let mut events = pin!(watcher(api, config));
+/// Follows until the watch has to begin anew, with a list; how that one is to come.
+async fn follow_once<S: Sink>(
+    sink: &mut S,
+    (api, mut list): (Api<S::Wire>, List),
+    watched: &Watched,
+    retries: &mut Retries,
+) -> List {
+    let mut events = pin!(watcher(api, list.config()));
     let mut listing = Vec::new();
     let mut refused_starts = 0;
-    while let Some(event) = events.next().await {
+    while let Some(event) = list.next(&mut events, retries.silence).await {
         let error = match event {
             Ok(event) => {
                 refused_starts = 0;
@@ -68,6 +73,9 @@ async fn follow_once<S: Sink>(sink: &mut S, api: Api<S::Wire>, watched: &Watched
             }
             Err(error) => error,
         };
+        if list.is_unknown_to_the_server(&error) {
+            return List::Paged;
+        }
         let failure = Failure::of(&error);
         refused_starts += u32::from(failure == Failure::StartRefused);
         watched.failed(failure, Class::of(&error), &root_cause(&error));
@@ -75,10 +83,14 @@ async fn follow_once<S: Sink>(sink: &mut S, api: Api<S::Wire>, watched: &Watched
             sink.not_served();
         }
         sleep(retries.after(failure).pause()).await;
+        if list.broke(&error) {
+            return List::Paged;
+        }
         if failure.needs_a_list() || refused_starts >= MOST_REFUSED_STARTS {
-            return;
+            return list;
         }
     }
+    List::Paged
 }
 
 fn take<S: Sink>(event: Event<S::Wire>, sink: &mut S, listing: &mut Vec<S::Kept>, watched: &Watched) {
@@ -101,6 +113,8 @@ fn take<S: Sink>(event: Event<S::Wire>, sink: &mut S, listing: &mut Vec<S::Kept>
 struct Retries {
     passing: Backoff,
     lasting: Backoff,
+    /// How long a streamed list may be silent.
+    silence: Duration,
 }
 
 impl Retries {
@@ -129,8 +143,7 @@ impl Failure {
         match (status(error).map(|status| status.code), error) {
             (Some(403), _) => Self::Forbidden,
             (Some(404..=406), _) => Self::NotServed,
-            // Only at the start: within a stream kube's watcher lists anew by itself.
-            (Some(410), watcher::Error::WatchStartFailed(_)) => Self::Expired,
+            (Some(410), _) => Self::Expired,
             (Some(_), watcher::Error::WatchStartFailed(_)) => Self::StartRefused,
             _ => Self::Passing,
         }
@@ -157,7 +170,7 @@ impl Failure {
     }
 }
 
-fn status(error: &watcher::Error) -> Option<&kube::core::Status> {
+pub(super) fn status(error: &watcher::Error) -> Option<&kube::core::Status> {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
         WatchError(status) => Some(status),
@@ -167,13 +180,6 @@ fn status(error: &watcher::Error) -> Option<&kube::core::Status> {
         InitialListFailed(_) | WatchStartFailed(_) | WatchFailed(_) | NoResourceVersion => None,
     }
 }
-
-/// The server ends a watch after so long, and so a connection that died unnoticed (a node that vanished) is known
-/// for dead five seconds later; a new watch a minute costs neither side anything to speak of.
-const WATCH_SECONDS: u32 = 60;
-
-/// Objects a page of a list, as client-go has it.
-const PAGE: u32 = 500;
 
 /// So often a server may refuse to resume a watch before we take our resource version for the reason.
 const MOST_REFUSED_STARTS: u32 = 5;

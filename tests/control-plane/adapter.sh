@@ -7,6 +7,8 @@
 #   adapter.sh start PLANE NAME BINARY [FLAG...]  the same in the background; returns once it is ready
 #   adapter.sh register PLANE NAME                points the APIServices at this adapter; returns once they are Available
 #
+# APISERVER: where the adapter finds kube-apiserver, if not at its own address.
+#
 # Everything about an adapter is in PLANE/adapters/NAME: adapter.log, certificates/ca.crt, kubeconfig, and `addresses`
 # with a line NAME=HOST:PORT for SECURE, WRITE and ADMIN. control-plane.sh stop ends it.
 set -euo pipefail
@@ -29,7 +31,7 @@ kubeconfig() {
   local account token server
   account=$(kubectl -n "$namespace" get deployments -o jsonpath='{.items[0].spec.template.spec.serviceAccountName}')
   token=$(kubectl -n "$namespace" create token "$account" --duration 24h)
-  server=https://127.0.0.1:$(<"$plane/port")
+  server=${APISERVER:-https://127.0.0.1:$(<"$plane/port")}
   cat <<YAML
 apiVersion: v1
 kind: Config

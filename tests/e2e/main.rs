@@ -25,5 +25,6 @@ mod pods;
 mod scaling;
 mod scraping;
 mod shutdown;
+mod soak;
 mod steadiness;
 mod tracing;

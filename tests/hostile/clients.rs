@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::PATIENCE;
+use super::PATIENCE;
 
 /// Opens so many connections from sixteen addresses, each with as much of a head as it takes. Gives back those that were
 /// taken.

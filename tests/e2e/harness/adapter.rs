@@ -9,9 +9,15 @@ use super::{Answer, ControlPlane, eventually};
 
 /// The adapter's binary, with the rights of its ServiceAccount; it is told to end when the value goes.
 pub(crate) struct Adapter {
+    process: Child,
+    direct: Direct,
+}
+
+/// The ways to an adapter, past kube-apiserver.
+#[derive(Clone)]
+pub(crate) struct Direct {
     plane_directory: PathBuf,
     directory: PathBuf,
-    process: Child,
     addresses: HashMap<String, String>,
 }
 
@@ -73,14 +79,15 @@ impl Adapter {
             .spawn()
             .expect("the adapter starts");
         let plane_directory = plane.directory().to_owned();
-        let mut adapter = Self { plane_directory, directory, process, addresses: HashMap::new() };
+        let mut adapter =
+            Self { process, direct: Direct { plane_directory, directory, addresses: HashMap::new() } };
         adapter.wait_until_ready();
         adapter
     }
 
     /// Posts as users do: `path` under `/write-metrics`, curl's own Content-Type.
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
-        Answer::to_curl(&["--data", body, &self.write_url(path)])
+        self.direct.post(path, body)
     }
 
     /// Writes a value that must be accepted.
@@ -90,23 +97,22 @@ impl Adapter {
     }
 
     pub(crate) fn delete(&self, path: &str) -> Answer {
-        Answer::to_curl(&["--request", "DELETE", &self.write_url(path)])
+        Answer::to_curl(&["--request", "DELETE", &self.direct.write_url(path)])
     }
 
     /// Reads `path` over TLS, checking the certificate for the Service's DNS name.
     pub(crate) fn read(&self, path: &str, caller: &Caller<'_>) -> Answer {
-        let host = "custom-metrics-apiserver.custom-metrics.svc";
-        let port = self.address("SECURE").rsplit_once(':').expect("HOST:PORT").1;
-        let authority = self.directory.join("certificates/ca.crt");
-        let mut arguments = vec![
-            "--cacert".to_owned(),
-            authority.display().to_string(),
-            "--resolve".to_owned(),
-            format!("{host}:{port}:127.0.0.1"),
-            format!("https://{host}:{port}{path}"),
-        ];
-        arguments.extend(self.credentials(caller));
-        Answer::to_curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        self.direct.read(path, caller)
+    }
+
+    /// The same ways for another thread.
+    pub(crate) fn direct(&self) -> Direct {
+        self.direct.clone()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Reads `path` of the admin port.
@@ -136,19 +142,16 @@ impl Adapter {
         })
     }
 
-    fn write_url(&self, path: &str) -> String {
-        format!("http://{}/write-metrics{path}", self.address("WRITE"))
-    }
-
     /// `HOST:PORT` of SECURE, WRITE or ADMIN.
     pub(crate) fn address(&self, listener: &str) -> &str {
-        &self.addresses[listener]
+        self.direct.address(listener)
     }
 
     fn wait_until_ready(&mut self) {
         eventually("the adapter is ready", Duration::from_secs(30), || {
             assert!(!self.has_exited(), "the adapter ended: {}", self.log());
-            self.addresses = addresses(&self.directory.join("addresses")).ok_or("no addresses yet")?;
+            self.direct.addresses =
+                addresses(&self.direct.directory.join("addresses")).ok_or("no addresses yet")?;
             let answer = self.admin("/readyz");
             if answer.status == 200 { Ok(()) } else { Err(answer.body) }
         });
@@ -161,8 +164,47 @@ impl Adapter {
         lines.map(str::to_owned).collect()
     }
 
+    /// How many bytes its log has.
+    pub(crate) fn log_length(&self) -> usize {
+        self.log().len()
+    }
+
+    /// The log from this byte on.
+    pub(crate) fn log_from(&self, length: usize) -> String {
+        self.log().split_off(length)
+    }
+
     fn log(&self) -> String {
-        fs::read_to_string(self.directory.join("adapter.log")).unwrap_or_default()
+        fs::read_to_string(self.direct.directory.join("adapter.log")).unwrap_or_default()
+    }
+}
+
+impl Direct {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        Answer::to_curl(&["--data", body, &self.write_url(path)])
+    }
+
+    pub(crate) fn read(&self, path: &str, caller: &Caller<'_>) -> Answer {
+        let host = "custom-metrics-apiserver.custom-metrics.svc";
+        let port = self.address("SECURE").rsplit_once(':').expect("HOST:PORT").1;
+        let authority = self.directory.join("certificates/ca.crt");
+        let mut arguments = vec![
+            "--cacert".to_owned(),
+            authority.display().to_string(),
+            "--resolve".to_owned(),
+            format!("{host}:{port}:127.0.0.1"),
+            format!("https://{host}:{port}{path}"),
+        ];
+        arguments.extend(self.credentials(caller));
+        Answer::to_curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn write_url(&self, path: &str) -> String {
+        format!("http://{}/write-metrics{path}", self.address("WRITE"))
+    }
+
+    fn address(&self, listener: &str) -> &str {
+        &self.addresses[listener]
     }
 
     fn credentials(&self, caller: &Caller<'_>) -> Vec<String> {

@@ -93,6 +93,26 @@ impl ControlPlane {
         assert!(child.wait().expect("kubectl ends").success(), "kubectl apply of {object}");
     }
 
+    /// Creates the objects of a list that are not there yet.
+    pub(crate) fn try_create(&self, list: &Value) -> Result<(), String> {
+        let mut kubectl = self.kubectl_command();
+        kubectl.args(["create", "--filename", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = kubectl.stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let text = list.to_string();
+        child
+            .stdin
+            .take()
+            .expect("stdin is piped")
+            .write_all(text.as_bytes())
+            .map_err(|error| error.to_string())?;
+        let output = child.wait_with_output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
     /// An answer of kube-apiserver to admin.
     pub(crate) fn curl(&self, arguments: &[&str], path: &str) -> Answer {
         let file = |name: &str| self.directory.join(name).display().to_string();

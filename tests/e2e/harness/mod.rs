@@ -12,7 +12,7 @@ mod prometheus;
 mod target;
 mod wait;
 
-pub(crate) use adapter::{Adapter, Caller};
+pub(crate) use adapter::{Adapter, Caller, Direct};
 pub(crate) use answer::Answer;
 pub(crate) use collector::{Collector, Span};
 pub(crate) use control_plane::ControlPlane;

@@ -32,6 +32,14 @@ impl<'a> Prometheus<'a> {
         series.iter().map(value).filter(|value: &f64| !value.is_nan()).collect()
     }
 
+    /// The names of the alerts that fire or will.
+    pub(crate) fn alerts(&self) -> Vec<String> {
+        let answer = self.api("alerts", &[]);
+        let alerts =
+            answer["data"]["alerts"].as_array().unwrap_or_else(|| panic!("no alerts: {answer}")).iter();
+        alerts.map(|alert| alert["labels"].to_string()).collect()
+    }
+
     /// Its rules that it could not evaluate, with the error; rules not evaluated yet count.
     pub(crate) fn rules_with_problems(&self) -> Vec<Value> {
         let answer = self.api("rules", &["--get"]);

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::{Followed, PACING};
 use crate::{
     support::{
-        kube_api::{KubeApi, object},
+        kube_api::{Asked, KubeApi, object},
         seen,
     },
     world::{store, value},
@@ -61,7 +61,7 @@ async fn reads_and_values_keep_a_watch() {
         assert!(matches!(followed.cluster.presence_of_stored(&stored), Presence::Live(_)));
     }
     for path in ["/api/v1/nodes", "/apis/apps/v1/deployments"] {
-        let lists = api.asked(path).into_iter().filter(|asked| !asked.query.contains_key("watch"));
+        let lists = api.asked(path).into_iter().filter(Asked::is_list);
         assert_eq!(lists.count(), 1, "{path}");
     }
 }

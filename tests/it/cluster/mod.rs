@@ -117,6 +117,7 @@ const PACING: Pacing = Pacing {
     first_retry: Duration::from_millis(5),
     longest_retry: Duration::from_millis(40),
     refused_retry: Duration::from_millis(40),
+    list_silence: Duration::from_millis(300),
     longest_refusal: Duration::from_millis(80),
     refusal_tolerance: Duration::ZERO,
     unneeded: Duration::from_secs(3600),

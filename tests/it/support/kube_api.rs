@@ -73,6 +73,20 @@ struct Script {
     aggregated_discovery: bool,
     broken_groups: Vec<String>,
     discovery_refusal: Option<(u16, String)>,
+    streamed_lists: StreamedLists,
+}
+
+/// What the server makes of `sendInitialEvents`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StreamedLists {
+    /// The objects, and the bookmark that marks their end.
+    Known,
+    /// 422, as servers do whose feature gate is off.
+    Refused,
+    /// The objects without a mark of their end, as servers do that do not know the parameter.
+    Ignored,
+    /// Some of the objects, and the stream ends.
+    Broken,
 }
 
 struct Resource {
@@ -215,6 +229,11 @@ impl KubeApi {
         self.script.lock().is_down = false;
     }
 
+    /// Answers so where a list is asked for as a stream.
+    pub(crate) fn stream_lists(&self, streamed: StreamedLists) {
+        self.script.lock().streamed_lists = streamed;
+    }
+
     /// Answers as servers do that are older than aggregated discovery.
     pub(crate) fn without_aggregated_discovery(&self) {
         self.script.lock().aggregated_discovery = false;
@@ -300,6 +319,7 @@ impl Script {
             aggregated_discovery: true,
             broken_groups: Vec::new(),
             discovery_refusal: None,
+            streamed_lists: StreamedLists::Known,
         }
     }
 
@@ -426,7 +446,7 @@ impl Script {
             [plural, name] => (None, *plural, Some(*name)),
             _ => return status(404, "the server could not find the requested resource"),
         };
-        let version = self.version;
+        let (version, streamed) = (self.version, self.streamed_lists);
         let mut served = self.resources.iter_mut().filter(|known| known.group == group);
         let Some(resource) = served.find(|known| known.plural == plural && known.version == served_as) else {
             return status(404, "the server could not find the requested resource");
@@ -443,7 +463,9 @@ impl Script {
         }
         let fields = Fields::of(asked, namespace);
         let whole = !asked.accept.contains("PartialObjectMetadata");
-        if asked.query.contains_key("watch") {
+        if asked.query.contains_key("sendInitialEvents") {
+            resource.stream(fields, version, streamed)
+        } else if asked.query.contains_key("watch") {
             resource.watch(fields, asked.query.get("resourceVersion"))
         } else {
             resource.list(&fields, version, whole, asked)
@@ -520,6 +542,30 @@ impl Resource {
         stream(receiver)
     }
 
+    /// A watch whose first events are the objects that there are.
+    fn stream(&mut self, fields: Fields, version: u64, streamed: StreamedLists) -> Response {
+        if streamed == StreamedLists::Refused {
+            return status(422, "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch");
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let objects = self.objects.values().filter(|object| fields.select(object));
+        let many = if streamed == StreamedLists::Broken { self.objects.len() / 2 } else { usize::MAX };
+        let added = |object: &Value| line(&json!({"type": "ADDED", "object": object}));
+        objects.take(many).for_each(|object| sender.send(Ok(added(object))).unwrap());
+        match streamed {
+            StreamedLists::Broken => {}
+            StreamedLists::Known => {
+                let annotations = json!({"k8s.io/initial-events-end": "true"});
+                let metadata = json!({"resourceVersion": version.to_string(), "annotations": annotations});
+                let mark = json!({"apiVersion": self.api_version(), "kind": self.kind, "metadata": metadata});
+                sender.send(Ok(line(&json!({"type": "BOOKMARK", "object": mark})))).unwrap();
+                self.watches.push((fields, sender));
+            }
+            StreamedLists::Ignored | StreamedLists::Refused => self.watches.push((fields, sender)),
+        }
+        stream(receiver)
+    }
+
     fn list(&self, fields: &Fields, version: u64, whole: bool, asked: &Asked) -> Response {
         let number = |name: &str| asked.query.get(name).and_then(|text| text.parse::<usize>().ok());
         let (start, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(usize::MAX));
@@ -589,6 +635,11 @@ async fn serve(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Re
 }
 
 impl Asked {
+    /// Whether it asks for all objects, be it as a stream.
+    pub(crate) fn is_list(&self) -> bool {
+        self.query.contains_key("sendInitialEvents") || !self.query.contains_key("watch")
+    }
+
     fn by(request: &Request) -> Self {
         let header = |name: http::HeaderName| {
             let value = request.headers().get(name).and_then(|value| value.to_str().ok());
