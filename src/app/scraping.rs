@@ -11,9 +11,9 @@ use crate::{
 /// How long what was read from credential files is used.
 const RELOAD: Duration = Duration::from_secs(10);
 
-/// What the scraper reads of a pod's annotations, and the cluster's watch keeps.
+/// What the scraper reads of a pod's annotations, and the cluster's watch keeps: nothing where nobody scrapes.
 pub(super) fn annotation_prefixes(config: &Scrape) -> Vec<String> {
-    read(config).annotation_prefixes()
+    if config.scrape { read(config).annotation_prefixes() } else { Vec::new() }
 }
 
 /// With scrapes counted, and the trace that each belongs to told to the target.

@@ -20,7 +20,7 @@ pub struct ClusterOptions {
     /// A kubeconfig file; without it `$KUBECONFIG`, `~/.kube/config`, then the service account of the pod.
     pub kubeconfig: Option<PathBuf>,
     /// Annotations of pods that are kept start with one of these. Default: `prometheus.io/` and
-    /// `custom-metrics-adapter/`.
+    /// `custom-metrics-adapter/`. Where there is none nobody scrapes: of pods only metadata, phase and readiness are kept.
     pub annotation_prefixes: Vec<String>,
     /// Told of every object that comes, changes or goes.
     pub on_change: OnChange,

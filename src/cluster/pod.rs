@@ -89,6 +89,14 @@ pub enum Protocol {
     Sctp,
 }
 
+impl Pod {
+    /// Without what only a scrape needs. Phase and readiness stay: the HPA controller decides by them, and whoever explains
+    /// its decisions has to know them. So pods are watched whole even where none is scraped.
+    pub(super) fn without_targets(self) -> Self {
+        Self { ips: Vec::new(), node: None, containers: Vec::new(), ..self }
+    }
+}
+
 /// What has changed of the pods.
 #[derive(Clone, Debug)]
 pub struct PodChanges {

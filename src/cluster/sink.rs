@@ -120,6 +120,9 @@ impl Sink for PodObjects {
 
     fn keep(&mut self, wire: WirePod) -> Option<Arc<Pod>> {
         let mut pod = self.memory.decoder.pod(wire, &self.prefixes)?;
+        if self.prefixes.is_empty() {
+            pod = pod.without_targets();
+        }
         pod.live = self.memory.watched.index.known_or(Arc::unwrap_or_clone(pod.live));
         Some(self.pods.known_or(pod))
     }

@@ -31,7 +31,7 @@ kubeconfig() {
   local account token server
   account=$(kubectl -n "$namespace" get deployments -o jsonpath='{.items[0].spec.template.spec.serviceAccountName}')
   token=$(kubectl -n "$namespace" create token "$account" --duration 24h)
-  server=${APISERVER:-https://127.0.0.1:$(<"$plane/port")}
+  server=${APISERVER:-https://$(<"$plane/host"):$(<"$plane/port")}
   cat <<YAML
 apiVersion: v1
 kind: Config
@@ -46,7 +46,7 @@ prepare() {
   mkdir -p "$dir"
   kubeconfig >"$dir/kubeconfig"
   local listener
-  for listener in SECURE WRITE ADMIN; do echo "$listener=127.0.0.1:$(free_port)"; done >"$dir/addresses"
+  for listener in SECURE WRITE ADMIN; do echo "$listener=$(<"$plane/host"):$(free_port)"; done >"$dir/addresses"
 }
 
 command_line() { # FLAG...: sets `command`

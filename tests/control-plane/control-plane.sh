@@ -12,10 +12,21 @@
 # nowhere. A start that fails leaves nothing behind but DIR with its logs.
 #
 # OWNER_PID: when that process ends, however it ends, the control plane is stopped. NODES (2): simulated nodes.
-# HPA_SYNC (2s): how often the HPA controller looks. APISERVER_FLAGS: more flags of kube-apiserver, separated by blanks.
+# HPA_SYNC (2s): how often the HPA controller looks. IP_FAMILY (ipv4): ipv6 for a cluster that has [::1] alone, whose pods
+# have addresses where nobody answers. APISERVER_FLAGS: more flags of kube-apiserver, separated by blanks.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/processes.sh"
+
+# What a URL names the loopback address by is in DIR/host.
+family() { # ipv4 or ipv6
+  case $1 in
+    ipv4) ip=127.0.0.1 host=127.0.0.1 service_ip=10.0.0.1 services=10.0.0.0/24 pods=127.1.0.1/16 ;;
+    ipv6) ip=::1 host=[::1] service_ip=fd00:10::1 services=fd00:10::/112 pods=fd00:1::1/64 ;;
+    *) echo "no IP family: $1" >&2; exit 2 ;;
+  esac
+  echo "$host" >"$dir/host"
+}
 
 authority() { # NAME
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=$1" \
@@ -31,7 +42,7 @@ certificate() { # NAME AUTHORITY SUBJECT EXTENSION
 certificates() {
   authority ca
   authority front-proxy-ca
-  certificate apiserver ca "/CN=kube-apiserver" "subjectAltName=DNS:localhost,DNS:kubernetes,IP:127.0.0.1,IP:10.0.0.1"
+  certificate apiserver ca "/CN=kube-apiserver" "subjectAltName=DNS:localhost,DNS:kubernetes,IP:$ip,IP:$service_ip"
   certificate admin ca "/O=system:masters/CN=admin" "extendedKeyUsage=clientAuth"
   certificate controllers ca "/O=system:masters/CN=system:kube-controller-manager" "extendedKeyUsage=clientAuth"
   certificate scheduler ca "/O=system:masters/CN=system:kube-scheduler" "extendedKeyUsage=clientAuth"
@@ -46,7 +57,7 @@ apiVersion: v1
 kind: Config
 current-context: default
 contexts: [{name: default, context: {cluster: default, user: $1}}]
-clusters: [{name: default, cluster: {server: "https://127.0.0.1:$(<port)", certificate-authority-data: $(base64 -w0 <ca.crt)}}]
+clusters: [{name: default, cluster: {server: "https://$(<host):$(<port)", certificate-authority-data: $(base64 -w0 <ca.crt)}}]
 users: [{name: $1, user: {client-certificate-data: $(base64 -w0 <"$1.crt"), client-key-data: $(base64 -w0 <"$1.key")}}]
 YAML
 }
@@ -60,12 +71,18 @@ start_etcd() {
 }
 
 spawn_apiserver() {
+  # The adapter is found as `localhost`, which many a machine has in IPv4 only.
+  local with_hosts=()
+  if [ "$ip" = ::1 ]; then
+    echo "::1 localhost" >hosts
+    with_hosts=(unshare --map-root-user --mount sh -c 'mount --bind hosts /etc/hosts && exec "$@"' -)
+  fi
   # shellcheck disable=SC2086
-  spawn "$dir" apiserver "$assets/kube-apiserver" ${APISERVER_FLAGS:-} --etcd-servers unix://localhost:1 \
-    --bind-address 127.0.0.1 --secure-port "$(<port)" --advertise-address 127.0.0.1 --endpoint-reconciler-type none \
+  spawn "$dir" apiserver "${with_hosts[@]}" "$assets/kube-apiserver" ${APISERVER_FLAGS:-} --etcd-servers unix://localhost:1 \
+    --bind-address "$ip" --secure-port "$(<port)" --advertise-address "$ip" --endpoint-reconciler-type none \
     --tls-cert-file apiserver.crt --tls-private-key-file apiserver.key --client-ca-file ca.crt \
     --authorization-mode RBAC --disable-admission-plugins ServiceAccount --allow-privileged \
-    --service-cluster-ip-range 10.0.0.0/24 --service-account-issuer https://kubernetes.default.svc \
+    --service-cluster-ip-range "$services" --service-account-issuer https://kubernetes.default.svc \
     --service-account-key-file service-accounts.pub --service-account-signing-key-file service-accounts.key \
     --requestheader-client-ca-file front-proxy-ca.crt --requestheader-allowed-names front-proxy-client \
     --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
@@ -74,7 +91,7 @@ spawn_apiserver() {
 }
 
 apiserver_answers() {
-  [ "$(curl -s -o /dev/null -w '%{http_code}' --cacert ca.crt "https://127.0.0.1:$(<port)/readyz")" = 200 ]
+  [ "$(curl -s -o /dev/null -w '%{http_code}' --cacert ca.crt "https://$(<host):$(<port)/readyz")" = 200 ]
 }
 
 apiserver_answers_or_died() {
@@ -110,7 +127,7 @@ start_controllers() {
 
 start_nodes() {
   spawn "$dir" kwok "$assets/kwok" --kubeconfig admin.kubeconfig --config "$here/kwok.yaml" --manage-all-nodes \
-    --cidr 127.1.0.1/16 --node-ip 127.0.0.1 --node-port 0
+    --cidr "$pods" --node-ip "$ip" --node-port 0
   local node room='{"cpu": "1000", "memory": "4Ti", "pods": "100000"}'
   for node in $(seq "${NODES:-2}"); do
     cat <<YAML
@@ -170,6 +187,7 @@ verb=${1:?start, stop, stop-apiserver or start-apiserver}
 mkdir -p "${2:?the directory of the control plane}"
 dir=$(cd "$2" && pwd -P)
 cd "$dir"
+family "${IP_FAMILY:-ipv4}"
 case $verb in
   start) assets=$("$here/assets.sh") && start ;;
   stop) stop ;;

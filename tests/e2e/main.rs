@@ -19,6 +19,7 @@ mod discovery;
 mod external;
 mod faults;
 mod hpas;
+mod ipv6;
 mod monitoring;
 mod outage;
 mod pods;

@@ -186,13 +186,13 @@ impl Direct {
 
     pub(crate) fn read(&self, path: &str, caller: &Caller<'_>) -> Answer {
         let host = "custom-metrics-apiserver.custom-metrics.svc";
-        let port = self.address("SECURE").rsplit_once(':').expect("HOST:PORT").1;
+        let (ip, port) = self.address("SECURE").rsplit_once(':').expect("HOST:PORT");
         let authority = self.directory.join("certificates/ca.crt");
         let mut arguments = vec![
             "--cacert".to_owned(),
             authority.display().to_string(),
             "--resolve".to_owned(),
-            format!("{host}:{port}:127.0.0.1"),
+            format!("{host}:{port}:{ip}"),
             format!("https://{host}:{port}{path}"),
         ];
         arguments.extend(self.credentials(caller));

@@ -13,6 +13,7 @@ use super::{Answer, Namespace};
 pub(crate) struct ControlPlane {
     directory: PathBuf,
     apiserver_flags: &'static str,
+    ip_family: &'static str,
     ours: bool,
 }
 
@@ -20,12 +21,28 @@ impl ControlPlane {
     /// The one that `tests/e2e.sh` started for all tests.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
-        SHARED.get_or_init(|| Self { directory: shared_directory(), apiserver_flags: "", ours: false })
+        SHARED.get_or_init(|| Self {
+            directory: shared_directory(),
+            apiserver_flags: "",
+            ip_family: "ipv4",
+            ours: false,
+        })
     }
 
     /// Another one, for a test that takes parts of it away; it ends with the value.
     pub(crate) fn start(name: &str) -> Self {
-        Self { directory: own_directory(name), apiserver_flags: "", ours: true }.started()
+        Self::new(name).started()
+    }
+
+    /// Another one that has no IPv4 at all.
+    pub(crate) fn of_ipv6(name: &str) -> Self {
+        let mut plane = Self::new(name);
+        plane.ip_family = "ipv6";
+        plane.started()
+    }
+
+    fn new(name: &str) -> Self {
+        Self { directory: own_directory(name), apiserver_flags: "", ip_family: "ipv4", ours: true }
     }
 
     /// The same, with a kube-apiserver that traces every request and sends its spans to `collector` by gRPC.
@@ -39,7 +56,9 @@ impl ControlPlane {
         let directory = own_directory(name);
         fs::create_dir_all(&directory).expect("the directory can be made");
         fs::write(directory.join("tracing.json"), configuration.to_string()).expect("a file can be written");
-        Self { directory, apiserver_flags: "--tracing-config-file=tracing.json", ours: true }.started()
+        let mut plane = Self::new(name);
+        plane.apiserver_flags = "--tracing-config-file=tracing.json";
+        plane.started()
     }
 
     fn started(self) -> Self {
@@ -116,10 +135,11 @@ impl ControlPlane {
     /// An answer of kube-apiserver to admin.
     pub(crate) fn curl(&self, arguments: &[&str], path: &str) -> Answer {
         let file = |name: &str| self.directory.join(name).display().to_string();
-        let port = fs::read_to_string(self.directory.join("port")).expect("the port is written at the start");
+        let written = |name: &str| fs::read_to_string(file(name)).expect("it is written at the start");
+        let (host, port) = (written("host"), written("port"));
         let (authority, certificate, key) = (file("ca.crt"), file("admin.crt"), file("admin.key"));
         let credentials = ["--cacert", &authority, "--cert", &certificate, "--key", &key];
-        let url = format!("https://127.0.0.1:{}{path}", port.trim());
+        let url = format!("https://{}:{}{path}", host.trim(), port.trim());
         Answer::to_curl(&[&credentials[..], arguments, &[&url]].concat())
     }
 
@@ -160,7 +180,10 @@ impl ControlPlane {
     fn control(&self, verb: &str) {
         let mut script = Command::new(control_plane_script("control-plane.sh"));
         script.arg(verb).arg(&self.directory);
-        script.env("OWNER_PID", id().to_string()).env("APISERVER_FLAGS", self.apiserver_flags);
+        script
+            .env("OWNER_PID", id().to_string())
+            .env("APISERVER_FLAGS", self.apiserver_flags)
+            .env("IP_FAMILY", self.ip_family);
         finished(&mut script).unwrap_or_else(|problem| panic!("control-plane.sh {verb}: {problem}"));
     }
 }

@@ -36,15 +36,20 @@ impl Followed {
     }
 
     async fn begun(api: &KubeApi, pacing: Pacing) -> Self {
+        Self::with(api, |options| options.pacing = pacing).await
+    }
+
+    async fn with(api: &KubeApi, change: impl FnOnce(&mut ClusterOptions)) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let told = Arc::new(Mutex::new(Vec::new()));
         let teller = told.clone();
-        let options = ClusterOptions {
+        let mut options = ClusterOptions {
             kubeconfig: Some(api.kubeconfig()),
             on_change: Arc::new(move |change| teller.lock().push(told_as(change))),
-            pacing,
+            pacing: PACING,
             ..ClusterOptions::new(tasks.clone(), shutdown.clone())
         };
+        change(&mut options);
         let cluster = Cluster::connect(options).await.unwrap();
         Self { cluster, told, tasks, shutdown }
     }

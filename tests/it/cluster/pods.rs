@@ -65,6 +65,25 @@ async fn a_pod_shows_what_a_scrape_needs_of_it() {
 }
 
 #[tokio::test]
+async fn where_nobody_scrapes_a_pod_keeps_what_an_hpa_is_explained_by() {
+    let api = KubeApi::start().await;
+    let mut annotated = pod("a", "web", "app=web");
+    annotated["metadata"]["annotations"] = json!({"prometheus.io/scrape": "true"});
+    annotated["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    api.apply("pods", annotated);
+    let followed = Followed::with(&api, |options| options.annotation_prefixes.clear()).await;
+    let pods = seen("the pod is there", || Some(followed.cluster.pods()).filter(|pods| !pods.is_empty()));
+    let pod = pods.await.remove(0);
+    assert_eq!(
+        (pod.live.object.to_string().as_str(), pod.phase, pod.ready),
+        ("pods a/web", PodPhase::Running, true)
+    );
+    assert!(
+        pod.annotations.is_empty() && pod.containers.is_empty() && pod.ips.is_empty() && pod.node.is_none()
+    );
+}
+
+#[tokio::test]
 async fn a_change_that_only_a_scrape_cares_for_moves_the_generation_and_tells_nobody_else() {
     let api = KubeApi::start().await;
     api.apply("pods", pod("a", "web", "app=web"));
