@@ -27,7 +27,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
         started,
         listeners: listeners(addresses),
         checks: readiness.failures().into_iter().map(check).collect(),
-        watches: cluster.watches().into_iter().map(watch).collect(),
+        watches: cluster.watches().into_iter().chain(cluster.hpa_watch()).map(watch).collect(),
         discovery: cluster.discovery().map(discovery),
     };
     let counted = parts.scraper.clone();

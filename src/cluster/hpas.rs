@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Pacing, watch::Sink, watched::Watched};
+use super::{Pacing, health::WatchStatus, watch::Sink, watched::Watched};
 use crate::{
     hpa::{Hpa, MetricSource, Spec},
     model::GroupResource,
@@ -51,6 +51,11 @@ impl Hpas {
             Some(known) => KnownHpas::Listed(known.values().cloned().collect()),
             None => KnownHpas::NotYet(self.watched.health.last_error()),
         }
+    }
+
+    pub(super) fn status(&self) -> WatchStatus {
+        let held = self.known.read().as_ref().map(BTreeMap::len);
+        self.watched.health.status(&self.watched.resource, held)
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Hpa>> {

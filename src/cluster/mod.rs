@@ -297,7 +297,16 @@ impl Cluster {
         }
     }
 
-    /// How each watch is, pods first; none in standalone mode.
+    /// How the watch of HPAs is, which no value depends on; none in standalone mode.
+    #[must_use]
+    pub fn hpa_watch(&self) -> Option<WatchStatus> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => Some(connected.hpas.status()),
+        }
+    }
+
+    /// How each watch is that values depend on, pods first; none in standalone mode.
     #[must_use]
     pub fn watches(&self) -> Vec<WatchStatus> {
         match &*self.0 {

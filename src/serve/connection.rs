@@ -37,6 +37,7 @@ use super::{
     heads::Heads,
     odd_head::MAX_HEADERS,
     refusal::Form,
+    slots::Claim,
 };
 use crate::auth::PeerCertificates;
 
@@ -59,7 +60,7 @@ enum Protocol {
 
 impl Shared {
     /// Serves one connection to its end.
-    pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
+    pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr, claim: Claim) {
         let Some(tls) = self.options.tls.clone() else {
             let peer = Peer { address, certificates: PeerCertificates::none() };
             return self.serve(stream, peer, Protocol::ByPreface).await;
@@ -77,6 +78,9 @@ impl Shared {
                 let chain = session.peer_certificates().unwrap_or_default();
                 let certificates =
                     PeerCertificates::presented(chain.iter().map(|der| der.clone().into_owned()).collect());
+                if tls.accepts(&certificates) {
+                    claim.keep();
+                }
                 let http2 = session.alpn_protocol() == Some(b"h2");
                 let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
                 self.serve(stream, Peer { address, certificates }, protocol).await;

@@ -11,7 +11,7 @@ pub struct ConnectionCounters {
     pub accepted: Count,
     /// Connections now.
     pub open: Count,
-    /// Connections that were closed at once, because the cap was reached.
+    /// Connections that were closed because the cap was reached: the new one, or the oldest of the client with most.
     pub refused: Count,
     /// Connections that were closed at once, because their client has its share of them.
     pub refused_client: Count,

@@ -114,11 +114,13 @@ impl Shared {
         };
         // Answers are small: waiting to fill a segment only delays them.
         let _ = stream.set_nodelay(true);
+        let claim = slot.claim.clone();
         let open = Open::new(self, slot);
-        let connection = Arc::clone(self).connection(stream, address);
+        let connection = Arc::clone(self).connection(stream, address, claim.clone());
         self.tasks.spawn(async move {
             tokio::select! {
                 () = connection => {}
+                () = claim.wanted() => open.shared.options.counters.refused.increment(),
                 () = open.shared.end_of_grace() => open.shared.options.counters.cut.increment(),
             }
         });

@@ -26,8 +26,7 @@ pub(crate) async fn half_sent_heads(address: SocketAddr, connections: usize) -> 
 
 async fn half_sent_head(address: SocketAddr, number: usize) -> Option<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4().unwrap();
-    let from = u8::try_from(2 + number % 16).unwrap();
-    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+    socket.bind(source(number)).unwrap();
     let head = async {
         let stream = socket.connect(address).await.ok()?;
         let connector = TlsConnector::from(Arc::new(tls()));
@@ -84,6 +83,31 @@ pub(crate) async fn readers_of_targets(address: SocketAddr, readers: usize) -> u
     });
     let read = read.buffer_unordered(readers).filter(|page| std::future::ready(page.is_some())).count();
     timeout(PATIENCE, read).await.expect("all are answered")
+}
+
+/// Connections from sixteen addresses that ask for a page and never read it; held until they are dropped. Gives back those
+/// that were taken.
+pub(crate) async fn readers_that_never_read(address: SocketAddr, readers: usize) -> Vec<TcpStream> {
+    let opened = stream::iter(0..readers).map(|number| async move {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(source(number)).unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let asked = async {
+            let mut stream = socket.connect(address).await.ok()?;
+            stream
+                .write_all(b"GET /targets?format=json&limit=1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+                .await
+                .ok()?;
+            Some(stream)
+        };
+        timeout(PATIENCE, asked).await.ok()?
+    });
+    opened.buffer_unordered(32).filter_map(std::future::ready).collect().await
+}
+
+/// One of sixteen addresses.
+fn source(number: usize) -> SocketAddr {
+    ([127, 0, 0, u8::try_from(2 + number % 16).unwrap()], 0).into()
 }
 
 fn tls() -> ClientConfig {

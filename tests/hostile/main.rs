@@ -21,7 +21,7 @@ mod clients;
 use std::time::Duration;
 
 use adapter::Adapter;
-use clients::{half_sent_heads, invented_paths, readers_of_targets};
+use clients::{half_sent_heads, invented_paths, readers_of_targets, readers_that_never_read};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_do_not_make_the_adapter_take_more_than_its_container_has() {
@@ -34,14 +34,20 @@ async fn strangers_do_not_make_the_adapter_take_more_than_its_container_has() {
     let readers = tokio::spawn(readers_of_targets(adapter.admin, READERS));
     let (answered, read) = tokio::join!(paths, readers);
     let (answered, read) = (answered.unwrap(), read.unwrap());
+    let unread = readers_that_never_read(adapter.admin, UNREAD).await;
+    assert_eq!(adapter.livez().await, 200, "others are answered meanwhile");
     let [_, peak] = adapter.memory();
     println!(
         "{TARGETS} targets: {quiet} MiB; and {} of {CONNECTIONS} connections taken, with half a head: {besieged} MiB; and \
-         {answered} invented paths and {read} pages: {peak} MiB at most; the limit is {} MiB",
+         {answered} invented paths, {read} pages and {} that nobody reads: {peak} MiB at most; the limit is {} MiB",
         held.len(),
+        unread.len(),
         adapter.limit
     );
-    assert!(held.len() > CONNECTIONS / 4 && answered == PATHS && read > 0, "the attack was one");
+    assert!(
+        held.len() > CONNECTIONS / 4 && answered == PATHS && read > 0 && unread.len() > UNREAD / 4,
+        "the attack was one"
+    );
     assert!(peak < adapter.limit, "{peak} MiB of {} MiB", adapter.limit);
     assert_eq!(adapter.livez().await, 200, "and it lives");
 }
@@ -67,5 +73,6 @@ const TARGETS: usize = 20_000;
 const CONNECTIONS: usize = 1_024;
 const PATHS: usize = 4_096;
 const READERS: usize = 100;
+const UNREAD: usize = 1_000;
 /// For anything that ends.
 const PATIENCE: Duration = Duration::from_secs(300);
