@@ -151,9 +151,9 @@ impl ServingCertificate {
             return;
         }
         if let Some(problem) = &problem {
-            tracing::warn!(problem, "keeping the serving certificate from before");
+            tracing::warn!(certificate = %self.certificate.display(), problem, "keeping the serving certificate from before");
         } else {
-            tracing::info!("the certificate files can be used again");
+            tracing::info!(certificate = %self.certificate.display(), "the certificate files can be used again");
         }
         let (pair, generation) = (current.pair.clone(), current.generation);
         self.current.store(Arc::new(Current { pair, generation, problem }));

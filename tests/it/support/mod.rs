@@ -5,6 +5,7 @@ pub(crate) mod fake_kube;
 pub(crate) mod kube_api;
 pub(crate) mod log;
 pub(crate) mod pki;
+pub(crate) mod process;
 
 use std::time::Duration;
 
