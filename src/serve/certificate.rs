@@ -140,9 +140,11 @@ impl ServingCertificate {
     }
 
     fn show(&self, pair: Pair) {
-        let generation = self.current.load().generation + 1;
+        let before = self.current.load_full();
+        let generation = before.generation + 1;
         tracing::info!(not_after = %pair.leaf.not_after, generation, "serving with a new certificate");
-        self.current.store(Arc::new(Current { pair, generation, problem: None }));
+        // The problem stays until `report` has told its end.
+        self.current.store(Arc::new(Current { pair, generation, problem: before.problem.clone() }));
     }
 
     fn report(&self, problem: Option<String>) {
