@@ -35,8 +35,9 @@ use std::{
 };
 
 use custom_metrics_adapter::{
-    admin::{self, Hpas, Sources, Status},
+    admin::{self, Hpas, ReadsRow, Sources, Status},
     hpa::Listing,
+    model::Presence,
     scrape::{Health, TargetCounts, TargetStatus},
     serve::{self, Listener, ServeOptions},
     store::{self, Store},
@@ -125,6 +126,7 @@ async fn serve_pages() -> u16 {
         store: Store::new(store::Limits::default()),
         targets: Arc::new(move || targets.clone()),
         counts: Arc::new(move || counts),
+        presence: Arc::new(|_| Presence::Unknown),
         hpas: Hpas { list: Arc::new(listing), one: Arc::new(|_, _| Box::pin(std::future::ready(None))) },
         status: Arc::new(status),
     };
@@ -148,6 +150,7 @@ fn target(number: usize) -> TargetStatus {
         last_scrape: None,
         last_good: Some(Timestamp::now()),
         failures: 0,
+        recent: Vec::new(),
     }
 }
 
@@ -160,6 +163,10 @@ fn status() -> Status {
         checks: Vec::new(),
         watches: Vec::new(),
         discovery: None,
+        reads: ReadsRow::default(),
+        limits: Vec::new(),
+        certificate_ends: Timestamp::now(),
+        trends: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod pages;
 mod parts;
 mod refused;
 mod scraping;
+mod trends;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,6 +33,7 @@ use crate::{
 use admin_port::AdminPort;
 use doors::{Doors, Sockets};
 use parts::Parts;
+use trends::Pulse;
 
 /// The adapter with its sockets open.
 pub struct App {
@@ -86,7 +88,9 @@ impl App {
         parts.scrape(&config, &metrics, addresses, &background).await;
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters, &heads))?;
-        admin.show(doors::pages(&config, &parts, &metrics, addresses));
+        let pulse = Pulse::new(&config, &parts, &metrics, counters.clone());
+        admin.show(doors::pages(&config, &parts, (&metrics, &pulse), addresses));
+        background.tasks.spawn(background.end.clone().run_until_cancelled_owned(pulse.watch()));
         let limits = Limits::new(&metrics, &counters);
         Ok(Self { config, parts, metrics, limits, addresses, doors, admin, background, shutdown })
     }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::hpa::{Point, numbers::milli};
+use super::{Trend, numbers::number};
+use crate::{hpa::Point, scrape::RecentScrape};
 
 /// A line of the values, for a row of a table.
 pub(super) fn spark(points: &[Point]) -> Markup {
@@ -44,21 +45,111 @@ pub(super) fn chart(points: &[Point], target: f64) -> Markup {
     }
 }
 
+/// The last scrapes as cells: high and green is good, low and red has failed.
+pub(super) fn strip(recent: &[RecentScrape]) -> Markup {
+    let bad = recent.iter().filter(|scrape| !scrape.good).count();
+    let label = format!("last {} scrapes, {bad} failed", recent.len());
+    html! {
+        @if !recent.is_empty() {
+            svg.spark viewBox="0 0 120 16" width="120" height="16" role="img" aria-label=(label) data-points=(recent.len()) {
+                @for (at, scrape) in recent.iter().enumerate() { (cell(at, scrape.good)) }
+            }
+        }
+    }
+}
+
+fn cell(at: usize, good: bool) -> Markup {
+    let (y, class) = if good { (2, "hit") } else { (10, "gap") };
+    html! { rect.(class) x=(at * 6) y=(y) width="5" height=(14 - y) {} }
+}
+
+/// How long the last scrapes took, those that failed marked.
+pub(super) fn scrapes(recent: &[RecentScrape]) -> Markup {
+    let slowest = recent.iter().map(|scrape| scrape.took_ms).max().unwrap_or_default().max(1);
+    let bad = recent.iter().filter(|scrape| !scrape.good).count();
+    let label = format!("last {} scrapes, {bad} failed, the slowest took {slowest} ms", recent.len());
+    let height = |scrape: &RecentScrape| rounded(f64::from(scrape.took_ms) / f64::from(slowest) * 78.0 + 2.0);
+    html! {
+        figure.chart {
+            svg viewBox="-70 -12 730 114" role="img" aria-label=(label) data-points=(recent.len()) {
+                line.axis x1="0" y1="80" x2="640" y2="80" {}
+                text x="-6" y="6" text-anchor="end" { (slowest) " ms" }
+                @for (at, scrape) in recent.iter().enumerate() {
+                    rect.(if scrape.good { "hit" } else { "gap" }) x=(at * 32 + 2) y=(rounded(80.0 - height(scrape))) width="28" height=(height(scrape)) {}
+                }
+            }
+            figcaption.quiet { "How long the last " (recent.len()) " scrapes took; red: failed." }
+        }
+    }
+}
+
+/// One number of the adapter's last 15 minutes, and what is bad of it.
+pub(super) fn trend(
+    title: &str,
+    points: &[Trend],
+    good: fn(&Trend) -> f32,
+    bad: Option<fn(&Trend) -> f32>,
+) -> Markup {
+    let frame = Frame { width: 280.0, height: 80.0 };
+    let series = |of: fn(&Trend) -> f32| {
+        points.iter().map(|point| (point.at as f64, Some(f64::from(of(point))))).collect::<Vec<_>>()
+    };
+    let highest = bad.map(|bad| points.iter().map(bad).fold(0.0, f32::max)).map(f64::from);
+    let plot = Plot::drawn(series(good), highest, frame);
+    let last = points.last().map_or(0.0, good);
+    let label = format!("{title}: {} now, {} at most", number(f64::from(last)), number(plot.highest));
+    let bad = bad.map(|bad| Plot { points: series(bad), ..Plot::drawn(series(good), highest, frame) });
+    html! {
+        figure.chart {
+            figcaption { (title) ": " strong { (number(f64::from(last))) } }
+            svg viewBox="-2 -14 284 98" role="img" aria-label=(label) data-points=(points.len()) {
+                line.axis x1="0" y1="80" x2="280" y2="80" {}
+                text x="0" y="-3" { (number(plot.highest)) }
+                @for line in plot.lines() { polyline.value points=(line) {} }
+                @for line in bad.iter().flat_map(Plot::lines) { polyline.failed points=(line) {} }
+            }
+        }
+    }
+}
+
+/// One of several values beside each other.
+pub(super) struct Bar {
+    /// `None` is drawn as a mark at the foot.
+    pub(super) value: Option<f64>,
+}
+
+/// Values beside each other, from nought.
+pub(super) fn bars(values: &[Bar]) -> Markup {
+    let greatest = values.iter().filter_map(|bar| bar.value).fold(0.0, f64::max);
+    let width = 640.0 / (values.len().max(1) as f64);
+    let height = |value: f64| if greatest > 0.0 { rounded((value / greatest).max(0.0) * 80.0) } else { 0.0 };
+    let lacking = values.iter().filter(|bar| bar.value.is_none()).count();
+    let label = format!("{} values, {lacking} missing, the greatest is {}", values.len(), number(greatest));
+    html! {
+        @if values.len() > 1 {
+            figure.chart {
+                svg viewBox="-70 -12 730 104" role="img" aria-label=(label) data-points=(values.len()) {
+                    line.axis x1="0" y1="80" x2="640" y2="80" {}
+                    text x="-6" y="6" text-anchor="end" { (number(greatest)) }
+                    @for (at, bar) in values.iter().enumerate() {
+                        @let x = rounded(at as f64 * width);
+                        @match bar.value {
+                            Some(value) => rect.bar x=(x) y=(rounded(80.0 - height(value))) width=(rounded((width - 2.0).max(1.0))) height=(height(value).max(1.0)) {},
+                            None => rect.gap x=(x) y="74" width=(rounded((width - 2.0).max(1.0))) height="6" {},
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What a picture says to somebody who does not see it.
 fn spoken(points: &[Point]) -> String {
     let values = points.iter().filter_map(|point| point.value);
     let last = values.clone().next_back().map_or_else(|| "none".to_owned(), |value| number(f64::from(value)));
     let gaps = points.iter().filter(|point| point.value.is_none()).count();
     format!("last 15 minutes: {} points, {gaps} without a value, last value {last}", points.len())
-}
-
-fn number(value: f64) -> String {
-    if value.abs() < 1e15 { milli(thousandths(value)) } else { format!("{value:e}") }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "below 1e18")]
-fn thousandths(value: f64) -> i64 {
-    (value * 1000.0).round() as i64
 }
 
 /// How large a picture is.

@@ -192,7 +192,7 @@ fn second(at: Timestamp) -> Timestamp {
 }
 
 /// The colour of a state; the words say the same.
-fn tone(state: Condition) -> &'static str {
+pub(super) fn tone(state: Condition) -> &'static str {
     match state {
         Condition::Unknown | Condition::NotOurs => "bad",
         Condition::PartlyBlind | Condition::AtMax | Condition::Odd | Condition::Disabled => "warn",

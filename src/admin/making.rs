@@ -77,6 +77,11 @@ pub(super) fn of_type(content_type: &'static str, bytes: Vec<u8>) -> Made {
     made
 }
 
+/// A page for a terminal.
+pub(super) fn text(lines: String) -> Made {
+    of_type("text/plain; charset=utf-8", lines.into_bytes())
+}
+
 /// `facts` as JSON.
 pub(super) fn json<T: serde::Serialize>(facts: &T) -> Made {
     match serde_json::to_vec(facts) {

@@ -4,14 +4,17 @@
 //! (`Accept: application/json`, or `?format=json`).
 
 mod chart;
+mod columns;
 mod hpas;
 mod making;
 mod metrics;
+mod numbers;
 mod page;
 mod series;
 mod shares;
 mod status;
 mod targets;
+mod trends;
 
 use std::sync::Arc;
 
@@ -23,12 +26,14 @@ use axum::{
 };
 
 pub use metrics::{Page, metrics};
-pub use status::{DiscoveryRow, Listener, Status, StatusCheck, WatchRow};
+pub use status::{DiscoveryRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};
+pub use trends::{Totals, Trend, Trends};
 
 use futures::future::BoxFuture;
 
 use crate::{
     hpa::{Detail, Listing},
+    model::{ObjectRef, Presence},
     scrape::{TargetCounts, TargetStatus},
     store::Store,
 };
@@ -43,6 +48,8 @@ pub struct Sources {
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
     /// How many targets there are of each health.
     pub counts: Arc<dyn Fn() -> TargetCounts + Send + Sync>,
+    /// What the cluster says of an object that something is stored of.
+    pub presence: Arc<dyn Fn(&ObjectRef) -> Presence + Send + Sync>,
     /// The HPAs that read custom or external metrics.
     pub hpas: Hpas,
     /// The adapter as it is now.
@@ -84,6 +91,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/hpas", get(hpas::answer))
         .route("/hpas/{namespace}/{name}", get(hpas::one))
         .route("/targets", get(targets::answer))
+        .route("/targets/{namespace}/{pod}", get(targets::one))
         .route("/series", get(series::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
         .with_state(Pages { sources, maker: Maker::new(PAGES) })

@@ -43,6 +43,11 @@ pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) ->
 /// Label values and errors come from pods: nothing on the page may run or load anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
 
+/// When a page was made, to the second.
+pub(super) fn as_of(now: Timestamp) -> String {
+    format!("as of {}", Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
 /// `12 s`, `3 min`, `2 h`: how long ago, for people.
 pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {
     span(now.duration_since(moment))
@@ -86,12 +91,17 @@ select { font: inherit; max-width: 100%; }
 .notice { border: 1px solid var(--warn); padding: .5rem .8rem; overflow-wrap: anywhere; }
 .steps { padding-left: 1.5rem; } .steps li { margin: .3rem 0; overflow-wrap: anywhere; }
 .same { border-bottom-color: transparent; }
-table.hpas td:nth-child(2) { min-width: 14rem; }
+table.hpas td:nth-child(2), table.targets td:nth-child(2) { min-width: 14rem; }
+details ul { margin: .3rem 0; padding-left: 1.2rem; } summary { cursor: pointer; }
+a:focus-visible, summary:focus-visible, input:focus-visible, select:focus-visible { outline: 2px solid var(--value); outline-offset: 2px; }
 .chart { margin: 0; max-width: 60rem; } .chart svg { width: 100%; height: auto; display: block; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; opacity: .8; }
 svg .value { fill: none; stroke: var(--value); stroke-width: 1.5; } svg .replicas { fill: none; stroke: currentColor; }
 svg .target { stroke: var(--warn); stroke-dasharray: 4 3; } svg text.target { stroke: none; fill: var(--warn); }
-svg .axis { stroke: var(--line); } svg .gap { fill: var(--bad); }
+svg .axis { stroke: var(--line); } svg .gap { fill: var(--bad); } svg .hit { fill: var(--good); } svg .failed { fill: none; stroke: var(--bad); stroke-width: 1.5; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1rem; }
+meter { width: 8rem; max-width: 60%; } svg .bar { fill: var(--value); }
+td.number { font-variant-numeric: tabular-nums; }
 input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
 .good { color: var(--good); } .bad { color: var(--bad); } .quiet { opacity: .7; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ef9a9a; --good: #a5d6a7; --warn: #ffcc80; --value: #90caf9; } }
@@ -100,7 +110,7 @@ input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
   tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   td, tbody th { display: block; width: auto; border: 0; padding: 0; white-space: normal; }
   td.same { display: none; }
-  table.hpas td:nth-child(2) { min-width: 0; }
+  table.hpas td:nth-child(2), table.targets td:nth-child(2) { min-width: 0; }
   td[data-label]::before { content: attr(data-label) ': '; opacity: .7; }
 }
 ";

@@ -1,20 +1,21 @@
-//! `/`: the adapter at a glance.
+//! `/`: the adapter at a glance, to keep open.
+
+mod page;
 
 use axum::{
     extract::{Request, State},
     response::Response,
 };
 use jiff::Timestamp;
-use maud::{Markup, html};
 use serde::Serialize;
 
 use super::{
-    Sources,
-    making::{Maker, json},
-    page::{ago, page},
-    wants_json,
+    Sources, Trend,
+    making::{Maker, json, text},
+    page::refreshing,
+    wants_json, wants_text,
 };
-use crate::store::Held;
+use crate::{hpa::Listing, scrape::TargetCounts, store::Held};
 
 /// The adapter at one moment.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -34,6 +35,40 @@ pub struct Status {
     pub watches: Vec<WatchRow>,
     /// Discovery of the cluster; `None` in standalone mode.
     pub discovery: Option<DiscoveryRow>,
+    /// Who asked last for what.
+    pub reads: ReadsRow,
+    /// What is taken of each limit.
+    pub limits: Vec<LimitRow>,
+    /// When the serving certificate ends.
+    pub certificate_ends: Timestamp,
+    /// The last 15 minutes.
+    pub trends: Vec<Trend>,
+}
+
+/// When each API was last asked; `None` is never since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadsRow {
+    /// Discovery, which kube-apiserver asks for about twice a minute.
+    pub discovery: Option<Timestamp>,
+    /// Custom metrics.
+    pub custom: Option<Timestamp>,
+    /// External metrics.
+    pub external: Option<Timestamp>,
+}
+
+/// A limit and what is taken of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitRow {
+    /// Of what.
+    pub name: &'static str,
+    /// How much is taken.
+    pub used: u64,
+    /// How much may be.
+    pub limit: u64,
+    /// The flag that sets it, or whatever else does.
+    pub set_by: &'static str,
 }
 
 /// The watch of a resource.
@@ -99,14 +134,25 @@ struct Counts {
     targets: usize,
     targets_up: usize,
     targets_down: usize,
+    targets_refused: usize,
     bytes: usize,
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct Answer<'a> {
+    at: Timestamp,
+    summary: String,
     #[serde(flatten)]
+    status: &'a Status,
+    counts: &'a Counts,
+}
+
+/// All that the page shows.
+struct Glance {
     status: Status,
     counts: Counts,
+    hpas: Listing,
+    now: Timestamp,
 }
 
 pub(super) async fn answer(
@@ -114,20 +160,48 @@ pub(super) async fn answer(
     State(maker): State<Maker>,
     request: Request,
 ) -> Response {
-    let as_json = wants_json(&request);
+    let (as_json, as_text) = (wants_json(&request), wants_text(&request));
     let make = move || {
-        let (status, counts) = ((sources.status)(), Counts::of(&sources));
+        let glance = Glance::of(&sources);
         if as_json {
-            return json(&Answer { status, counts });
+            let Glance { status, counts, now, .. } = &glance;
+            return json(&Answer { at: *now, summary: glance.summary(), status, counts });
         }
-        page("Status", &content(&status, &counts, Timestamp::now()))
+        if as_text {
+            return text(glance.lines());
+        }
+        refreshing("Status", &glance.page(), Some(REFRESH))
     };
     maker.answer(make).await
 }
 
+impl Glance {
+    fn of(sources: &Sources) -> Self {
+        Self {
+            status: (sources.status)(),
+            counts: Counts::of(sources),
+            hpas: (sources.hpas.list)(),
+            now: Timestamp::now(),
+        }
+    }
+
+    fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.status.checks.iter().filter_map(|check| Some((&*check.name, check.failure.as_deref()?)))
+    }
+
+    /// Reads of the last minute: those that served a value, and the others.
+    fn last_minute(&self) -> (f32, f32) {
+        let recent = self.status.trends.iter().rev().take(MINUTE);
+        let count = |rate: f32| rate * super::Trends::EVERY_SECONDS as f32;
+        recent.fold((0.0, 0.0), |(answered, not), trend| {
+            (answered + count(trend.answered), not + count(trend.unanswered))
+        })
+    }
+}
+
 impl Counts {
     fn of(sources: &Sources) -> Self {
-        let targets = (sources.counts)();
+        let targets: TargetCounts = (sources.counts)();
         let stats = sources.store.stats();
         let Held { series: scraped_series, bytes } = stats.scraped;
         Self {
@@ -138,98 +212,14 @@ impl Counts {
             targets: targets.all(),
             targets_up: targets.up,
             targets_down: targets.down,
+            targets_refused: targets.refused,
             bytes: bytes + stats.written.bytes,
         }
     }
-
-    fn rows(&self) -> [(&'static str, String); 6] {
-        [
-            ("Objects with values", self.objects.to_string()),
-            ("Metrics that discovery knows", self.metrics.to_string()),
-            ("Series written", self.written_series.to_string()),
-            ("Series scraped", self.scraped_series.to_string()),
-            ("Memory that they take", format!("{} KiB", self.bytes / 1024)),
-            ("Targets", format!("{}: {} up, {} down", self.targets, self.targets_up, self.targets_down)),
-        ]
-    }
 }
 
-fn content(status: &Status, counts: &Counts, now: Timestamp) -> Markup {
-    html! {
-        table {
-            tbody {
-                tr { th { "Version" } td { (status.version) } }
-                tr { th { "Mode" } td { (status.mode) } }
-                tr { th { "Up for" } td { (ago(status.started, now)) } }
-                @for listener in &status.listeners {
-                    tr { th { (listener.purpose) } td { code { (listener.address) } } }
-                }
-            }
-        }
-        h2 { "Readiness" }
-        table { tbody { @for check in &status.checks { (line(check)) } } }
-        @if let Some(discovery) = &status.discovery { (cluster(discovery, &status.watches, now)) }
-        h2 { "Contents" }
-        table { tbody { @for (name, value) in counts.rows() { tr { th { (name) } td { (value) } } } } }
-        p { "More: " a href="/targets" { "targets" } ", " a href="/series" { "series" } ", "
-            a href="/metrics" { "metrics" } ", " a href="/readyz?verbose" { "readyz" } "." }
-    }
-}
+/// Points of a minute.
+const MINUTE: usize = 6;
 
-fn cluster(discovery: &DiscoveryRow, watches: &[WatchRow], now: Timestamp) -> Markup {
-    html! {
-        h2 { "Cluster" }
-        table {
-            thead { tr { @for head in ["Watch", "State", "Since", "Objects", "Error"] { th { (head) } } } }
-            tbody {
-                tr {
-                    td data-label="Watch" { "discovery" }
-                    td data-label="State" { (state(discovery.state)) }
-                    td data-label="Since" { @if let Some(since) = discovery.since { (ago(since, now)) } }
-                    td data-label="Objects" { (discovery.resources) " resources" }
-                    td data-label="Error" {
-                        @if let Some(error) = &discovery.last_error { (error) }
-                        @for group in &discovery.partial_groups { br; "did not wholly answer: " code { (group) } }
-                    }
-                }
-                @for watch in watches { (row(watch, now)) }
-            }
-        }
-    }
-}
-
-fn row(watch: &WatchRow, now: Timestamp) -> Markup {
-    html! {
-        tr {
-            td data-label="Watch" { code { (watch.resource) } }
-            td data-label="State" { (state(watch.state)) }
-            td data-label="Since" { (ago(watch.since, now)) }
-            td data-label="Objects" { (watch.objects) }
-            td data-label="Error" { @if let Some(error) = &watch.last_error { (error) } }
-        }
-    }
-}
-
-fn state(state: &'static str) -> Markup {
-    html! {
-        @match state {
-            "synced" | "ok" => span.good { (state) },
-            "failing" | "refused" => span.bad { (state) },
-            _ => (state),
-        }
-    }
-}
-
-fn line(check: &StatusCheck) -> Markup {
-    html! {
-        tr {
-            th { (check.name) }
-            td {
-                @match &check.failure {
-                    None => span.good { "ok" },
-                    Some(failure) => span.bad { (failure) },
-                }
-            }
-        }
-    }
-}
+/// Seconds until the page is loaded again.
+const REFRESH: u32 = 10;

@@ -6,7 +6,7 @@ use axum::Router;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, metrics, pages, parts::Parts, std};
+use super::{Addresses, metrics, pages, parts::Parts, std, trends::Pulse};
 use crate::{
     admin,
     api::{self, Api},
@@ -121,8 +121,13 @@ pub(super) fn admin(config: &Config, counters: &Listeners, heads: &ByteBudget) -
 }
 
 /// What the admin port shows once all is there.
-pub(super) fn pages(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, addresses: Addresses) -> Router {
-    admin::router(pages::sources(config, parts, addresses))
+pub(super) fn pages(
+    config: &Config,
+    parts: &Parts,
+    (metrics, pulse): (&Arc<Metrics>, &Pulse),
+    addresses: Addresses,
+) -> Router {
+    admin::router(pages::sources(config, parts, addresses, pulse))
         .merge(admin::metrics(metrics::page(metrics)))
         .merge(api::probes(&parts.readiness.checks()))
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Addresses,
     parts::{Parts, mode},
+    trends::Pulse,
 };
 use crate::{
     admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
@@ -16,10 +17,11 @@ use crate::{
     scrape::Scraper,
 };
 
-pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> Sources {
+pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, pulse: &Pulse) -> Sources {
     let (mode, started) = (mode(config), Timestamp::now());
     let (readiness, scraper, cluster) =
         (parts.readiness.clone(), parts.scraper.clone(), parts.cluster.clone());
+    let (certificate, pulse) = (parts.certificate.clone(), pulse.clone());
     let check = |(name, failure)| StatusCheck { name, failure };
     let status = move || Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -29,12 +31,17 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses) -> S
         checks: readiness.failures().into_iter().map(check).collect(),
         watches: cluster.watches().into_iter().chain(cluster.hpa_watch()).map(watch).collect(),
         discovery: cluster.discovery().map(discovery),
+        reads: pulse.reads(),
+        limits: pulse.limits(),
+        certificate_ends: certificate.status().not_after,
+        trends: pulse.trends.points(),
     };
-    let counted = parts.scraper.clone();
+    let (counted, known) = (parts.scraper.clone(), parts.cluster.clone());
     Sources {
         store: parts.store.clone(),
         counts: Arc::new(move || counted.as_ref().map(Scraper::counts).unwrap_or_default()),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
+        presence: Arc::new(move |object| known.presence_of_stored(object)),
         hpas: hpas(&parts.insight),
         status: Arc::new(status),
     }

@@ -43,7 +43,7 @@ pub use counts::TargetCounts;
 pub use error::{ErrorClass, ScrapeError, Stage};
 pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
 pub use pools::{Pool, PoolUse};
-pub use state::{Health, LastError, LastScrape, TargetStatus};
+pub use state::{Health, LastError, LastScrape, RecentScrape, TargetStatus};
 pub use stats::{Finished, ScrapeStats};
 pub use supervisor::PodSource;
 

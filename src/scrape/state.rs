@@ -1,6 +1,6 @@
 //! How targets are: what the page `/targets` shows.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -41,6 +41,22 @@ pub struct TargetStatus {
     pub last_good: Option<Timestamp>,
     /// How many scrapes have failed one after the other.
     pub failures: u32,
+    /// The last scrapes, the oldest first; for pictures.
+    #[serde(skip)]
+    pub recent: Vec<RecentScrape>,
+}
+
+/// A scrape of the last few.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RecentScrape {
+    /// When it began, in seconds since 1970.
+    pub at: u32,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// Samples in the body.
+    pub samples: u32,
+    /// Whether it was good.
+    pub good: bool,
 }
 
 /// How a target is.
@@ -137,6 +153,7 @@ struct Inner {
     next: Option<Timestamp>,
     failures: u32,
     said: Said,
+    recent: VecDeque<RecentScrape>,
 }
 
 /// What the log says of a target.
@@ -197,6 +214,7 @@ impl TargetState {
     ) -> Option<Turn> {
         let last = Last::new((at, duration), measured, error);
         let mut inner = self.0.lock();
+        inner.remember(&last);
         inner.last = Some(last);
         match error {
             Some(error) => {
@@ -234,6 +252,7 @@ impl TargetState {
             last_scrape: inner.last.as_ref().map(Last::show),
             last_good: inner.last_good,
             failures: inner.failures,
+            recent: inner.recent.iter().copied().collect(),
             ..TargetStatus::nothing(&spec.object)
         }
     }
@@ -271,7 +290,23 @@ impl TargetStatus {
             last_scrape: None,
             last_good: None,
             failures: 0,
+            recent: Vec::new(),
         }
+    }
+}
+
+impl Inner {
+    fn remember(&mut self, last: &Last) {
+        self.recent.reserve_exact(RECENT.saturating_sub(self.recent.len()));
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(RecentScrape {
+            at: u32::try_from(last.at.as_second()).unwrap_or_default(),
+            took_ms: u32::try_from(last.duration.as_millis()).unwrap_or(u32::MAX),
+            samples: last.samples,
+            good: last.error().is_none(),
+        });
     }
 }
 
@@ -335,6 +370,9 @@ pub(super) type SharedState = Arc<TargetState>;
 
 /// Families that a page shows of a target.
 const SHOWN: usize = 10;
+
+/// Scrapes that are remembered of each target: 16 bytes each, 6.4 MB for 20,000 targets.
+const RECENT: usize = 20;
 
 /// How long one kind of failure of one target is not logged again.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);

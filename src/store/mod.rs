@@ -16,6 +16,7 @@ mod external;
 mod fold;
 mod limits;
 mod order;
+mod overview;
 mod quiet;
 mod read;
 mod room;
@@ -36,13 +37,14 @@ pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use order::Outdated;
+pub use overview::{Kind, MetricOverview, Overview, Presences, Reading, Wanted};
 pub use quiet::Quiet;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
     Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
-pub use search::{Found, Search, Source, Stored};
+pub use search::{Found, Search, Source, Standing, Stored};
 
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};
 use catalog::{Listed, Names};

@@ -50,7 +50,7 @@ struct Frame {
 async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
     let address = serve().await;
     let (light, dark) = tokio::join!(measured(address, &[]), measured(address, &["--force-dark-mode"]));
-    assert_eq!((light.len(), dark.len()), (21, 21), "seven pages, three widths");
+    assert_eq!((light.len(), dark.len()), (33, 33), "eleven pages, three widths");
     for frame in light.iter().chain(&dark) {
         let Frame { path, width, .. } = frame;
         assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 0, "{path} at {width}: {frame:?}");

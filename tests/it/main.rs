@@ -22,6 +22,7 @@ mod external;
 mod hpas;
 mod notices;
 mod odd_writes;
+mod pages;
 mod replay;
 mod scrape;
 mod serve;

@@ -299,12 +299,22 @@ impl Scraped {
         &self.options.name
     }
 
-    /// Shows every series whose name has `part` in it: name, labels, newest value, and when.
-    pub(super) fn search(&self, part: &str, mut show: impl FnMut(&str, PackedLabels<'_>, f64, i64)) {
+    /// What a name means of this target; `None` if nothing.
+    pub(super) fn kind(&self, metric: &str) -> Option<crate::store::Kind> {
+        let history = self.history.read();
+        Some(history.as_ref()?.shape().names().meaning(metric)?.kind())
+    }
+
+    /// Shows every series of a name that is wanted: name, labels, newest value, and when.
+    pub(super) fn search(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        mut show: impl FnMut(&str, PackedLabels<'_>, f64, i64),
+    ) {
         let history = self.history.read();
         let Some(history) = history.as_ref() else { return };
         let shape = history.shape();
-        for group in shape.groups().iter().filter(|group| part.is_empty() || group.name.contains(part)) {
+        for group in shape.groups().iter().filter(|group| wanted(&group.name)) {
             for series in &group.members {
                 let value = history.newest(*series).unwrap_or(f64::NAN);
                 show(&group.name, shape.labels(*series), value, history.time(*series));

@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 
 use super::shape::{Family, Group, SeriesKind};
+use crate::store::Kind;
 
 /// What names mean for a target.
 #[derive(Debug, Default)]
@@ -38,6 +39,19 @@ pub(super) enum Meaning {
     Quantile(f64, usize),
     /// A quantile that the target computed.
     Published(f64, usize),
+}
+
+impl Meaning {
+    /// For people.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Newest(_) | Self::Moment(_) => Kind::Gauge,
+            Self::Raw(_) => Kind::RawCounter,
+            Self::Rate(_) | Self::Observations(_) => Kind::Rate,
+            Self::Average(_) => Kind::Average,
+            Self::Quantile(..) | Self::Published(..) => Kind::Quantile,
+        }
+    }
 }
 
 impl Names {

@@ -42,6 +42,17 @@ pub(in crate::store) fn read(
 }
 
 impl Scraped {
+    /// Why nothing of this target is served, if so.
+    pub(in crate::store) fn refusal(&self, presence: &Presence, now: Timestamp) -> Option<Absence> {
+        if !self.is_live(presence) {
+            return Some(Absence::ObjectGone);
+        }
+        let failure = self.failure.lock().clone();
+        let at = timestamp(self.history.read().as_ref()?.at());
+        let is_stale = now.duration_since(at) > self.max_age(failure.as_ref());
+        is_stale.then(|| Absence::Stale { at, error: failure.map(|failure| failure.error) })
+    }
+
     fn is_live(&self, presence: &Presence) -> bool {
         match presence {
             Presence::Live(live) => live.uid == self.options.uid,

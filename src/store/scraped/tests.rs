@@ -358,13 +358,19 @@ fn a_search_shows_series_as_exposed_with_their_source() {
         ("queue_depth", SeriesKind::Gauge, &[]),
     ]);
     scrape(&target, 0, &shape, &[7.0, f64::NAN]);
-    let search = crate::store::Search { object: "web".into(), metric: "requests".into(), limit: 10 };
-    let found = store.search(&search);
+    let search = crate::store::Search {
+        object: "web".into(),
+        metric: "requests".into(),
+        limit: 10,
+        ..Default::default()
+    };
+    let found = store.search(&search, START, &|_| Presence::Unknown);
     assert_eq!(found.total, 1);
     let series = &found.series[0];
     assert_eq!((series.metric.as_str(), series.value.as_str()), ("http_requests_total", "7"));
     assert_eq!(series.labels.to_string(), "method=GET");
     assert_eq!(series.source, crate::store::Source::Scraped { target: "8080/metrics".into() });
-    let everything = store.search(&crate::store::Search { limit: 1, ..Default::default() });
+    let everything =
+        store.search(&crate::store::Search { limit: 1, ..Default::default() }, START, &|_| Presence::Unknown);
     assert_eq!((everything.total, everything.series.len()), (2, 1));
 }

@@ -10,6 +10,7 @@ use tracing::Span;
 use super::{
     float,
     label::{Label as _, codes, label},
+    pulse::{Pulse, Reads},
     registration::{Counters, Histograms, Reading, Registration},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub struct ApiMetrics {
     ages: Histograms<()>,
     misses: Counters<(Miss,)>,
     refused: AtomicU64,
+    pulse: Pulse,
 }
 
 impl ApiMetrics {
@@ -58,6 +60,7 @@ impl ApiMetrics {
             misses: registration
                 .counters("api_reads_without_value_total", "Reads that served no value, by reason.")?,
             refused: AtomicU64::new(0),
+            pulse: Pulse::default(),
         })
     }
 }
@@ -81,6 +84,7 @@ impl Observer for ApiMetrics {
 
     fn ended(&self, ended: &Ended) {
         self.in_flight.dec();
+        self.pulse.ended(ended);
         if ended.status == Some(StatusCode::TOO_MANY_REQUESTS) {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -98,6 +102,12 @@ impl Observer for ApiMetrics {
 }
 
 impl ApiMetrics {
+    /// How reads go, for the status page.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        self.pulse.now()
+    }
+
     /// Requests that were answered 429.
     pub(in crate::telemetry) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

@@ -40,6 +40,12 @@ pub(super) fn register(registration: &mut Registration<'_>) -> Result<(), Error>
     })
 }
 
+/// Bytes that are resident.
+#[must_use]
+pub fn resident_memory() -> Option<f64> {
+    kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 /// The fields of `/proc/self/stat` after the command, which may have blanks and brackets in it.
 fn stat() -> Option<Vec<f64>> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
@@ -62,7 +68,8 @@ fn max_fds() -> Option<f64> {
 }
 
 /// The lowest limit of the control groups that this process is in, of version 2 or 1; `None` without one.
-fn memory_limit() -> Option<f64> {
+#[must_use]
+pub fn memory_limit() -> Option<f64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     lowest_limit(&groups, |file| fs::read_to_string(file).ok())
 }

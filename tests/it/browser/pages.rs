@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use custom_metrics_adapter::{
-    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
+    admin::{
+        DiscoveryRow, Hpas, LimitRow, Listener, ReadsRow, Sources, Status, StatusCheck, Trend, WatchRow,
+    },
     hpa::{
         Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
         State, Step, StepKind,
     },
-    scrape::{ErrorClass, Health, LastError, LastScrape, TargetCounts, TargetStatus},
+    model::Presence,
+    scrape::{ErrorClass, Health, LastError, LastScrape, RecentScrape, TargetCounts, TargetStatus},
     store::Store,
 };
 use futures::future::BoxFuture;
@@ -27,6 +30,7 @@ pub(crate) fn sources(hpas: usize) -> Sources {
         store: values(),
         targets: Arc::new(targets),
         counts: Arc::new(TargetCounts::default),
+        presence: Arc::new(|_| Presence::Unknown),
         hpas,
         status: Arc::new(status),
     }
@@ -150,6 +154,18 @@ fn status() -> Status {
             partial_groups: vec!["g".repeat(60), format!("{}.example.com", "p".repeat(60))],
             last_error: Some(format!("no answer from {}", url('d'))),
         }),
+        reads: ReadsRow { discovery: Some(Timestamp::now()), ..ReadsRow::default() },
+        limits: vec![
+            LimitRow { name: "written series", used: 190_000, limit: 200_000, set_by: "--max-series" },
+            LimitRow {
+                name: "memory of the container",
+                used: 300 << 20,
+                limit: 512 << 20,
+                set_by: "resources.limits.memory",
+            },
+        ],
+        certificate_ends: Timestamp::now() + SignedDuration::from_hours(8_000),
+        trends: trends(),
     }
 }
 
@@ -161,6 +177,22 @@ fn watch(state: &'static str) -> WatchRow {
         objects: 50_000,
         last_error: (state != "synced").then(|| format!("cannot list: {}", url('w'))),
     }
+}
+
+fn trends() -> Vec<Trend> {
+    let point = |at: i16| {
+        let wave = f32::from(at % 11);
+        Trend {
+            at: 1_795_651_200 + i64::from(at) * 10,
+            answered: 40.0 + wave,
+            unanswered: wave / 10.0,
+            scrapes_good: 133.0,
+            scrapes_failed: wave,
+            memory_mib: 80.0 + wave,
+            series: 1_000_000.0,
+        }
+    };
+    (0..90).map(point).collect()
 }
 
 fn targets() -> Vec<TargetStatus> {
@@ -184,6 +216,14 @@ fn target(health: Health) -> TargetStatus {
         last_scrape: scraped.then(|| last_scrape(health, now)),
         last_good: None,
         failures: u32::from(health == Health::Down) * 1234,
+        recent: (0..20)
+            .map(|at| RecentScrape {
+                at: 1_795_651_200 + at * 15,
+                took_ms: at * 7,
+                samples: 1_016,
+                good: at % 5 != 0,
+            })
+            .collect(),
     }
 }
 

@@ -246,7 +246,8 @@ fn a_value_has_the_time_of_its_sample_and_is_stale_by_it() {
     assert_eq!(ask(&store, "g", "", 30).unwrap().timestamp, START);
     sampled(45, 45 + 3600);
     assert_eq!(ask(&store, "queue", "", 46), Err(Absence::TimeAhead { at: START + seconds(45 + 3600) }));
-    let found = store.search(&crate::store::Search { limit: 10, ..Default::default() });
+    let found = store
+        .search(&crate::store::Search { limit: 10, ..Default::default() }, START, &|_| Presence::Unknown);
     assert_eq!(found.series[1].timestamp, START + seconds(45 + 3600));
 }
 
