@@ -71,7 +71,7 @@ fn content(listing: &Listing, asked: &Asked, shown: &[&Listed]) -> Markup {
             p { "No HPA of this cluster reads a custom or external metric." }
         }
         table.hpas {
-            thead { tr { @for head in HEADS { th { (head) } } } }
+            thead { tr { @for head in HEADS { th scope="col" { (head) } } } }
             tbody { @for listed in page { (rows(listed, listing.at)) } }
         }
         (pages(asked, shown.len()))

@@ -24,20 +24,24 @@ pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) ->
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                nav {
-                    a href="/" { "custom-metrics-adapter" }
-                    a href="/hpas" { "HPAs" }
-                    a href="/targets" { "targets" }
-                    a href="/series" { "series" }
-                    a href="/metrics" { "metrics" }
+                a.skip href="#main" { "To the content" }
+                nav aria-label="pages" {
+                    a href="/" aria-current=[current(title, "Status")] { "custom-metrics-adapter" }
+                    @for (name, path) in [("HPAs", "/hpas"), ("Targets", "/targets"), ("Series", "/series"), ("Metrics", "/metrics")] {
+                        a href=(path) aria-current=[current(title, name)] { (name) }
+                    }
                 }
-                main { h1 { (title) } (content) }
+                main id="main" { h1 { (title) } (content) }
             }
         }
     };
     let mut made = of_type("text/html; charset=utf-8", document.into_string().into_bytes());
     made.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     made
+}
+
+fn current(title: &str, name: &str) -> Option<&'static str> {
+    (title == name).then_some("page")
 }
 
 /// Label values and errors come from pods: nothing on the page may run or load anything.
@@ -63,54 +67,5 @@ pub(super) fn span(duration: SignedDuration) -> String {
     }
 }
 
-const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; --warn: #9a5b00; --value: #1565c0; }
-* { box-sizing: border-box; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0; }
-nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: .75rem 1rem; border-bottom: 1px solid var(--line); }
-nav a:first-child { font-weight: 600; }
-main { padding: 0 1rem 2rem; max-width: 90rem; margin: auto; }
-h1, h2, p { overflow-wrap: anywhere; } h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; }
-th { font-weight: 600; white-space: nowrap; padding-right: 1.2rem; }
-tbody th { width: 17rem; }
-td[data-label='Last scrape'], td[data-label=Source] { min-width: 9rem; }
-td[data-label=Value], td[data-label=Age], td[data-label=Next] { white-space: nowrap; }
-code { font-size: .9em; overflow-wrap: anywhere; }
-form { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1rem 0; }
-select { font: inherit; max-width: 100%; }
-.warn { color: var(--warn); }
-.badge, .chip { display: inline-block; border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem;
-  white-space: nowrap; }
-.chips { display: flex; flex-wrap: wrap; gap: .4rem; } .chip { text-decoration: none; }
-.chip[aria-current] { font-weight: 600; border-width: 2px; }
-.verdict { border-left: .3rem solid currentColor; padding: .5rem .8rem; margin: 1rem 0; overflow-wrap: anywhere; }
-.verdict strong, .verdict code { color: CanvasText; }
-.notice { border: 1px solid var(--warn); padding: .5rem .8rem; overflow-wrap: anywhere; }
-.steps { padding-left: 1.5rem; } .steps li { margin: .3rem 0; overflow-wrap: anywhere; }
-.same { border-bottom-color: transparent; }
-table.hpas td:nth-child(2), table.targets td:nth-child(2) { min-width: 14rem; }
-details ul { margin: .3rem 0; padding-left: 1.2rem; } summary { cursor: pointer; }
-a:focus-visible, summary:focus-visible, input:focus-visible, select:focus-visible { outline: 2px solid var(--value); outline-offset: 2px; }
-.chart { margin: 0; max-width: 60rem; } .chart svg { width: 100%; height: auto; display: block; }
-svg text { font: 11px system-ui, sans-serif; fill: currentColor; opacity: .8; }
-svg .value { fill: none; stroke: var(--value); stroke-width: 1.5; } svg .replicas { fill: none; stroke: currentColor; }
-svg .target { stroke: var(--warn); stroke-dasharray: 4 3; } svg text.target { stroke: none; fill: var(--warn); }
-svg .axis { stroke: var(--line); } svg .gap { fill: var(--bad); } svg .hit { fill: var(--good); } svg .failed { fill: none; stroke: var(--bad); stroke-width: 1.5; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1rem; }
-meter { width: 8rem; max-width: 60%; } svg .bar { fill: var(--value); }
-td.number { font-variant-numeric: tabular-nums; }
-input { font: inherit; padding: .25rem .5rem; min-width: 0; max-width: 100%; }
-.good { color: var(--good); } .bad { color: var(--bad); } .quiet { opacity: .7; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ef9a9a; --good: #a5d6a7; --warn: #ffcc80; --value: #90caf9; } }
-@media (max-width: 640px) {
-  thead { display: none; }
-  tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  td, tbody th { display: block; width: auto; border: 0; padding: 0; white-space: normal; }
-  td.same { display: none; }
-  table.hpas td:nth-child(2), table.targets td:nth-child(2) { min-width: 0; }
-  td[data-label]::before { content: attr(data-label) ': '; opacity: .7; }
-}
-";
+/// Everything that the pages look like.
+const STYLE: &str = include_str!("style.css");

@@ -2,7 +2,7 @@
 //!
 //! | view | query |
 //! |---|---|
-//! | metrics, one row for each namespace, resource and name | `q` |
+//! | metrics, one row for each namespace, resource and name | `q`, `namespace`, `sort` |
 //! | the objects that have one metric | `resource`, `namespace`, `metric`, with `tab=objects` |
 //! | series as they are written or exposed | `tab=raw`, `q`, `object`, `metric`; JSON unless `tab` says otherwise |
 
@@ -24,7 +24,7 @@ use super::{
     page::as_of,
     wants_json, wants_text,
 };
-use query::{Asked, Tab};
+use query::{Asked, Sort, Tab};
 
 pub(super) async fn answer(
     State(sources): State<Sources>,
@@ -64,6 +64,12 @@ fn head(asked: &Asked) -> Markup {
         form {
             @if !tab.is_empty() { input type="hidden" name="tab" value=(tab); }
             input name="q" type="search" placeholder="object, metric or label" aria-label="object, metric or label" value=(asked.text);
+            @if asked.tab == Tab::Metrics {
+                input name="namespace" placeholder="namespace" aria-label="namespace" value=(asked.namespace);
+                select name="sort" aria-label="order" {
+                    @for sort in Sort::ALL { option value=(sort.name()) selected[asked.sort == sort] { "by " (sort.name()) } }
+                }
+            }
             input type="submit" value="Search";
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn table(crowded: &[Crowded]) -> Markup {
         @if !crowded.is_empty() {
             h2 { "Namespaces near their share of a limit" }
             table {
-                thead { tr { @for head in ["Namespace", "Holds", "Its share", "Taken"] { th { (head) } } } }
+                thead { tr { @for head in ["Namespace", "Holds", "Its share", "Taken"] { th scope="col" { (head) } } } }
                 tbody { @for one in crowded { (row(one)) } }
             }
         }

@@ -115,7 +115,7 @@ fn metric_part(metric: &MetricReport, points: &[Point], now: Timestamp) -> Marku
 fn pods(metric: &MetricReport, now: Timestamp) -> Markup {
     html! {
         table {
-            thead { tr { @for head in ["Pod", "Value", "Age", "Target", "How the HPA treats it"] { th { (head) } } } }
+            thead { tr { @for head in ["Pod", "Value", "Age", "Target", "How the HPA treats it"] { th scope="col" { (head) } } } }
             tbody { @for pod in metric.each.iter().take(SHOWN) { (pod_row(pod, now)) } }
         }
         @if metric.each.len() > SHOWN { p.quiet { "The first " (SHOWN) " of " (metric.each.len()) " pods." } }
@@ -147,7 +147,7 @@ fn conditions(conditions: &[Condition]) -> Markup {
             tbody {
                 @for condition in conditions {
                     tr {
-                        th { (condition.r#type) " " (condition.status) }
+                        th scope="row" { (condition.r#type) " " (condition.status) }
                         td { strong { (condition.reason) } " " (condition.message)
                             @if let Some(since) = condition.last_transition_time { br; span.quiet { "since " (since) } } }
                     }

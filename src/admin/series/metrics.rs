@@ -51,7 +51,8 @@ struct Row<'a> {
 }
 
 pub(super) fn made(sources: &Sources, asked: &Asked, form: Form) -> Made {
-    let found = sources.store.overview(&asked.wanted(), form.now, &*sources.presence);
+    let mut found = sources.store.overview(&asked.wanted(), form.now, &*sources.presence);
+    asked.sort.sort(&mut found.metrics);
     let part = asked.part(&found.metrics);
     if form.json {
         let metrics = part.iter().map(row).collect();

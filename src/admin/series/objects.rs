@@ -4,16 +4,20 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::{Form, foot, head, query::Asked};
+use super::{
+    Form, foot, head,
+    query::{Asked, EXTERNAL},
+};
 use crate::{
     admin::{
         Sources,
-        chart::{Bar, bars},
+        chart::{Bar, bars, chart},
         columns::columns,
         making::{Made, json, text},
         numbers::number,
         page::{ago, refreshing},
     },
+    hpa::{Listed, MetricReport},
     store::Reading,
 };
 
@@ -55,6 +59,7 @@ pub(super) fn made(sources: &Sources, asked: &Asked, form: Form) -> Made {
         (head(asked))
         p { "What an HPA reads of " code { (asked.metric) } ", " (asked.resource) @if !asked.namespace.is_empty() { " in " (asked.namespace) } ":" }
         (picture(part))
+        (histories(&(sources.hpas.list)().hpas, asked))
         table.series {
             thead { tr { @for head in ["Object", "Value", "Age"] { th scope="col" { (head) } } } }
             tbody { @for reading in part { (line(reading, form.now)) } }
@@ -69,6 +74,32 @@ fn picture(readings: &[Reading]) -> Markup {
     let bar =
         |reading: &Reading| Bar { value: reading.value.as_ref().ok().map(|sample| sample.value.to_f64()) };
     bars(&readings.iter().take(DRAWN).map(bar).collect::<Vec<_>>())
+}
+
+/// What HPAs got of it lately: the adapter keeps the history of what an HPA asks for, and of nothing else.
+fn histories(hpas: &[Listed], asked: &Asked) -> Markup {
+    let asks = |metric: &MetricReport| {
+        let kind = match (&*asked.resource, &*metric.r#type) {
+            (EXTERNAL, kind) => kind == "External",
+            ("pods", "Pods") => true,
+            (_, kind) => kind == "Object",
+        };
+        kind && metric.name == asked.metric
+    };
+    let near =
+        hpas.iter().filter(|listed| asked.namespace.is_empty() || listed.report.namespace == asked.namespace);
+    let all = near.flat_map(|listed| {
+        let metrics = listed.report.metrics.iter().enumerate().filter(move |(_, metric)| asks(metric));
+        metrics.map(move |(at, metric)| (listed, metric, listed.points.get(at)))
+    });
+    html! {
+        @for (listed, metric, points) in all.take(HISTORIES) {
+            @let name = format!("{}/{}", listed.report.namespace, listed.report.name);
+            h2 { "As HPA " a href={ "/hpas/" (name) } { (name) } " reads it"
+                @if !metric.selector.is_empty() { ", of " code { (metric.selector) } } }
+            @if let Some(points) = points { (chart(points, metric.target_number)) }
+        }
+    }
 }
 
 fn line(reading: &Reading, now: Timestamp) -> Markup {
@@ -110,3 +141,6 @@ fn table(readings: &[Reading], now: Timestamp) -> String {
 
 /// Bars of the picture.
 const DRAWN: usize = 100;
+
+/// HPAs whose history is shown.
+const HISTORIES: usize = 10;

@@ -3,7 +3,7 @@
 use crate::{
     admin::number,
     model::{GroupResource, MetricName},
-    store::{Search, Wanted},
+    store::{MetricOverview, Search, Wanted},
 };
 
 /// A view, a search and a part.
@@ -16,6 +16,7 @@ pub(super) struct Asked {
     /// `pods`, `deployments.apps`; `external` is external metrics.
     pub(super) resource: String,
     pub(super) namespace: String,
+    pub(super) sort: Sort,
     pub(super) offset: usize,
     pub(super) limit: usize,
 }
@@ -26,6 +27,51 @@ pub(super) enum Tab {
     Metrics,
     Objects,
     Raw,
+}
+
+/// An order of the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Sort {
+    /// By namespace, resource and name.
+    #[default]
+    Name,
+    /// Those with most objects first.
+    Objects,
+    /// Those that lack most values first.
+    Missing,
+    /// The greatest value first.
+    Value,
+    /// The oldest value first.
+    Age,
+}
+
+impl Sort {
+    pub(super) const ALL: [Self; 5] = [Self::Name, Self::Objects, Self::Missing, Self::Value, Self::Age];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Objects => "objects",
+            Self::Missing => "missing",
+            Self::Value => "value",
+            Self::Age => "age",
+        }
+    }
+
+    /// Puts `metrics`, which are in the order of their names, into this one.
+    pub(super) fn sort(self, metrics: &mut [MetricOverview]) {
+        let greatest =
+            |metric: &MetricOverview| metric.range.map_or(f64::NEG_INFINITY, |(.., greatest)| greatest);
+        match self {
+            Self::Name => {}
+            Self::Objects => metrics.sort_by_key(|metric| std::cmp::Reverse(metric.objects)),
+            Self::Missing => {
+                metrics.sort_by_key(|metric| std::cmp::Reverse(metric.objects - metric.with_value))
+            }
+            Self::Value => metrics.sort_by(|a, b| greatest(b).total_cmp(&greatest(a))),
+            Self::Age => metrics.sort_by_key(|metric| (metric.oldest.is_none(), metric.oldest)),
+        }
+    }
 }
 
 impl Asked {
@@ -50,6 +96,7 @@ impl Asked {
             metric,
             resource: value("resource"),
             namespace: value("namespace"),
+            sort: Sort::ALL.into_iter().find(|sort| sort.name() == value("sort")).unwrap_or_default(),
             offset: number(query, "offset").unwrap_or_default(),
             limit: number(query, "limit").unwrap_or(SHOWN).clamp(1, MOST),
         }
@@ -62,11 +109,13 @@ impl Asked {
             name => Some(Some(group_resource(name))),
         };
         let exact = self.tab == Tab::Objects;
+        // In a search, no namespace is any.
+        let namespace = (exact || !self.namespace.is_empty()).then(|| self.namespace.clone());
         Wanted {
             words: self.words(),
             resource,
             metric: MetricName::new(&self.metric).ok().filter(|_| exact),
-            namespace: exact.then(|| self.namespace.clone()),
+            namespace,
         }
     }
 
@@ -124,6 +173,7 @@ impl Asked {
             Tab::Raw => "raw",
         };
         let offset = if self.offset == 0 { String::new() } else { self.offset.to_string() };
+        let sort = if self.sort == Sort::Name { "" } else { self.sort.name() };
         let limit = if self.limit == SHOWN { String::new() } else { self.limit.to_string() };
         for (name, value) in [
             ("tab", tab),
@@ -132,6 +182,7 @@ impl Asked {
             ("metric", &self.metric),
             ("resource", &self.resource),
             ("namespace", &self.namespace),
+            ("sort", sort),
             ("offset", &offset),
             ("limit", &limit),
         ] {
@@ -155,7 +206,7 @@ pub(super) const EXTERNAL: &str = "external";
 const SHOWN: usize = 200;
 
 /// Rows that a program may ask for.
-const MOST: usize = 10_000;
+const MOST: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -163,9 +214,12 @@ mod tests {
 
     #[test]
     fn a_url_says_what_it_was_made_of() {
-        for url in
-            ["/series?", "/series?tab=raw&q=web+method%3DGET&offset=200", "/series?tab=raw&metric=m&limit=5"]
-        {
+        for url in [
+            "/series?",
+            "/series?tab=raw&q=web+method%3DGET&offset=200",
+            "/series?tab=raw&metric=m&limit=5",
+            "/series?namespace=shop&sort=age",
+        ] {
             let (_, query) = url.split_once('?').unwrap();
             assert_eq!(Asked::of(query, false).url(), url);
         }

@@ -13,9 +13,10 @@ use crate::{
     admin::{
         Sources,
         chart::scrapes,
-        making::{Made, Maker, json},
+        columns::columns,
+        making::{Made, Maker, json, text},
         page::{ago, as_of, refreshing},
-        wants_json,
+        wants_json, wants_text,
     },
     scrape::{LastScrape, TargetStatus},
 };
@@ -29,15 +30,17 @@ pub(in crate::admin) async fn answer(
     Path((namespace, pod)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let as_json = wants_json(&request);
-    maker.answer(move || made(&sources, (&namespace, &pod), as_json)).await.into_response()
+    let forms = (wants_json(&request), wants_text(&request));
+    maker.answer(move || made(&sources, (&namespace, &pod), forms)).await.into_response()
 }
 
-fn made(sources: &Sources, (namespace, pod): (&str, &str), as_json: bool) -> Made {
+fn made(sources: &Sources, (namespace, pod): (&str, &str), (as_json, as_text): (bool, bool)) -> Made {
     let mut targets = (sources.targets)();
     targets.retain(|target| target.namespace == namespace && target.pod == pod);
     let mut made = if as_json {
         json(&targets)
+    } else if as_text {
+        text(lines(&targets, Timestamp::now()))
     } else {
         refreshing(&format!("Pod {namespace}/{pod}"), &content(&targets, (namespace, pod)), Some(10))
     };
@@ -59,6 +62,27 @@ fn content(targets: &[TargetStatus], (namespace, pod): (&str, &str)) -> Markup {
             a href={ "/series?tab=raw&q=" (namespace) "%2F" (pod) } { "as exposed" } }
         p.quiet { (as_of(now)) ". As JSON: " code { "?format=json" } }
     }
+}
+
+/// The same for a terminal.
+fn lines(targets: &[TargetStatus], now: Timestamp) -> String {
+    if targets.is_empty() {
+        return "this pod is no target: it is not annotated with prometheus.io/scrape: \"true\", or not there\n".to_owned();
+    }
+    let row = |target: &TargetStatus| {
+        let last = target.last_scrape.as_ref();
+        let error = last.and_then(|last| last.error.as_ref()).map(|error| error.message.clone());
+        let reasons: Vec<String> = error.into_iter().chain(target.problems.iter().cloned()).collect();
+        vec![
+            Standing::of(target).name().to_owned(),
+            target.url.clone().unwrap_or_else(|| "-".to_owned()),
+            target.last_good.map_or_else(|| "never".to_owned(), |good| ago(good, now)),
+            last.map_or_else(|| "-".to_owned(), |last| last.samples.to_string()),
+            last.map_or_else(|| "-".to_owned(), |last| millis(last.duration_seconds)),
+            reasons.join("; "),
+        ]
+    };
+    columns(&["STATE", "URL", "LAST GOOD", "SAMPLES", "TOOK", "REASON"], targets.iter().map(row))
 }
 
 fn part(target: &TargetStatus, now: Timestamp) -> Markup {

@@ -189,7 +189,7 @@ fn mentions(target: &TargetStatus, word: &str) -> bool {
 const SHOWN: usize = 1_000;
 
 /// Rows that a program may ask for at once.
-const MOST: usize = 10_000;
+const MOST: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
