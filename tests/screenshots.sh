@@ -23,5 +23,7 @@ for load in 60 150 280 420 300; do # a line worth to look at
   curl -s -o /dev/null -d "get=$load" "http://$(<"$target/demo/exposition")/load"
   sleep 20
 done
+shoot / status.png 1280,900
 shoot /hpas hpas.png 1280,640
 shoot /hpas/default/shop hpa.png 1280,1240
+shoot /targets targets.png 1280,480

@@ -16,6 +16,7 @@ use super::{
     Sources,
     chart::strip,
     making::{Made, Maker, json, text},
+    numbers::grouped as grouped_count,
     page::{ago, as_of, refreshing},
     shares::{self, Crowded},
     wants_json, wants_text,
@@ -195,7 +196,7 @@ fn found(group: &Group<'_>) -> Markup {
     let slowest = good().map(|last| last.duration_seconds).fold(0.0, f64::max);
     html! {
         @if good().next().is_some() {
-            (samples) " samples" br; span.quiet { "in " (one::millis(slowest)) @if group.targets.len() > 1 { " at most" } }
+            (grouped_count(samples as u64)) " samples" br; span.quiet { "in " (one::millis(slowest)) @if group.targets.len() > 1 { " at most" } }
         }
     }
 }

@@ -258,3 +258,87 @@ async fn the_status_says_in_one_sentence_whether_it_works() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn twenty_thousand_targets_are_a_page_of_a_thousand_rows_and_ways_to_the_others() {
+    let each = |number: usize| TargetStatus {
+        namespace: format!("n{}", number % 7),
+        // Each is a workload of its own, which nothing folds.
+        ..target(&format!("w{number:05}"), Health::Up, None)
+    };
+    let router = with_targets((0..20_000).map(each).collect());
+    let page = get(&router, "/targets", "text/html").await.body;
+    assert_eq!(page.matches("<tr>").count(), 1 + 1_000, "a head and a thousand rows");
+    assert!(page.contains("1000 of 20000 rows") && page.contains("offset=1000"), "the way to the others");
+    let greedy = json(&router, "/targets?format=json&limit=100000").await;
+    assert_eq!(greedy.as_array().unwrap().len(), 1_000, "nobody gets more at once");
+    let last = json(&router, "/targets?format=json&sort=name&offset=19999").await;
+    assert_eq!(last.as_array().unwrap().len(), 1, "{last}");
+    let found = json(&router, "/targets?format=json&q=w19999").await;
+    assert_eq!(found[0]["pod"], "w19999", "{found}");
+    let beyond = get(&router, "/targets?offset=99999999999", "text/html").await;
+    assert_eq!(beyond.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn fifty_thousand_series_are_searched_sorted_and_parted() {
+    let store = Store::new(Limits::default());
+    let now = Timestamp::now();
+    let write = |number: u16| {
+        let object = pod(&format!("p{}", number % 50));
+        let metric = format!("m{:04}", number / 50);
+        let at = now.to_string();
+        crate::world::value(&object, &metric, &number.to_string(), "zone=a", &at)
+    };
+    store.append((0..50_000).map(write).collect(), now).unwrap();
+    let router = admin::router(Sources { store, ..browser::pages::sources(0) });
+    let first = async |query: &str| {
+        let found = json(&router, &format!("/series?tab=metrics&format=json&{query}")).await;
+        assert!(found["metrics"].as_array().unwrap().len() <= 1_000, "{query}");
+        (found["total"].as_u64().unwrap(), found["metrics"][0]["metric"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(first("limit=100000").await, (1_000, "m0000".to_owned()));
+    assert_eq!(first("sort=value").await, (1_000, "m0999".to_owned()));
+    assert_eq!(first("offset=998&limit=1").await, (1_000, "m0998".to_owned()));
+    assert_eq!(first("q=m0777").await, (1, "m0777".to_owned()));
+    let raw = json(&router, "/series?format=json&limit=100000").await;
+    assert_eq!((raw["total"].as_u64(), raw["series"].as_array().unwrap().len()), (Some(50_000), 1_000));
+    let second = get(&router, "/series?q=m0777&sort=age&namespace=default", "text/html").await.body;
+    assert!(second.contains("<option value=\"age\" selected>") && second.contains("m0777"), "{second}");
+    let nowhere = get(&router, "/series?q=m0777&namespace=nowhere", "text/html").await.body;
+    assert!(nowhere.contains("No metric is like that"), "{nowhere}");
+}
+
+#[tokio::test]
+async fn what_a_reader_types_is_text_on_the_page() {
+    let router = admin::router(browser::pages::sources(1));
+    let typed = "%3Cscript%3Ealert(1)%3C/script%3E%22%27";
+    for path in
+        ["/targets?q=", "/targets?namespace=", "/series?q=", "/series?namespace=", "/series?tab=raw&q="]
+    {
+        let page = get(&router, &format!("{path}{typed}"), "text/html").await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.body.contains("<script"), "{path}: {}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn a_metric_that_an_hpa_asks_for_has_the_history_of_what_it_got() {
+    let router = admin::router(browser::pages::sources(1));
+    let metric = "m".repeat(100);
+    let path = format!("/series?tab=objects&resource=services&namespace=n0&metric={metric}");
+    let page = get(&router, &path, "text/html").await.body;
+    assert!(page.contains("data-points=\"180\"") && page.contains("/hpas/n0/"), "{page}");
+    let other = get(&router, &path.replace("namespace=n0", "namespace=n1"), "text/html").await.body;
+    assert!(!other.contains("data-points=\"180\""), "an HPA of another namespace: {other}");
+}
+
+#[tokio::test]
+async fn a_pods_targets_are_a_table_in_a_terminal() {
+    let router = with_targets(some_targets());
+    let text = get(&router, "/targets/shop/db-0", "*/*").await.body;
+    assert!(text.starts_with("STATE  URL") && text.contains("the status is 404"), "{text}");
+    let stranger = get(&router, "/targets/shop/nobody", "*/*").await;
+    assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    assert!(stranger.body.contains("no target"), "{}", stranger.body);
+}

@@ -9,6 +9,7 @@ use crate::{
         Trend,
         chart::trend,
         columns::columns,
+        numbers::grouped,
         page::{ago, as_of, span},
     },
     hpa::State,
@@ -162,7 +163,7 @@ fn limit_row(limit: &LimitRow) -> Markup {
 
 fn amount(limit: &LimitRow, count: u64) -> String {
     let is_bytes = limit.name.contains("memory") || limit.name.contains("bytes");
-    if is_bytes { format!("{} MiB", count >> 20) } else { count.to_string() }
+    if is_bytes { format!("{} MiB", grouped(count >> 20)) } else { grouped(count) }
 }
 
 fn apis(glance: &Glance) -> Markup {
@@ -191,8 +192,8 @@ fn contents(glance: &Glance) -> Markup {
     html! {
         h2 { "Contents" }
         p {
-            (counts.objects) " objects with values, " (counts.metrics) " metrics in discovery, " (counts.written_series)
-            " series written, " (counts.scraped_series) " scraped, " (counts.bytes) " bytes for them. More: "
+            (grouped(counts.objects as u64)) " objects with values, " (grouped(counts.metrics as u64)) " metrics in discovery, " (grouped(counts.written_series as u64))
+            " series written, " (grouped(counts.scraped_series as u64)) " scraped, " (grouped(counts.bytes as u64)) " bytes for them. More: "
             a href="/targets" { "targets" } ", " a href="/series" { "series" } ", " a href="/metrics" { "metrics" } ", "
             a href="/readyz?verbose" { "readyz" } "."
         }
