@@ -8,7 +8,7 @@ use super::parts::Parts;
 use crate::{
     admin::{LimitRow, ReadsRow, Totals, Trends},
     config::Config,
-    scrape::Scraper,
+    scrape::{ScrapeStats, Scraper},
     serve::ConnectionCounters,
     store::{Budget, LimitKind},
     telemetry::metrics::{Listeners, Metrics, memory_limit, resident_memory},
@@ -84,7 +84,7 @@ impl Pulse {
             answered: reads.answered,
             without_value: reads.without_value,
             failed: reads.failed,
-            scrapes_good: scrapes.map(|scrapes| scrapes.good()).unwrap_or_default(),
+            scrapes_good: scrapes.map_or(0, ScrapeStats::good),
             scrapes_failed: scrapes
                 .map(|scrapes| scrapes.failed().map(|(_, count)| count).sum())
                 .unwrap_or_default(),

@@ -104,6 +104,14 @@ pub struct Overview {
 /// Namespace, resource and metric.
 type Key = (Option<Arc<str>>, Option<GroupResource>, MetricName);
 
+impl MetricOverview {
+    /// Objects that an HPA gets no value of.
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.objects.saturating_sub(self.with_value)
+    }
+}
+
 impl Store {
     /// What HPAs could ask for. It reads up to `READS` values: for a page that a person opens.
     #[must_use]
@@ -140,16 +148,19 @@ impl Store {
         let mut subjects = self.0.slots.subjects();
         subjects.retain(|subject| wanted.wants_subject(subject));
         subjects.sort();
-        let mut reads = 0;
+        let mut room = READS;
         for subject in subjects {
             let text = subject.to_string();
             let presence = presences(&subject.lives_with());
-            for metric in self.names_of(&subject).into_iter().filter(|metric| wanted.wants(&text, metric)) {
-                if reads == READS {
-                    return false;
-                }
-                reads += 1;
-                each(self.reading(subject.clone(), metric, (&presence, now)));
+            let mut metrics = self.names_of(&subject);
+            metrics.retain(|metric| wanted.wants(&text, metric));
+            let fits = metrics.len().min(room);
+            let is_whole = fits == metrics.len();
+            let reading = |metric| self.reading(subject.clone(), metric, (&presence, now));
+            metrics.into_iter().take(fits).map(reading).for_each(&mut each);
+            room -= fits;
+            if !is_whole {
+                return false;
             }
         }
         true

@@ -133,12 +133,13 @@ impl Finding<'_> {
         let wanted = |name: &str| contains(name, &search.metric);
         target.search(wanted, |metric, labels, value, at| {
             let pairs = || Labels::from_pairs(labels.iter());
-            if search.has_words(text, metric, || pairs().to_string()) {
-                let is_hidden = hiding.iter().any(|name| name == metric);
-                let hidden = if is_hidden { Standing::Hidden } else { Standing::Served };
-                let standing = refusal.clone().map_or(hidden, Standing::Refused);
-                self.add(|| scraped(subject, target, (metric, pairs()), ((value, at), standing)));
+            if !search.has_words(text, metric, || pairs().to_string()) {
+                return;
             }
+            let is_hidden = hiding.iter().any(|name| name == metric);
+            let unrefused = || if is_hidden { Standing::Hidden } else { Standing::Served };
+            let standing = refusal.clone().map_or_else(unrefused, Standing::Refused);
+            self.add(|| scraped(subject, target, (metric, pairs()), ((value, at), standing)));
         });
     }
 

@@ -251,7 +251,10 @@ async fn the_status_says_in_one_sentence_whether_it_works() {
     assert!(summary.starts_with("Not ready. kube-apiserver asked 0 s ago. In the last minute "), "{summary}");
     assert!(summary.ends_with("Targets: 0 up, 0 down, 0 refused."), "{summary}");
     let text = get(&router, "/", "*/*").await.body;
-    assert!(text.starts_with(summary) && text.contains("--max-series"), "{text}");
+    assert!(
+        text.starts_with(summary) && text.contains("--max-series") && text.contains("\nto do: kubectl "),
+        "{text}"
+    );
     let page = get(&router, "/", "text/html").await.body;
     assert!(
         page.contains("data-points=\"90\"") && page.contains("is external-metrics.yaml applied"),

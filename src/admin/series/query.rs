@@ -66,7 +66,7 @@ impl Sort {
             Self::Name => {}
             Self::Objects => metrics.sort_by_key(|metric| std::cmp::Reverse(metric.objects)),
             Self::Missing => {
-                metrics.sort_by_key(|metric| std::cmp::Reverse(metric.objects - metric.with_value))
+                metrics.sort_by_key(|metric| std::cmp::Reverse(metric.lacking()));
             }
             Self::Value => metrics.sort_by(|a, b| greatest(b).total_cmp(&greatest(a))),
             Self::Age => metrics.sort_by_key(|metric| (metric.oldest.is_none(), metric.oldest)),

@@ -38,7 +38,7 @@ impl Glance {
         let Self { status, now, .. } = self;
         html! {
             p.verdict.(self.tone()) { strong { (self.summary()) } }
-            @for (name, failure) in self.failures() { p.bad { strong { (name) } ": " (failure) } }
+            @for (name, failure) in self.failures() { p.bad { strong { (name) } ": " (failure) @if let Some(fix) = mend(name, failure) { br; code { (fix) } } } }
             (self.hpas())
             (pictures(&status.trends))
             (limits(&status.limits))
@@ -83,7 +83,10 @@ impl Glance {
     pub(super) fn lines(&self) -> String {
         let Self { status, counts, now, .. } = self;
         let mut lines = vec![self.summary()];
-        lines.extend(self.failures().map(|(name, failure)| format!("{name}: {failure}")));
+        lines.extend(self.failures().map(|(name, failure)| {
+            let fix = mend(name, failure).map(|fix| format!("\nto do: {fix}")).unwrap_or_default();
+            format!("{name}: {failure}{fix}")
+        }));
         lines.push(String::new());
         let limits = status.limits.iter().map(|limit| {
             vec![
@@ -115,6 +118,17 @@ impl Glance {
             second(status.started)
         ));
         lines.join("\n") + "\n"
+    }
+}
+
+/// What to type where a check fails.
+fn mend(name: &str, failure: &str) -> Option<&'static str> {
+    match name {
+        "shutdown" | "startup" => None,
+        _ if failure.contains("forbidden") => {
+            Some("kubectl apply -f deploy/k8s/deployment.yaml: its ClusterRoles and their bindings")
+        }
+        _ => Some("kubectl get --raw '/readyz?verbose': is kube-apiserver well, and may the pod reach it?"),
     }
 }
 

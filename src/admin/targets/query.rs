@@ -122,7 +122,7 @@ impl Asked {
                 "state" => asked.state = State::ALL.into_iter().find(|state| state.name() == value),
                 "q" => asked.text = value.into_owned(),
                 "sort" => {
-                    asked.sort = Sort::ALL.into_iter().find(|sort| sort.name() == value).unwrap_or_default()
+                    asked.sort = Sort::ALL.into_iter().find(|sort| sort.name() == value).unwrap_or_default();
                 }
                 _ => {}
             }
