@@ -101,10 +101,10 @@ pub(super) fn trend(
     let bad = bad.map(|bad| Plot { points: series(bad), ..Plot::drawn(series(good), highest, frame) });
     html! {
         figure.chart {
-            figcaption { (title) ": " strong { (number(f64::from(last))) } }
+            figcaption { (title) ": " strong { (number(tenths(last))) } }
             svg viewBox="-2 -14 284 98" role="img" aria-label=(label) data-points=(points.len()) {
                 line.axis x1="0" y1="80" x2="280" y2="80" {}
-                text x="0" y="-3" { (number(plot.highest)) }
+                text x="0" y="-3" { (number(rounded(plot.highest))) }
                 @for line in plot.lines() { polyline.value points=(line) {} }
                 @for line in bad.iter().flat_map(Plot::lines) { polyline.failed points=(line) {} }
             }
@@ -121,7 +121,7 @@ pub(super) struct Bar {
 /// Values beside each other, from nought.
 pub(super) fn bars(values: &[Bar]) -> Markup {
     let greatest = values.iter().filter_map(|bar| bar.value).fold(0.0, f64::max);
-    let width = 640.0 / (values.len().max(1) as f64);
+    let width = (640.0 / (values.len().max(1) as f64)).min(WIDEST);
     let height = |value: f64| if greatest > 0.0 { rounded((value / greatest).max(0.0) * 80.0) } else { 0.0 };
     let lacking = values.iter().filter(|bar| bar.value.is_none()).count();
     let label = format!("{} values, {lacking} missing, the greatest is {}", values.len(), number(greatest));
@@ -210,9 +210,16 @@ impl Plot {
     }
 }
 
+fn tenths(value: f32) -> f64 {
+    rounded(f64::from(value))
+}
+
 fn rounded(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
+
+/// How wide a bar is at most.
+const WIDEST: f64 = 40.0;
 
 /// Seconds that a picture shows.
 const WINDOW: f64 = 900.0;

@@ -255,7 +255,9 @@ async fn the_status_says_in_one_sentence_whether_it_works() {
         text.starts_with(summary) && text.contains("--max-series") && text.contains("\nto do: kubectl "),
         "{text}"
     );
+    assert!(text.contains("HPA n0/"), "an HPA that cannot scale: {text}");
     let page = get(&router, "/", "text/html").await.body;
+    assert!(page.contains("<a href=\"/hpas/n0/"), "and the way to it: {page}");
     assert!(
         page.contains("data-points=\"90\"") && page.contains("is external-metrics.yaml applied"),
         "{page}"

@@ -12,7 +12,7 @@ use crate::{
         numbers::grouped,
         page::{ago, as_of, span},
     },
-    hpa::State,
+    hpa::{Report, State},
 };
 
 impl Glance {
@@ -50,15 +50,22 @@ impl Glance {
     }
 
     fn tone(&self) -> &'static str {
+        let is_blind = self.blind().next().is_some();
         let is_asked = self.status.mode != "cluster" || self.status.reads.discovery.is_some();
         match (
             self.failures().next(),
-            is_asked && self.counts.targets_down + self.counts.targets_refused == 0,
+            is_asked && !is_blind && self.counts.targets_down + self.counts.targets_refused == 0,
         ) {
             (Some(_), _) => "bad",
             (None, false) => "warn",
             (None, true) => "good",
         }
+    }
+
+    /// HPAs that cannot scale.
+    fn blind(&self) -> impl Iterator<Item = &Report> {
+        let reports = self.hpas.hpas.iter().map(|listed| &*listed.report);
+        reports.filter(|report| crate::admin::hpas::tone(report.state) == "bad")
     }
 
     /// How many HPAs are in which state, as links.
@@ -76,6 +83,11 @@ impl Glance {
                     a.chip.(crate::admin::hpas::tone(state)) href={ "/hpas?state=" (state.name()) } { (state.words()) " " (count) }
                 }
             }
+            @if self.blind().next().is_some() {
+                ul.blind { @for report in self.blind().take(BLIND) {
+                    li { a href={ "/hpas/" (report.namespace) "/" (report.name) } { (report.namespace) "/" (report.name) } ": " (report.reason) }
+                } }
+            }
         }
     }
 
@@ -87,6 +99,10 @@ impl Glance {
             let fix = mend(name, failure).map(|fix| format!("\nto do: {fix}")).unwrap_or_default();
             format!("{name}: {failure}{fix}")
         }));
+        let blind = self.blind().take(BLIND);
+        lines.extend(
+            blind.map(|report| format!("HPA {}/{}: {}", report.namespace, report.name, report.reason)),
+        );
         lines.push(String::new());
         let limits = status.limits.iter().map(|limit| {
             vec![
@@ -131,6 +147,9 @@ fn mend(name: &str, failure: &str) -> Option<&'static str> {
         _ => Some("kubectl get --raw '/readyz?verbose': is kube-apiserver well, and may the pod reach it?"),
     }
 }
+
+/// HPAs that cannot scale of which the page says why; the others are behind the link.
+const BLIND: usize = 5;
 
 /// A picture: its title, what is drawn of each point, and the same of what is bad.
 type Picture = (&'static str, fn(&Trend) -> f32, Option<fn(&Trend) -> f32>);
@@ -177,7 +196,15 @@ fn limit_row(limit: &LimitRow) -> Markup {
 
 fn amount(limit: &LimitRow, count: u64) -> String {
     let is_bytes = limit.name.contains("memory") || limit.name.contains("bytes");
-    if is_bytes { format!("{} MiB", grouped(count >> 20)) } else { grouped(count) }
+    if is_bytes { size(count) } else { grouped(count) }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x2800 => format!("{} bytes", grouped(bytes)),
+        0x2800..0xa0_0000 => format!("{} KiB", grouped(bytes >> 10)),
+        _ => format!("{} MiB", grouped(bytes >> 20)),
+    }
 }
 
 fn apis(glance: &Glance) -> Markup {
