@@ -50,7 +50,7 @@ struct Frame {
 async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
     let address = serve().await;
     let (light, dark) = tokio::join!(measured(address, &[]), measured(address, &["--force-dark-mode"]));
-    assert_eq!((light.len(), dark.len()), (33, 33), "eleven pages, three widths");
+    assert_eq!((light.len(), dark.len()), (42, 42), "fourteen pages, three widths");
     for frame in light.iter().chain(&dark) {
         let Frame { path, width, .. } = frame;
         assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 0, "{path} at {width}: {frame:?}");
@@ -65,21 +65,29 @@ async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
 }
 
 #[tokio::test]
-async fn the_list_shows_each_hpa_with_its_points_and_filters_without_a_script() {
+async fn pages_of_many_hpas_targets_and_series_are_bounded_have_their_points_and_filter_without_a_script() {
     let frames = measured(serve().await, &[]).await;
-    let sparks = |path: &str| frames.iter().find(|frame| frame.path == path).unwrap().sparks.clone();
-    assert_eq!(sparks("/one/hpas"), [180]);
-    assert_eq!(sparks("/hpas"), [180; 200], "a page of a thousand");
-    assert_eq!(sparks("/hpas?state=at-max"), [180; 100], "one state of ten");
+    let frame = |path: &str| frames.iter().find(|frame| frame.path == path).unwrap();
+    assert_eq!(frame("/one/hpas").sparks, [180]);
+    assert_eq!(frame("/hpas").sparks, [180; 200], "a page of a thousand");
+    assert_eq!(frame("/hpas?state=at-max").sparks, [180; 100], "one state of ten");
+    let targets = frame("/many/targets");
+    assert!(targets.rows <= 1_000 && !targets.sparks.is_empty(), "{} rows", targets.rows);
+    assert!(targets.sparks.iter().all(|points| *points == 20), "{:?}", targets.sparks);
+    assert_eq!(frame("/many/series?limit=1000").rows, 1_000);
+    // The document that the paths stand in has escaped them.
+    assert_eq!(frame("/many/series?tab=raw&amp;limit=1000").rows, 1_000);
 }
 
-/// The pages of a thousand HPAs, and below `/one` those of one.
+/// The pages of a thousand HPAs, below `/one` those of one, and below `/many` those of many targets and series.
 async fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let measuring =
         Router::new().route("/measure", get(|| async { Html(include_str!("browser/measure.html")) }));
-    let pages = admin::router(pages::sources(1000)).nest("/one", admin::router(pages::sources(1)));
+    let pages = admin::router(pages::sources(1000))
+        .nest("/one", admin::router(pages::sources(1)))
+        .nest("/many", admin::router(pages::many()));
     // A browser asks for all frames at once, and a page may answer that others are being made.
     let pages = pages.layer(middleware::from_fn(one_at_a_time));
     tokio::spawn(axum::serve(listener, measuring.merge(pages)).into_future());

@@ -36,6 +36,28 @@ pub(crate) fn sources(hpas: usize) -> Sources {
     }
 }
 
+/// Twenty thousand targets and fifty thousand series.
+pub(crate) fn many() -> Sources {
+    let name = |number: u32| format!("{}-{number}", "web".repeat(15));
+    let target = move |number: u32| TargetStatus {
+        pod: name(number),
+        namespace: format!("n{}", number % 50),
+        url: Some(format!("http://10.0.0.1:9102/{number}")),
+        ..target(if number.is_multiple_of(9) { Health::Down } else { Health::Up })
+    };
+    let all: Vec<TargetStatus> = (0..20_000).map(target).collect();
+    let now = Timestamp::now().to_string();
+    let written = |number: u32| {
+        let metric = format!("requests_of_{}_per_second", number / 50);
+        value(&pod(&name(number % 50)), &metric, "41500m", "method=GET,code=200", &now)
+    };
+    Sources {
+        store: store((0..50_000).map(written).collect()),
+        targets: Arc::new(move || all.clone()),
+        ..sources(1)
+    }
+}
+
 /// HPAs in every state, with names as long as names get.
 fn listing(hpas: usize) -> Listing {
     let listed = |number: usize| {
