@@ -28,7 +28,7 @@ use custom_metrics_adapter::{
     scrape::{ScrapeOptions, Scraper},
     store::{Limits, Store},
 };
-use kube_api::{KubeApi, pod};
+use kube_api::{Expiry, KubeApi, pod};
 use serde_json::{Value, json};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -109,6 +109,8 @@ impl World {
             while !self.knows(&last) {
                 sleep(Duration::from_millis(10)).await;
             }
+            // Everybody has them; the server need not keep them.
+            self.api.forget_history("pods", Expiry::InStream);
             // The scraper looks ten times a second.
             sleep(Duration::from_millis(300)).await;
         });
