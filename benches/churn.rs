@@ -99,12 +99,7 @@ impl World {
         let before = self.cpu_time();
         let last = format!("last-of-{round}");
         server.block_on(async {
-            for number in 0..CHANGES {
-                self.api.apply("pods", changed(number % PODS, number / PODS));
-                if number % AT_ONCE == 0 {
-                    sleep(Duration::from_millis(1)).await;
-                }
-            }
+            self.change_all().await;
             self.api.apply("pods", pod("team-0", &last, ""));
             while !self.knows(&last) {
                 sleep(Duration::from_millis(10)).await;
@@ -115,6 +110,15 @@ impl World {
             sleep(Duration::from_millis(300)).await;
         });
         (self.cpu_time() - before).as_secs_f64() * 1e6 / CHANGES as f64
+    }
+
+    async fn change_all(&self) {
+        for number in 0..CHANGES {
+            self.api.apply("pods", changed(number % PODS, number / PODS));
+            if number % AT_ONCE == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
     }
 
     fn knows(&self, pod: &str) -> bool {

@@ -75,20 +75,20 @@ async fn what_is_deleted_while_a_list_is_streamed_that_has_no_end_was_never_ther
 async fn a_busy_server_that_does_not_know_streamed_lists_is_asked_for_pages_too() {
     let api = KubeApi::start().await;
     api.stream_lists(StreamedLists::Ignored);
-    let (changing, is_ready) = (api.clone(), Arc::new(AtomicBool::new(false)));
-    let stop = is_ready.clone();
-    let changes = tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(PACING.list_silence / 10);
-        for round in 0.. {
-            ticks.tick().await;
-            changing.apply("pods", pod("ns", "web", &format!("round={round}")));
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-        }
-    });
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let changes = tokio::spawn(changes(api.clone(), is_ready.clone()));
     let followed = Followed::ready(&api).await;
     is_ready.store(true, Ordering::Relaxed);
     changes.await.unwrap();
     assert_eq!(followed.names("pods", None, "").await, ["ns/web"]);
+}
+
+/// Changes a pod all the time.
+async fn changes(api: KubeApi, stop: Arc<AtomicBool>) {
+    let (mut ticks, mut round) = (tokio::time::interval(PACING.list_silence / 10), 0);
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        api.apply("pods", pod("ns", "web", &format!("round={round}")));
+        round += 1;
+    }
 }
