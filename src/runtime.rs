@@ -26,3 +26,13 @@ fn workers(cpus: usize) -> usize {
 const MOST_WORKERS: usize = 8;
 /// Bodies of scrapes, pages and searches have limits of their own; files and names need few.
 const BLOCKING: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_worker_for_each_cpu_up_to_eight() {
+        assert_eq!([1, 2, 8, 9, 128].map(workers), [1, 2, 8, 8, 8]);
+    }
+}

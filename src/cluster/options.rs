@@ -56,7 +56,8 @@ pub struct Pacing {
     pub longest_retry: Duration,
     /// The limit of those pauses after kube-apiserver refused a resource (403) or did not know it (404).
     pub refused_retry: Duration,
-    /// A streamed list that has been silent for so long has no end: the server does not know the parameter.
+    /// A streamed list that has been silent for so long, or takes six times as long, has no end: the server does not know
+    /// the parameter.
     pub list_silence: Duration,
     /// How long a refused resource is not asked for, unless a read or a write needs it.
     pub longest_refusal: Duration,

@@ -46,7 +46,7 @@ pub(super) async fn follow(mut sink: impl Sink, client: Client, watched: &Arc<Wa
         lasting: Backoff::new(pacing.first_retry, pacing.refused_retry),
         silence: pacing.list_silence,
     };
-    let mut list = List::Streamed { begun: false };
+    let mut list = List::FIRST;
     loop {
         let api = sink.api(client.clone());
         list = follow_once(&mut sink, (api, list), watched, &mut retries).await;

@@ -70,7 +70,11 @@ impl Class {
 #[must_use]
 pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     if let Some(status) = chain(error).find_map(status) {
-        return status.message.clone();
+        return match status.message.trim() {
+            // A proxy between, which knows no Status.
+            "" => format!("the answer was {} without a text", status.code),
+            message => message.to_owned(),
+        };
     }
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
@@ -104,5 +108,13 @@ mod tests {
         let refused = std::io::Error::new(std::io::ErrorKind::TimedOut, "too late");
         let error = kube::Error::Service(Box::new(refused));
         assert_eq!((Class::of(&error), root_cause(&error).as_str()), (Class::Timeout, "too late"));
+    }
+
+    #[test]
+    fn an_answer_without_a_text_is_named_by_its_code() {
+        for empty in ["", " \n"] {
+            let error = kube::Error::Api(Status::failure(empty, "").with_code(502).boxed());
+            assert_eq!(root_cause(&error), "the answer was 502 without a text");
+        }
     }
 }

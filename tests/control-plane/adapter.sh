@@ -51,6 +51,8 @@ prepare() {
 
 command_line() { # FLAG...: sets `command`
   . "$dir/addresses"
+  # As in the image.
+  export MIMALLOC_PURGE_DELAY=10 MIMALLOC_GENERIC_COLLECT=200
   command=("$binary" --kubeconfig kubeconfig --cert-dir certificates
     --service-name "$service" --service-namespace "$namespace"
     --secure-listen "$SECURE" --write-listen "$WRITE" --admin-listen "$ADMIN" "$@")

@@ -10,7 +10,9 @@ fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
     // Longer than the outage: what was decided before it holds through it.
     let cached =
         ["--authentication-token-webhook-cache-ttl=5m", "--authorization-webhook-cache-authorized-ttl=5m"];
+    let before = streamed_lists(&plane);
     let mut adapter = Adapter::start(&plane, "shared", &cached);
+    assert!(streamed_lists(&plane) > before, "its first list of pods is streamed");
     plane.adapter_script(&["register", "shared"]);
     let namespace = Namespace::create(&plane, "outlives");
     for pod in ["a", "b"] {
@@ -58,6 +60,15 @@ fn reads_go_on_without_kube_apiserver_and_the_watches_recover() {
     ] {
         assert_eq!(adapter.log_lines(&ended).len(), 1, "{ended:?}");
     }
+}
+
+/// Lists of pods that kube-apiserver has sent as the first events of a watch, whole.
+fn streamed_lists(plane: &ControlPlane) -> u64 {
+    let metrics = plane.curl(&[], "/metrics").body;
+    let of_pods = metrics.lines().filter(|line| {
+        line.starts_with("apiserver_watch_list_duration_seconds_count{") && line.contains("resource=\"pods\"")
+    });
+    of_pods.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
 fn token_of_a_reader(namespace: &Namespace<'_>, account: &str) -> String {

@@ -64,6 +64,7 @@ impl Adapter {
         let manifest = include_str!("../../deploy/k8s/deployment.yaml");
         let child = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"))
             .args(flags(manifest))
+            .envs(environment())
             .args([format!("--secure-listen={secure}"), format!("--write-listen={write}")])
             .arg(format!("--admin-listen={admin}"))
             .arg(format!("--cert-dir={}", directory.path().display()))
@@ -127,6 +128,14 @@ fn flags(manifest: &str) -> Vec<String> {
     let flags: Vec<String> = bounds.map(|flag| format!("--{flag}")).collect();
     assert!(flags.len() >= 3, "{flags:?}");
     flags
+}
+
+/// What the image sets.
+fn environment() -> Vec<(&'static str, &'static str)> {
+    let lines = include_str!("../../deploy/Dockerfile").lines();
+    let set: Vec<_> = lines.filter_map(|line| line.strip_prefix("ENV ")?.split_once('=')).collect();
+    assert!(!set.is_empty(), "the image bounds what the allocator keeps");
+    set
 }
 
 fn memory_limit(manifest: &str) -> u64 {

@@ -15,6 +15,11 @@ use crate::{
 pub(super) fn register(registration: &mut Registration<'_>, cluster: Cluster) -> Result<(), Error> {
     let what = [
         Reading::gauge("cluster_watches", "Watches of resources, by how they are.").by::<(WatchState,)>(),
+        Reading::gauge(
+            "cluster_hpa_watch",
+            "1 for the state of the watch of HPAs, which pages and metrics of HPAs depend on and no value does.",
+        )
+        .by::<(WatchState,)>(),
         Reading::gauge("cluster_objects", "Objects of watched resources in memory."),
         Reading::counter("cluster_watch_lists_total", "Lists of watches that were completed."),
         Reading::counter("cluster_watch_restarts_total", "Watches that were interrupted by an error."),
@@ -32,12 +37,13 @@ pub(super) fn register(registration: &mut Registration<'_>, cluster: Cluster) ->
     ];
     registration.readings(&what, move |readings| {
         watches(readings, &cluster.watches());
+        hpa_watch(readings, cluster.hpa_watch().map(|watch| watch.state));
         discovery(readings, &cluster);
     })
 }
 
 fn watches(readings: &mut Readings<'_>, watches: &[WatchStatus]) {
-    for state in [WatchState::Synced, WatchState::Listing, WatchState::Failing, WatchState::Refused] {
+    for state in STATES {
         let count = watches.iter().filter(|watch| watch.state == state).count();
         readings.put_by("cluster_watches", (state,), float(count));
     }
@@ -50,6 +56,12 @@ fn watches(readings: &mut Readings<'_>, watches: &[WatchStatus]) {
     let pods = watches.iter().find(|watch| watch.resource == GroupResource::new("", "pods"));
     if let Some(age) = pods.and_then(|pods| pods.last_event_age) {
         readings.put("cluster_pods_last_event_age_seconds", age.as_secs_f64());
+    }
+}
+
+fn hpa_watch(readings: &mut Readings<'_>, now: Option<WatchState>) {
+    for state in STATES {
+        readings.put_by("cluster_hpa_watch", (state,), f64::from(u8::from(now == Some(state))));
     }
 }
 
@@ -72,3 +84,6 @@ label!(WatchState, "state", {
     Failing => "failing",
     Refused => "refused",
 });
+
+const STATES: [WatchState; 4] =
+    [WatchState::Synced, WatchState::Listing, WatchState::Failing, WatchState::Refused];

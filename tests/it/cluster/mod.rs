@@ -2,6 +2,7 @@
 
 mod hpas;
 mod lifetime;
+mod lists;
 mod live;
 mod naming;
 mod pods;

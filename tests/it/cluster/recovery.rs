@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Followed, PACING};
 use crate::support::{
-    kube_api::{Expiry, KubeApi, StreamedLists, object, pod},
+    kube_api::{Expiry, KubeApi, object, pod},
     log::Log,
     seen,
 };
@@ -103,44 +103,6 @@ async fn a_watch_that_ends_is_resumed_after_the_last_bookmark() {
     seen("the watch is resumed from the bookmark", resumed).await;
     api.apply("pods", pod("a", "web", ""));
     followed.becomes_live("pods", "a", "web").await;
-}
-
-#[tokio::test]
-async fn a_list_is_streamed_where_the_server_can_do_so_and_paged_where_it_cannot() {
-    use StreamedLists::{Broken, Ignored, Known, Refused};
-    for (streamed, is_paged) in [(Known, false), (Refused, true), (Ignored, true), (Broken, true)] {
-        let api = KubeApi::start().await;
-        api.stream_lists(streamed);
-        for name in ["a", "b", "c", "d"] {
-            api.apply("pods", pod("ns", name, ""));
-        }
-        let followed = Followed::ready(&api).await;
-        assert_eq!(followed.told().len(), 4, "{streamed:?}: each is told once");
-        assert_eq!(followed.names("pods", None, "").await, ["ns/a", "ns/b", "ns/c", "ns/d"], "{streamed:?}");
-        seen("the watch is open", || (api.watches("pods") > 0).then_some(())).await;
-        api.delete("pods", "ns", "a");
-        seen("a change is told", || (followed.told().len() == 5).then_some(())).await;
-        let paged = api.asked("/api/v1/pods").iter().any(|asked| asked.query.contains_key("limit"));
-        assert_eq!(paged, is_paged, "{streamed:?}");
-        assert_eq!(followed.cluster.watches()[0].lists, 1, "{streamed:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_watch_that_begins_anew_lists_in_pages_because_a_stream_may_be_older_than_what_was_seen() {
-    for expiry in [Expiry::InStream, Expiry::AsStatus] {
-        let api = KubeApi::start().await;
-        api.apply("pods", pod("a", "web", ""));
-        let followed = Followed::ready(&api).await;
-        seen("the watch is open", || (api.watches("pods") == 1).then_some(())).await;
-        api.forget_history("pods", expiry);
-        api.break_watches("pods");
-        seen("it lists again", || (followed.cluster.watches()[0].lists == 2).then_some(())).await;
-        let streamed = api.asked("/api/v1/pods").into_iter();
-        let streamed = streamed.filter(|asked| asked.query.contains_key("sendInitialEvents"));
-        assert_eq!(streamed.count(), 1, "{expiry:?}");
-        assert_eq!(followed.names("pods", None, "").await, ["a/web"]);
-    }
 }
 
 #[tokio::test]

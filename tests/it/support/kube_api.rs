@@ -87,6 +87,8 @@ pub(crate) enum StreamedLists {
     Ignored,
     /// Some of the objects, and the stream ends.
     Broken,
+    /// Some of the objects, and then that the resource version is too old.
+    Expired,
 }
 
 struct Resource {
@@ -549,11 +551,17 @@ impl Resource {
         }
         let (sender, receiver) = mpsc::unbounded_channel();
         let objects = self.objects.values().filter(|object| fields.select(object));
-        let many = if streamed == StreamedLists::Broken { self.objects.len() / 2 } else { usize::MAX };
+        let is_whole = matches!(streamed, StreamedLists::Known | StreamedLists::Ignored);
+        let many = if !is_whole { self.objects.len() / 2 } else { usize::MAX };
         let added = |object: &Value| line(&json!({"type": "ADDED", "object": object}));
         objects.take(many).for_each(|object| sender.send(Ok(added(object))).unwrap());
         match streamed {
             StreamedLists::Broken => {}
+            StreamedLists::Expired => {
+                let gone = status_value(410, "too old resource version");
+                sender.send(Ok(line(&json!({"type": "ERROR", "object": gone})))).unwrap();
+                self.watches.push((fields, sender));
+            }
             StreamedLists::Known => {
                 let annotations = json!({"k8s.io/initial-events-end": "true"});
                 let metadata = json!({"resourceVersion": version.to_string(), "annotations": annotations});
