@@ -9,6 +9,7 @@
 mod admin_port;
 pub mod command;
 mod doors;
+mod journal;
 mod metrics;
 mod notices;
 mod pages;

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod command;
+mod journal;
 mod scrape;
 mod values;
 
@@ -16,6 +17,7 @@ use jiff::SignedDuration;
 use values::{ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, request_timeout};
 
 pub use check::ConfigError;
+pub use journal::{Journal, JournalKind};
 pub use scrape::{Compression, Scrape};
 
 /// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
@@ -41,6 +43,10 @@ pub struct Config {
     /// What is kept, and for how long.
     #[command(flatten)]
     pub store: Values,
+
+    /// Where written values outlive the process.
+    #[command(flatten)]
+    pub journal: Journal,
 
     /// Scraping.
     #[command(flatten)]

@@ -21,6 +21,8 @@ pub mod notice;
 
 pub mod kubernetes;
 
+pub mod journal;
+
 pub mod cluster;
 
 pub mod write;

@@ -111,7 +111,8 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         in_flight: config.requests.max_writes_inflight,
         deadline: std(config.requests.request_timeout).min(BODY_DEADLINE),
     };
-    write::observed(parts.store.clone(), parts.cluster.clone(), options, metrics.write.clone())
+    let (store, journal, cluster) = (parts.store.clone(), parts.journal.clone(), parts.cluster.clone());
+    write::observed(write::Sources { store, journal, cluster }, options, metrics.write.clone())
 }
 
 /// How the admin port is served.

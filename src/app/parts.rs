@@ -12,6 +12,7 @@ use crate::{
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
     insight::{self, Insight},
+    journal::Journal,
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
     store::{Limits, Percent, Store},
@@ -21,6 +22,7 @@ use crate::{
 /// The parts, in the order in which they are built.
 pub(super) struct Parts {
     pub(super) store: Store,
+    pub(super) journal: Journal,
     pub(super) cluster: Cluster,
     pub(super) auth: Auth,
     pub(super) certificate: Arc<ServingCertificate>,
@@ -40,7 +42,9 @@ impl Parts {
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
+        let (journal, restored) = super::journal::open(config, &store, background)?;
         let cluster = connect(config, &store, background).await?;
+        background.tasks.spawn(super::journal::watch(cluster.clone(), restored));
         let auth = match cluster.client().zip(cluster.server()) {
             None => Auth::disabled(),
             Some((client, server)) => {
@@ -52,7 +56,7 @@ impl Parts {
         readiness.built(cluster.clone());
         let scraped = Arc::default();
         let insight = insight(config, (&cluster, &store), &scraped);
-        Ok(Self { store, cluster, auth, certificate, readiness, scraper: None, insight, scraped })
+        Ok(Self { store, journal, cluster, auth, certificate, readiness, scraper: None, insight, scraped })
     }
 
     /// Begins to scrape, if pods are to be scraped. Comes after the sockets: no pod may have us scrape them.

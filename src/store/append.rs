@@ -40,6 +40,50 @@ pub struct Removal {
     pub labels: Option<Labels>,
 }
 
+/// A batch whose new series have their room. Dropped, it gives the room back.
+pub struct Admitted {
+    store: Store,
+    batch: Vec<Write>,
+    reserved: SeriesCount,
+    now: Timestamp,
+}
+
+impl Admitted {
+    /// The batch.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.batch
+    }
+
+    /// When it was received.
+    #[must_use]
+    pub fn received(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Stores the batch.
+    pub fn put(self) {
+        self.put_in(true);
+    }
+
+    fn put_in(mut self, may_grow: bool) {
+        let (store, batch) = (&self.store, std::mem::take(&mut self.batch));
+        let added = if may_grow && batch.len() > 1 {
+            store.put_by_subject(batch, self.now)
+        } else {
+            counted(batch.into_iter().filter_map(|write| store.put(write, self.now)))
+        };
+        // A concurrent writer may have added or removed one of the series since they were counted.
+        added.iter().for_each(|(tenant, series)| store.0.written.recount(tenant, 0, *series));
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.reserved.iter().for_each(|(tenant, series)| self.store.0.written.give_back(tenant, *series));
+    }
+}
+
 impl Store {
     /// Stores all of `batch`, or nothing. A series that exists is overwritten, unless the write says that it was measured
     /// before the stored value ([`Store::outdated`]). Within a batch the last of two writes to one series wins, by the
@@ -53,15 +97,24 @@ impl Store {
     /// When the new series do not fit a limit; overwriting always fits.
     pub fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), AppendError> {
         let turn = batch.iter().any(|write| !self.has(write)).then(|| self.0.growth.lock());
-        let reserved = self.reserve(&batch, now)?;
-        let added = match turn {
-            Some(_) if batch.len() > 1 => self.put_by_subject(batch, now),
-            _ => counted(batch.into_iter().filter_map(|write| self.put(write, now))),
-        };
-        // A concurrent writer may have added or removed one of the series since they were counted.
-        added.iter().for_each(|(tenant, series)| self.0.written.recount(tenant, 0, *series));
-        reserved.iter().for_each(|(tenant, series)| self.0.written.give_back(tenant, *series));
+        self.admit(batch, now)?.put_in(turn.is_some());
         Ok(())
+    }
+
+    /// Takes room for the new series of `batch`, all of them or none. What is admitted always fits; until it is put, no
+    /// read sees it. Batches that are admitted beside each other count a series that is new in both twice.
+    ///
+    /// # Errors
+    /// When the new series do not fit a limit.
+    pub fn admit(&self, batch: Vec<Write>, now: Timestamp) -> Result<Admitted, AppendError> {
+        let reserved = self.reserve(&batch, now)?;
+        Ok(Admitted { store: self.clone(), batch, reserved, now })
+    }
+
+    /// Whether the series of `write` is held, with whatever value.
+    #[must_use]
+    pub fn holds(&self, write: &Write) -> bool {
+        self.has(write)
     }
 
     /// Removes written values; how many series that were.

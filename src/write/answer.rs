@@ -6,7 +6,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::exposition::decode::{ACCEPT_ENCODING, DecodeError};
+use crate::{
+    exposition::decode::{ACCEPT_ENCODING, DecodeError},
+    journal::CommitError,
+};
 
 use super::{BodyError, WriteError, observe::Rejected};
 
@@ -45,7 +48,9 @@ impl WriteError {
             Self::Packing(DecodeError::UnknownEncoding(_)) => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
             }
-            Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => {
+            Self::TooManyRequests(_)
+            | Self::Body(BodyError::Displaced)
+            | Self::Commit(CommitError::Away { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

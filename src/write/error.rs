@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     cluster::{Cluster, UnknownResource},
     exposition::decode::DecodeError,
+    journal::CommitError,
     model::{LabelError, MetricNameError, Quantity, QuantityError},
-    store::{AppendError, Outdated, Removal},
+    store::{Outdated, Removal},
 };
 
 use super::{observe::Rejection, query::UnknownParameter, receive::BodyError};
@@ -171,9 +172,9 @@ pub enum WriteError {
     /// A delete that found nothing.
     #[error("nothing is stored for {} of {}{}", .0.metric, .0.subject, with_labels(.0))]
     NothingStored(Removal),
-    /// The store is full.
+    /// The store or the journal did not take it.
     #[error(transparent)]
-    Append(#[from] AppendError),
+    Commit(#[from] CommitError),
     /// Too many requests under way.
     #[error("{0} writes are under way already: try again in a second")]
     TooManyRequests(usize),
@@ -246,7 +247,10 @@ impl WriteError {
             Self::Outdated(_) => StatusCode::CONFLICT,
             Self::Lines { status, .. } => *status,
             Self::Body(BodyError::Timeout { .. }) => StatusCode::REQUEST_TIMEOUT,
-            Self::Append(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Commit(CommitError::Append(_) | CommitError::Full { .. }) => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            Self::Commit(CommitError::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => StatusCode::TOO_MANY_REQUESTS,
             Self::Packing(DecodeError::Gzip(_))
             | Self::Segment { .. }

@@ -48,6 +48,7 @@ pub use receive::BodyError;
 
 use crate::{
     cluster::Cluster,
+    journal::Journal,
     model::{Labels, Sample, Subject},
     store::{Removal, Store, Write},
 };
@@ -69,6 +70,16 @@ pub struct WriteOptions {
     pub deadline: Duration,
 }
 
+/// Where writes go, and what they are looked up in.
+pub struct Sources {
+    /// Read only: whether a newer value is stored.
+    pub store: Store,
+    /// Takes what is written and removed, for that store.
+    pub journal: Journal,
+    /// Knows the resources and objects.
+    pub cluster: Cluster,
+}
+
 /// A body that is there, and unpacked.
 struct Received<'a> {
     body: bytes::Bytes,
@@ -87,6 +98,7 @@ struct Resolved {
 #[derive(Clone)]
 struct Writes {
     store: Store,
+    journal: Journal,
     cluster: Cluster,
     options: WriteOptions,
     permits: Arc<Semaphore>,
@@ -105,19 +117,17 @@ const PARSED_FACTOR: usize = 9;
 
 /// The routes of the write port.
 pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
-    observed(store, cluster, options, Arc::new(()))
+    let journal = Journal::memory(store.clone());
+    observed(Sources { store, journal, cluster }, options, Arc::new(()))
 }
 
 /// The routes of the write port, which tell `observer` of each request.
-pub fn observed(
-    store: Store,
-    cluster: Cluster,
-    options: WriteOptions,
-    observer: Arc<dyn Observer>,
-) -> Router {
+pub fn observed(sources: Sources, options: WriteOptions, observer: Arc<dyn Observer>) -> Router {
+    let Sources { store, journal, cluster } = sources;
     let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
     let (permits, waits) = (places(options.in_flight), places(options.in_flight.div_ceil(2)));
-    let writes = Writes { store, cluster, options, permits, waits, arrivals: Arrivals::new(ROOM), observer };
+    let writes =
+        Writes { store, journal, cluster, options, permits, waits, arrivals: Arrivals::new(ROOM), observer };
     Router::new()
         .route("/write-metrics", any(batch_request))
         .route("/write-metrics/{*path}", any(one))
@@ -174,7 +184,7 @@ impl Writes {
         if let Some((_, outdated)) = self.store.outdated(&write, now).pop() {
             return Err(outdated.into());
         }
-        self.append(write, now)?;
+        self.commit(write, now).await?;
         Ok(StatusCode::OK)
     }
 
@@ -186,24 +196,28 @@ impl Writes {
         self.learn(batch.lines.iter().map(|line| &line.path), &arrival, body.len()).await?;
         let resolved = self.resolve_lines(batch, &query.defaults, now);
         let resolved = self.refuse_outdated(resolved, now);
-        if query.partial { self.append_each(resolved, now) } else { self.append_all(resolved, now) }
+        if query.partial {
+            self.commit_each(resolved, now).await
+        } else {
+            self.commit_all(resolved, now).await
+        }
     }
 
     /// All or nothing.
-    fn append_all(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+    async fn commit_all(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
         if !resolved.refused.is_empty() {
             return Err(WriteError::lines(resolved.refused));
         }
-        self.append(resolved.writes, now)?;
+        self.commit(resolved.writes, now).await?;
         Ok(StatusCode::OK)
     }
 
     /// Each line by itself: where there is no room for one, there may be for others.
-    fn append_each(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+    async fn commit_each(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
         let Resolved { writes, numbers, mut refused } = resolved;
         let mut stored = 0;
-        for (write, number) in writes.into_iter().zip(numbers) {
-            match self.store.append(vec![write], now) {
+        for (outcome, number) in self.journal.commit_each(writes, now).await.into_iter().zip(numbers) {
+            match outcome {
                 Ok(()) => stored += 1,
                 Err(error) => refused.push((number, error.into())),
             }
@@ -254,9 +268,9 @@ impl Writes {
         }
     }
 
-    fn append(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), WriteError> {
+    async fn commit(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), WriteError> {
         let samples = batch.len();
-        self.store.append(batch, now)?;
+        self.journal.commit(batch, now).await?;
         self.observer.appended(samples);
         Ok(())
     }
@@ -285,7 +299,7 @@ impl Writes {
         self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
         let Target { subject, metric, .. } = Target::resolve(&self.cluster, path)?;
         let removal = Removal { subject, metric, labels };
-        match self.store.remove(&removal) {
+        match self.journal.remove(removal.clone()).await? {
             0 => Err(WriteError::NothingStored(removal)),
             _ => Ok(StatusCode::OK),
         }

@@ -8,7 +8,7 @@ use axum::{
 };
 use tokio::{sync::SemaphorePermit, time::Instant};
 
-use crate::exposition::decode::DecodeError;
+use crate::{exposition::decode::DecodeError, journal::CommitError};
 
 use super::{BodyError, WriteError};
 
@@ -111,8 +111,10 @@ pub enum Rejection {
     Aborted,
     /// A body that newer ones took the room of.
     Displaced,
-    /// The store is full.
+    /// The store is full, or the journal's volume.
     Full,
+    /// The journal cannot be written.
+    JournalAway,
     /// Too many requests under way.
     TooManyRequests,
 }
@@ -164,7 +166,8 @@ impl Rejection {
             WriteError::Body(BodyError::Timeout { .. }) => Self::Timeout,
             WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,
             WriteError::Body(BodyError::Displaced) => Self::Displaced,
-            WriteError::Append(_) => Self::Full,
+            WriteError::Commit(CommitError::Append(_) | CommitError::Full { .. }) => Self::Full,
+            WriteError::Commit(CommitError::Away { .. }) => Self::JournalAway,
             WriteError::TooManyRequests(_) => Self::TooManyRequests,
             WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,
         })

@@ -20,6 +20,7 @@ mod cluster;
 mod explain;
 mod external;
 mod hpas;
+mod journal;
 mod notices;
 mod odd_writes;
 mod pages;

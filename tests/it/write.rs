@@ -11,6 +11,7 @@ use std::{
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
     cluster::{Cluster, ClusterOptions},
+    journal::Journal,
     model::{MetricName, ObjectRef, Presence, Selector},
     store::{Limits, Query, Store},
     write::{self, WriteOptions},
@@ -285,7 +286,9 @@ impl write::Observer for UnderWay {
 #[tokio::test]
 async fn a_write_counts_as_under_way_once_its_body_is_there() {
     let (store, under_way) = (Store::new(Limits::default()), Arc::new(UnderWay::default()));
-    let router = write::observed(store.clone(), Cluster::standalone(), options(1), under_way.clone());
+    let journal = Journal::memory(store.clone());
+    let sources = write::Sources { store: store.clone(), journal, cluster: Cluster::standalone() };
+    let router = write::observed(sources, options(1), under_way.clone());
     let port = Port { store, router };
     let counts = || [&under_way.0, &under_way.1].map(|count| count.load(Ordering::Relaxed));
     let stuck = half_sent(&port, b"1");

@@ -144,6 +144,7 @@ label!(Rejection, "reason", {
     Aborted => "aborted",
     Displaced => "displaced",
     Full => "full",
+    JournalAway => "journal_away",
     TooManyRequests => "too_many_requests",
 });
 
