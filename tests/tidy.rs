@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["hpa", "kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model", "notice"]),
-    ("write", &["store", "exposition", "cluster", "serve", "model"]),
+    ("journal", &["notice", "store", "model"]),
+    ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
@@ -32,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "telemetry",
         &[
-            "api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve",
-            "store", "write",
+            "api", "auth", "cluster", "config", "hpa", "insight", "journal", "model", "notice", "scrape",
+            "serve", "store", "write",
         ],
     ),
 ];
