@@ -9,6 +9,7 @@
 //! memory. Only the gate may wait, for an access review. Every error is a `metav1.Status` whose message says why and
 //! what to do, because the HPA shows it to its user verbatim.
 
+mod clues;
 mod custom;
 mod discovery;
 mod encode;
@@ -39,6 +40,7 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use jiff::Timestamp;
 
+pub use clues::{Clues, PodTarget};
 pub use discovery::listed;
 pub use health::{Check, CheckScope, Checks, probes};
 pub use view::ClusterView;
@@ -67,6 +69,8 @@ pub struct Sources {
     pub auth: Auth,
     /// What health endpoints tell.
     pub checks: Checks,
+    /// What is known beside the values.
+    pub clues: Clues,
 }
 
 /// Limits of the API.
@@ -96,6 +100,7 @@ struct Inner {
     cluster: Arc<dyn ClusterView>,
     gate: Gate,
     checks: Checks,
+    clues: Clues,
     discovery: Discovery,
     observer: Arc<dyn Observer>,
     openapi: OpenApi,
@@ -112,7 +117,7 @@ impl Api {
     /// An API that tells `observer` of each request.
     #[must_use]
     pub fn observed(sources: Sources, limits: Limits, observer: Arc<dyn Observer>) -> Self {
-        let Sources { store, cluster, auth, checks } = sources;
+        let Sources { store, cluster, auth, checks, clues } = sources;
         Self(Arc::new(Inner {
             discovery: Discovery::new(store.clone(), Arc::clone(&cluster), limits.discovery_max_metrics),
             gate: Gate::new(auth, limits.requests_inflight),
@@ -122,6 +127,7 @@ impl Api {
             store,
             cluster,
             checks,
+            clues,
         }))
     }
 
@@ -203,7 +209,8 @@ impl Inner {
         };
         let query = ReadQuery::parse(query, name)?;
         let now = Timestamp::now();
-        let read = custom::Read { store: &self.store, cluster: &*self.cluster, path, query: &query, now };
+        let (store, cluster, clues) = (&self.store, &*self.cluster, &self.clues);
+        let read = custom::Read { store, cluster, clues, path, query: &query, now };
         let found = read.run()?;
         self.observer.read(&found.values, now);
         let list = MetricValueList {

@@ -256,9 +256,9 @@ impl Miss {
         match &not_found.why {
             Why::Unwritten { exists: Some(false), .. } | Why::NoObjects { .. } => Self::NoObject,
             Why::Unwritten { .. } => Self::UnknownMetric,
-            Why::Absent(absence) => absence.into(),
+            Why::Absent(lack) => (&lack.absence).into(),
             Why::NoneHasIt { example, .. } => {
-                example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1).into())
+                example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1.absence).into())
             }
             Why::NeedsNamespace | Why::OtherNamespace(_) | Why::BadName(_) => Self::Invalid,
         }

@@ -30,8 +30,8 @@ pub(super) struct Parts {
     /// `None` without a cluster, which is without pods, and when scraping is off.
     pub(super) scraper: Option<Scraper>,
     pub(super) insight: Insight,
-    /// What `insight` asks for targets, from when there is a scraper.
-    scraped: Arc<OnceLock<Scraper>>,
+    /// What is asked for targets, from when there is a scraper.
+    pub(super) scraped: Arc<OnceLock<Scraper>>,
 }
 
 impl Parts {

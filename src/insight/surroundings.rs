@@ -71,10 +71,8 @@ impl Surroundings {
         let Some(lookups) = &self.lookups else { return };
         let specs: Vec<(&Hpa, &Spec)> =
             hpas.iter().filter_map(|hpa| Some((&**hpa, hpa.spec.as_ref().ok()?))).collect();
-        let live: std::collections::HashSet<_> = specs
-            .iter()
-            .map(|(hpa, spec)| (hpa.namespace.clone(), spec.scale_target_ref.clone()))
-            .collect();
+        let live: std::collections::HashSet<_> =
+            specs.iter().map(|(hpa, spec)| (hpa.namespace.clone(), spec.scale_target_ref.clone())).collect();
         self.scales.lock().retain(|key, _| live.contains(key));
         let groups: std::collections::HashSet<MetricsGroup> =
             specs.iter().flat_map(|(_, spec)| groups(spec)).collect();

@@ -186,6 +186,23 @@ impl Store {
         self.metrics_of(object).iter().filter_map(|metric| self.read(object, metric, query).ok()).collect()
     }
 
+    /// Some label sets of one metric of an object, as selectors name them.
+    #[must_use]
+    pub fn label_sets(&self, object: &ObjectRef, metric: &MetricName, most: usize) -> Vec<String> {
+        let Some(slot) = self.0.slots.object(object) else { return Vec::new() };
+        let written: BTreeSet<String> =
+            slot.of(metric).iter().map(|series| series.labels.to_string()).collect();
+        let sets = if written.is_empty() {
+            slot.scraped.iter().flat_map(|target| target.label_sets(metric.as_str())).collect()
+        } else {
+            written
+        };
+        sets.into_iter()
+            .map(|set| if set.is_empty() { "one without labels".to_owned() } else { set })
+            .take(most)
+            .collect()
+    }
+
     /// The names of an object's metrics, whether they have a value now or not; sorted.
     #[must_use]
     pub fn metrics_of(&self, object: &ObjectRef) -> Vec<MetricName> {

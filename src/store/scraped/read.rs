@@ -1,6 +1,6 @@
 //! The value of one metric of an object, from all its targets.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +11,7 @@ use super::{
     history::History,
 };
 use crate::{
-    model::{Presence, Quantity, Sample},
+    model::{Labels, Presence, Quantity, Sample},
     store::{Absence, Query},
 };
 
@@ -42,6 +42,20 @@ pub(in crate::store) fn read(
 }
 
 impl Scraped {
+    /// The label sets of the series that a metric is made of.
+    pub(in crate::store) fn label_sets(&self, metric: &str) -> BTreeSet<String> {
+        let mut sets = BTreeSet::new();
+        let names = exposed_names(metric);
+        self.search(
+            |name| names.iter().any(|wanted| wanted == name),
+            |_, labels, _, _| {
+                let own = labels.iter().filter(|(name, _)| !matches!(*name, "le" | "quantile"));
+                sets.insert(Labels::from_pairs(own).to_string());
+            },
+        );
+        sets
+    }
+
     /// Why nothing of this target is served, if so.
     pub(in crate::store) fn refusal(&self, presence: &Presence, now: Timestamp) -> Option<Absence> {
         if !self.is_live(presence) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use custom_metrics_adapter::{
-    api::{Api, Checks, Sources},
+    api::{Api, Checks, Clues, Sources},
     auth::Auth,
     cluster::Pacing,
     model::{GroupResource, ObjectRef},
@@ -191,6 +191,7 @@ async fn metrics_of_resources_that_are_gone_are_not_listed_and_the_list_asks_the
         cluster: std::sync::Arc::new(followed.cluster.clone()),
         auth: Auth::disabled(),
         checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
     };
     let list = get(&Api::new(sources, Default::default()).router(), &path("")).await.json();
     let listed: Vec<_> = list["resources"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
