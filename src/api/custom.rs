@@ -8,7 +8,7 @@ use crate::{
     cluster::Unavailable,
     model::{
         GroupResource, Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope,
-        Selector,
+        Selector, Subject,
     },
     store::{Absence, Query, Store},
 };
@@ -208,7 +208,7 @@ impl Read<'_> {
         (metric, absence): (&MetricName, Absence),
     ) -> Lack {
         let label_sets = match absence {
-            Absence::NoSeries => self.store.label_sets(object, metric, LABEL_SETS),
+            Absence::NoSeries => self.store.label_sets(&Subject::Object(object.clone()), metric, LABEL_SETS),
             _ => Vec::new(),
         };
         let selector = printed(&self.query.metrics);
@@ -257,7 +257,7 @@ impl Read<'_> {
 const MENTIONED: usize = 32;
 
 /// Label sets that an error mentions.
-const LABEL_SETS: usize = 4;
+pub(super) const LABEL_SETS: usize = 4;
 
 /// Objects that are asked what they have instead.
 const LOOKED_AT: usize = 100;

@@ -126,7 +126,7 @@ impl fmt::Display for Lack {
             (Absence::NoSeries, _) if !self.label_sets.is_empty() => {
                 write!(
                     f,
-                    "no series of it has {}; there are {}",
+                    "no series of it has {}: its label sets are {}",
                     self.selector,
                     self.label_sets.join(" and ")
                 )?;
@@ -160,13 +160,13 @@ impl NotFound {
         match &self.why {
             Why::Unwritten { target: Some(target), others, nearest, .. } => {
                 unexposed(f, target)?;
-                self.instead(f, others, nearest.as_ref())?;
+                self.instead(f, ("it", others), nearest.as_ref())?;
                 f.write_str("; /targets on the adapter's admin port shows its scrapes")
             }
             Why::Unwritten { object, exists, started, others, nearest, .. } => {
                 self.unwritten(f, object, (*exists, *started))?;
-                self.instead(f, others, nearest.as_ref())?;
-                self.how_to_write(f, object)
+                self.instead(f, ("it", others), nearest.as_ref())?;
+                if self.is_misspelt(nearest.as_ref()) { Ok(()) } else { self.how_to_write(f, object) }
             }
             Why::Absent(lack) => write!(f, "{lack}"),
             Why::NoObjects { namespace: Some(namespace), is_namespace_absent: true, .. } => {
@@ -212,16 +212,16 @@ impl NotFound {
         }
         match (nearest, others.is_empty()) {
             (None, true) => write!(f, "; none of them has any metric"),
-            (_, false) => write!(f, "; they have {}", Names(others)),
-            (nearest, true) => self.instead(f, &[], nearest),
+            _ => self.instead(f, ("one of them", others), nearest),
         }?;
-        match (scraped.targets + scraped.refused, *resource == GroupResource::pods()) {
-            (0, _) => {
-                f.write_str("; it is written with POST /write-metrics/…")?;
-                exposed_too(f, resource)
-            }
-            _ => f.write_str("; /targets on the adapter's admin port shows their scrapes"),
+        if scraped.targets + scraped.refused > 0 {
+            return f.write_str("; /targets on the adapter's admin port shows their scrapes");
         }
+        if self.is_misspelt(nearest) {
+            return Ok(());
+        }
+        f.write_str("; it is written with POST /write-metrics/…")?;
+        exposed_too(f, resource)
     }
 
     fn unwritten(
@@ -252,19 +252,27 @@ impl NotFound {
     fn instead(
         &self,
         f: &mut fmt::Formatter<'_>,
-        others: &[MetricName],
+        (owner, others): (&str, &[MetricName]),
         nearest: Option<&MetricName>,
     ) -> fmt::Result {
-        if !others.is_empty() {
-            write!(f, "; it has {}", Names(others))?;
+        if let Some(own) = nearest.filter(|nearest| others.contains(nearest)) {
+            return write!(f, "; the nearest name that {owner} has is {own}");
         }
-        match nearest.filter(|nearest| !others.contains(nearest)) {
-            Some(same) if Some(same.as_str()) == self.metric.as_deref() => {
-                write!(f, "; other {} have it", self.resource)
+        if !others.is_empty() {
+            write!(f, "; {owner} has {}", Names(others))?;
+        }
+        match nearest {
+            Some(nearest) if self.is_misspelt(Some(nearest)) => {
+                write!(f, "; the nearest metric of {} is {nearest}", self.resource)
             }
-            Some(nearest) => write!(f, "; the nearest metric of {} is {nearest}", self.resource),
+            Some(_) => write!(f, "; other {} have it", self.resource),
             None => Ok(()),
         }
+    }
+
+    /// Whether a similar name is known. Then nobody should be taught to write the one that was asked for.
+    fn is_misspelt(&self, nearest: Option<&MetricName>) -> bool {
+        nearest.is_some_and(|nearest| Some(nearest.as_str()) != self.metric.as_deref())
     }
 
     fn how_to_write(&self, f: &mut fmt::Formatter<'_>, object: &ObjectRef) -> fmt::Result {

@@ -273,6 +273,7 @@ impl From<&external::Why> for Miss {
             }
             external::Why::Unwritten(_) => Self::UnknownMetric,
             external::Why::Absent(absence) => absence.into(),
+            external::Why::Unselected(_) => (&Absence::NoSeries).into(),
             external::Why::BadName(_) => Self::Invalid,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Sample, Selector};
+use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Sample, Selector, Subject};
 
 use super::{Store, fold, scraped, slot::Series};
 
@@ -186,19 +186,20 @@ impl Store {
         self.metrics_of(object).iter().filter_map(|metric| self.read(object, metric, query).ok()).collect()
     }
 
-    /// Some label sets of one metric of an object, as selectors name them.
+    /// Some label sets of one metric, as selectors name them: of the written series, or else of the scraped ones.
     #[must_use]
-    pub fn label_sets(&self, object: &ObjectRef, metric: &MetricName, most: usize) -> Vec<String> {
-        let Some(slot) = self.0.slots.object(object) else { return Vec::new() };
-        let written: BTreeSet<String> =
-            slot.of(metric).iter().map(|series| series.labels.to_string()).collect();
-        let sets = if written.is_empty() {
+    pub fn label_sets(&self, subject: &Subject, metric: &MetricName, most: usize) -> Vec<String> {
+        let sets = self.0.slots.look(subject, |slot| {
+            let written: BTreeSet<String> =
+                slot.of(metric).iter().map(|series| series.labels.to_string()).collect();
+            if !written.is_empty() {
+                return written;
+            }
             slot.scraped.iter().flat_map(|target| target.label_sets(metric.as_str())).collect()
-        } else {
-            written
-        };
-        sets.into_iter()
-            .map(|set| if set.is_empty() { "one without labels".to_owned() } else { set })
+        });
+        sets.unwrap_or_default()
+            .into_iter()
+            .map(|set| if set.is_empty() { "(no labels)".to_owned() } else { set })
             .take(most)
             .collect()
     }
