@@ -121,6 +121,11 @@ pub struct Kubernetes {
     #[arg(long, env = "CMA_KUBECONFIG", value_name = "FILE", value_parser = file)]
     pub kubeconfig: Option<PathBuf>,
 
+    /// Kubernetes Events on pods whose annotations are refused, and on HPAs whose metric has no value for a reason that they
+    /// do not tell themselves.
+    #[arg(long, env = "CMA_EVENTS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub events: bool,
+
     /// Paths that need no authorization; a trailing * is a prefix.
     #[arg(
         long,

@@ -31,6 +31,8 @@ pub mod scrape;
 
 pub mod insight;
 
+pub mod events;
+
 pub mod auth;
 
 pub mod api;

@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
+    ("events", &["model", "notice"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
     ("config", &["model"]),
     ("runtime", &[]),
@@ -44,7 +45,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/kubernetes/"]),
+    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/events/", "src/kubernetes/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],

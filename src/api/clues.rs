@@ -6,13 +6,16 @@ use jiff::Timestamp;
 
 use crate::model::Uid;
 
+/// How the pod of a UID is scraped.
+pub(super) type TargetOf = Arc<dyn Fn(&Uid) -> Option<PodTarget> + Send + Sync>;
+
 /// Looked at when a read found nothing, and only then.
 #[derive(Clone)]
 pub struct Clues {
     /// When the adapter started, if what was written before is lost.
     pub started: Option<Timestamp>,
     /// How the pod of this UID is scraped; `None` if it does not ask to be.
-    pub target: Arc<dyn Fn(&Uid) -> Option<PodTarget> + Send + Sync>,
+    pub target: TargetOf,
 }
 
 /// How a pod is scraped.

@@ -96,7 +96,7 @@ impl Read<'_> {
         match self.store.read(object, metric, self.query(&presence)) {
             Ok(value) => Ok(vec![value]),
             Err(Absence::UnknownMetric) => Err(self.unwritten(object, &presence, Some(metric))),
-            Err(absence) => Err(Why::Absent(self.lack(object, &presence, (metric, absence)))),
+            Err(absence) => Err(Why::Absent(Box::new(self.lack(object, &presence, (metric, absence))))),
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) enum Why {
         nearest: Option<MetricName>,
     },
     /// A value is there and may not be served.
-    Absent(Lack),
+    Absent(Box<Lack>),
     /// `*` selected no object.
     NoObjects {
         /// Where was looked.
