@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     cluster::Unavailable,
     model::{
-        Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope, Selector,
+        Labels, LiveObject, MetricName, MetricSelector, MetricValue, ObjectRef, Presence, ResourceType, Scope,
     },
     store::{Absence, Query, Store},
 };
@@ -123,7 +123,7 @@ impl Read<'_> {
         let why = match candidates.len() {
             0 => Why::NoObjects {
                 namespace: namespace.map(str::to_owned),
-                selector: printed(&self.query.objects),
+                selector: printed(&self.query.objects, self.query.objects.is_empty()),
                 standalone,
             },
             objects => self.none_has_it(resource, metric, &candidates, objects),
@@ -166,7 +166,7 @@ impl Read<'_> {
             Presence::Absent => Some(false),
             Presence::Unknown => None,
         };
-        let any = Selector::default();
+        let any = MetricSelector::default();
         let query = Query { selector: &any, ..self.query(presence) };
         let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).take(MENTIONED);
         let others = others.collect();
@@ -187,7 +187,7 @@ impl Read<'_> {
             metric: self.path.metric.clone(),
             resource: resource.resource.clone(),
             name,
-            metric_selector: printed(&self.query.metrics),
+            metric_selector: printed(&self.query.metrics, self.query.metrics.is_empty()),
             why,
         }))
     }
@@ -204,6 +204,6 @@ fn candidate(live: Arc<LiveObject>) -> Candidate {
     (live.object.clone(), Presence::Live(live))
 }
 
-fn printed(selector: &Selector) -> String {
-    if selector.is_empty() { String::new() } else { selector.to_string() }
+fn printed(selector: &impl std::fmt::Display, is_empty: bool) -> String {
+    if is_empty { String::new() } else { selector.to_string() }
 }

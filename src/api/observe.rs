@@ -287,7 +287,7 @@ impl From<&Absence> for Miss {
             Absence::Expired { .. } => Self::Expired,
             Absence::Stale { .. } | Absence::OldSample { .. } | Absence::TimeAhead { .. } => Self::Stale,
             Absence::NotScraped { .. } => Self::NotScraped,
-            Absence::Early => Self::Early,
+            Absence::Early | Absence::ShortWindow { .. } => Self::Early,
             Absence::NonMonotonic => Self::NonMonotonic,
             Absence::NoObservations => Self::NoObservations,
             Absence::NotANumber => Self::NotANumber,
@@ -300,7 +300,12 @@ impl From<&Absence> for Miss {
             | Absence::RawCounter { .. }
             | Absence::NoCounter { .. }
             | Absence::CounterStart { .. }
-            | Absence::Mismatch { .. } => Self::Unusable,
+            | Absence::Mismatch { .. }
+            | Absence::NeedsOver
+            | Absence::NotOver
+            | Absence::NotFolded
+            | Absence::LongWindow { .. }
+            | Absence::TooManyWindows { .. } => Self::Unusable,
         }
     }
 }

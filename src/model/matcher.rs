@@ -246,7 +246,8 @@ mod tests {
         ] {
             assert!(holds(text, &labels), "{text}");
         }
-        for text in [r#"path="/api""#, r#"code=~"5""#, r#"code!="503""#, r#"code=~"0|50""#, r#"other=~".+""#] {
+        for text in [r#"path="/api""#, r#"code=~"5""#, r#"code!="503""#, r#"code=~"0|50""#, r#"other=~".+""#]
+        {
             assert!(!holds(text, &labels), "{text}");
         }
     }

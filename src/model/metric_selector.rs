@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn matchers_that_are_too_long_for_one_value_go_on_in_numbered_ones() {
-        let encoded = URL_SAFE_NO_PAD.encode(r#"path=~"/api/v1/(orders|customers|payments|invoices)",code="200""#);
+        let encoded =
+            URL_SAFE_NO_PAD.encode(r#"path=~"/api/v1/(orders|customers|payments|invoices)",code="200""#);
         let (first, second) = encoded.split_at(60);
         let text = format!("custom-metrics-adapter/match.1={first},custom-metrics-adapter/match.2={second}");
         let selector = MetricSelector::parse(&text).unwrap();
@@ -132,7 +133,10 @@ mod tests {
     #[test]
     fn a_wrong_option_is_refused_with_its_key_and_rule() {
         for (text, message) in [
-            ("custom-metrics-adapter/fold=mean", "custom-metrics-adapter/fold: expected sum, avg, max or min"),
+            (
+                "custom-metrics-adapter/fold=mean",
+                "custom-metrics-adapter/fold: expected sum, avg, max or min",
+            ),
             ("custom-metrics-adapter/over=sum", "custom-metrics-adapter/over: expected avg, max or min"),
             ("custom-metrics-adapter/window=1h", "from 1s to 10m"),
             ("custom-metrics-adapter/window=1.5s", "from 1s to 10m"),

@@ -109,7 +109,8 @@ fn value(requirement: &Requirement) -> Result<&str, OptionError> {
 
 fn window(value: &str) -> Result<SignedDuration, String> {
     let window = value.parse::<SignedDuration>().ok().filter(|window| {
-        (SignedDuration::from_secs(1)..=Options::LONGEST_WINDOW).contains(window) && window.subsec_nanos() == 0
+        (SignedDuration::from_secs(1)..=Options::LONGEST_WINDOW).contains(window)
+            && window.subsec_nanos() == 0
     });
     window.ok_or_else(|| "expected whole seconds or minutes from 1s to 10m, such as 90s or 5m".to_owned())
 }

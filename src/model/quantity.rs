@@ -210,6 +210,17 @@ impl Quantity {
         mean.map(Some).ok_or_else(|| QuantityError::OutOfRange { value: format!("a mean of {count} values") })
     }
 
+    /// The mean of `count` values whose mean it is, and `others` values whose mean is `other`; in its own format, to the
+    /// nano and rounded away from zero.
+    #[must_use]
+    pub fn mean_with(self, count: i64, other: Self, others: i64) -> Self {
+        let (count, others) = (i128::from(count.max(1)), i128::from(others.max(1)));
+        // The difference times a count of 2^44 fits; a mean lies between the two and so in the range.
+        let apart = (other.nanos - self.nanos).saturating_mul(others);
+        let nanos = self.nanos + divided(apart, count + others);
+        Self::within_range(nanos, self.format).unwrap_or(self)
+    }
+
     /// It times `factor`, in its own format, to the nano and rounded away from zero; `None` when it is out of range.
     #[must_use]
     pub fn scaled(self, factor: Self) -> Option<Self> {

@@ -9,6 +9,7 @@ use crate::model::{Labels, MetricName, Sample, Subject, Tenant, Uid};
 use super::{
     AppendError, Store,
     catalog::Listed,
+    recent::Recent,
     slot::{Series, Slot},
 };
 
@@ -237,6 +238,6 @@ impl Write {
     fn into_series(self, now: Timestamp) -> (Subject, Series) {
         let Self { subject, uid, metric, labels, sample, ttl } = self;
         let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
-        (subject, Series { metric, labels, sample, received: now, expires, uid })
+        (subject, Series { metric, labels, sample, received: now, expires, uid, recent: Recent::default() })
     }
 }

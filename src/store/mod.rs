@@ -19,6 +19,7 @@ mod order;
 mod overview;
 mod quiet;
 mod read;
+mod recent;
 mod room;
 mod scraped;
 mod search;
@@ -27,11 +28,13 @@ mod slots;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use crate::model::Fold;
 pub use append::{Admitted, Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
@@ -42,7 +45,7 @@ pub use quiet::Quiet;
 pub use read::{Absence, Query};
 pub use room::Account;
 pub use scraped::{
-    Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+    Failure, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Standing, Stored};
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{MetricName, MetricValue, ObjectRef, Presence, Sample, Selector};
+use crate::model::{Fold, MetricName, MetricSelector, MetricValue, ObjectRef, Over, Presence, Sample};
 
-use super::{Store, fold, scraped, slot::Series};
+use super::{
+    Store, fold, scraped,
+    slot::{Series, Slot},
+};
 
 /// Why there is no value, where the nearest miss counts: a metric that exists for the object but is expired is
 /// `Expired`, not `UnknownMetric`.
@@ -142,6 +145,40 @@ pub enum Absence {
     /// The label sets add up to more than the HPA can calculate with.
     #[error("its label sets add up to more than the HPA can calculate with")]
     OutOfRange,
+    /// A gauge with a window, and nothing said of it.
+    #[error(
+        "nothing of it is computed over time, so a window needs custom-metrics-adapter/over beside it: avg, max or min"
+    )]
+    NeedsOver,
+    /// What is computed over time already.
+    #[error(
+        "it is computed over custom-metrics-adapter/window already, and custom-metrics-adapter/over is for gauges and \
+         written values: leave it out"
+    )]
+    NotOver,
+    /// A fold of a quantile or a mean observation.
+    #[error(
+        "a quantile or mean is of all observations together, never one of several: leave custom-metrics-adapter/fold out"
+    )]
+    NotFolded,
+    /// The past of an asked window is not known yet.
+    #[error("its past is kept from the first question on: the window of {seconds} s is not full yet")]
+    ShortWindow {
+        /// The window.
+        seconds: i64,
+    },
+    /// A window that holds more scrapes than are kept.
+    #[error("it is scraped so often that its window is {longest} s at most: ask for a shorter one")]
+    LongWindow {
+        /// Seconds.
+        longest: i64,
+    },
+    /// Windows of too many metrics of one object.
+    #[error("the past of {most} other metrics of it is asked for, and no more are kept")]
+    TooManyWindows {
+        /// How many.
+        most: usize,
+    },
 }
 
 /// How a read looks at an object's values.
@@ -149,8 +186,8 @@ pub enum Absence {
 pub struct Query<'a> {
     /// What the cluster says of the object.
     pub presence: &'a Presence,
-    /// Which label sets of a metric count.
-    pub selector: &'a Selector,
+    /// Which label sets of a metric count, and how.
+    pub selector: &'a MetricSelector,
     /// The moment of the read.
     pub now: Timestamp,
 }
@@ -169,7 +206,7 @@ impl Store {
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
         let value = |sample| MetricValue { object: object.clone(), metric: metric.clone(), sample };
-        let absence = match sum(slot.of(metric), query) {
+        let absence = match written(&slot, metric, query) {
             Err(absence) if !slot.scraped.is_empty() => absence,
             written => return written.map(value),
         };
@@ -196,23 +233,75 @@ impl Store {
     }
 }
 
-/// The sum of what a read of one metric's `series` may use.
+/// The one value of what a read of one metric may use of a slot's written series.
 ///
 /// # Errors
 /// The reason why there is none: what refuses a series that the selector meets says more than that none is left.
-pub(super) fn sum(series: &[Series], query: Query<'_>) -> Result<Sample, Absence> {
+pub(super) fn written(slot: &Slot, metric: &MetricName, query: Query<'_>) -> Result<Sample, Absence> {
+    let options = query.selector.options();
+    let parts = parts(slot, metric, query)?;
+    let sample = fold::fold(options.fold.unwrap_or(Fold::Sum), parts.into_iter().map(|(_, sample)| sample))?;
+    fold::scaled(sample, options.scale)
+}
+
+/// What a read of one metric may use of a slot's written series, each over the window that is asked for; at least one.
+///
+/// # Errors
+/// The reason why there is none.
+pub(super) fn parts<'a>(
+    slot: &'a Slot,
+    metric: &MetricName,
+    query: Query<'a>,
+) -> Result<Vec<(&'a Series, Sample)>, Absence> {
+    let series = slot.of(metric);
     if series.is_empty() {
         return Err(Absence::UnknownMetric);
     }
-    let refusal = |series: &Series| series.refusal(query.presence, query.now);
-    fold::sum(usable(series, query).map(|series| &series.sample)).map_err(|absence| match absence {
-        Absence::NoSeries => selected(series, query).find_map(refusal).unwrap_or(Absence::NoSeries),
-        absence => absence,
-    })
+    let options = query.selector.options();
+    let reach = options.looks_back().then(|| Reach::of(slot, metric, query)).transpose()?;
+    let part = |series: &'a Series| {
+        (series, reach.map_or_else(|| series.sample.clone(), |reach| reach.over(series)))
+    };
+    let parts: Vec<_> = usable(series, query).map(part).collect();
+    if parts.is_empty() {
+        let refusal = |series: &Series| series.refusal(query.presence, query.now);
+        return Err(selected(series, query).find_map(refusal).unwrap_or(Absence::NoSeries));
+    }
+    Ok(parts)
 }
 
+/// How far a read of written values looks back.
+#[derive(Clone, Copy)]
+struct Reach {
+    over: Over,
+    window: SignedDuration,
+}
+
+impl Reach {
+    fn of(slot: &Slot, metric: &MetricName, query: Query<'_>) -> Result<Self, Absence> {
+        let options = query.selector.options();
+        let over = options.over.ok_or(Absence::NeedsOver)?;
+        let window = options.window.unwrap_or(DEFAULT_WINDOW);
+        let since = slot.wishes.note(metric.as_str(), (options, window), query.now)?;
+        if query.now.duration_since(since) < window {
+            return Err(Absence::ShortWindow { seconds: window.as_secs() });
+        }
+        Ok(Self { over, window })
+    }
+
+    fn over(self, series: &Series) -> Sample {
+        let newest = &series.sample;
+        let (value, since) = series.recent.over(self.over, (newest.timestamp, newest.value), self.window);
+        let seconds = newest.timestamp.duration_since(since).as_secs();
+        Sample { value, window_seconds: u32::try_from(seconds).ok(), ..newest.clone() }
+    }
+}
+
+/// The window of a written value that an HPA asks for over time without saying how long.
+const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_mins(1);
+
 /// Those of `series` that meet the selector and may be served now.
-pub(super) fn usable<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'a Series> {
+fn usable<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'a Series> {
     selected(series, query).filter(move |series| series.refusal(query.presence, query.now).is_none())
 }
 

@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
-use super::{read::Absence, scraped::Scraped};
+use super::{read::Absence, recent::Recent, scraped::Scraped, wishes::Wishes};
 
 /// What is known of one subject.
 #[derive(Default)]
 pub(super) struct Slot {
     /// Written series, sorted by metric and labels.
     written: Vec<Series>,
+    /// Whose written past is asked for.
+    pub(super) wishes: Wishes,
     /// Scraped targets.
     pub(super) scraped: Vec<Arc<Scraped>>,
 }
@@ -28,6 +30,8 @@ pub(super) struct Series {
     pub(super) expires: Option<Timestamp>,
     /// The object that it was written for; `None` if that was not known then.
     pub(super) uid: Option<Uid>,
+    /// Its values before this one, where they are asked for.
+    pub(super) recent: Recent,
 }
 
 impl Slot {
@@ -52,7 +56,7 @@ impl Slot {
     /// Puts `series` in its place; gives back the one that stood there, or `series` if that is the older one.
     pub(super) fn put(&mut self, series: Series) -> Option<Series> {
         match self.position(&series.metric, &series.labels) {
-            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series)),
+            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series, &self.wishes)),
             Err(at) => {
                 self.written.insert(at, series);
                 None
@@ -71,15 +75,18 @@ impl Slot {
                 .unwrap_or_default()
                 .binary_search_by(|other| other.cmp_place(&series))
             {
-                Ok(at) => old.extend(self.written.get_mut(at).map(|old| old.replaced_by(series))),
+                Ok(at) => {
+                    old.extend(self.written.get_mut(at).map(|old| old.replaced_by(series, &self.wishes)))
+                }
                 Err(_) => self.written.push(series),
             }
         }
         self.written.sort_by(Series::cmp_place);
+        let wishes = &self.wishes;
         self.written.dedup_by(|later, earlier| {
             let same = later.cmp_place(earlier).is_eq();
             if same {
-                old.push(earlier.replaced_by(later.clone()));
+                old.push(earlier.replaced_by(later.clone(), wishes));
             }
             same
         });
@@ -124,8 +131,15 @@ impl Series {
     }
 
     /// Takes the place of this one unless it is older; gives back the one that has lost it.
-    fn replaced_by(&mut self, series: Self) -> Self {
-        if self.is_newer_than(&series) { series } else { std::mem::replace(self, series) }
+    fn replaced_by(&mut self, mut series: Self, wishes: &Wishes) -> Self {
+        if self.is_newer_than(&series) {
+            return series;
+        }
+        if let Some(window) = wishes.window_of(self.metric.as_str(), series.received) {
+            series.recent = std::mem::take(&mut self.recent);
+            series.recent.push((self.sample.timestamp, self.sample.value), window);
+        }
+        std::mem::replace(self, series)
     }
 
     /// Whether this value is `live`'s: bound to its UID, or unbound and not older than the object. The API server
@@ -166,7 +180,15 @@ mod tests {
             window_seconds: None,
         };
         let (metric, received) = (MetricName::new(metric).unwrap(), Timestamp::UNIX_EPOCH);
-        Series { metric, labels: Labels::default(), sample, received, expires: None, uid: None }
+        Series {
+            metric,
+            labels: Labels::default(),
+            sample,
+            received,
+            expires: None,
+            uid: None,
+            recent: Recent::default(),
+        }
     }
 
     fn shown(series: &[Series]) -> Vec<String> {

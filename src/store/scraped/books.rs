@@ -60,6 +60,7 @@ impl Store {
     pub(super) fn replace(&self, old: &Arc<Scraped>, options: TargetOptions) -> Arc<Scraped> {
         let mut new = Scraped::new(options);
         new.history = old.history.clone();
+        new.wishes = old.wishes.clone();
         new.kept = Mutex::new(old.kept.lock().take());
         new.failure = Mutex::new(old.failure.lock().clone());
         new.lost = Mutex::new(old.lost.lock().clone());

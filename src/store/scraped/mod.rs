@@ -8,6 +8,7 @@ mod derive;
 mod doubt;
 mod grown;
 mod history;
+mod kept;
 mod names;
 mod past;
 mod quantile;
@@ -34,23 +35,9 @@ use self::{
 use super::{
     Absence, Account, AppendError, Store,
     room::{Age, Kept},
+    wishes::Wishes,
 };
-use crate::model::{MetricName, ObjectRef, Tenant, Uid};
-
-/// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
-/// them does not hide in the sum.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Fold {
-    /// Added up.
-    #[default]
-    Sum,
-    /// Their mean.
-    Average,
-    /// The highest.
-    Max,
-    /// The lowest.
-    Min,
-}
+use crate::model::{Fold, MetricName, ObjectRef, Tenant, Uid};
 
 /// What a target is, and how its values are computed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +125,8 @@ pub(super) struct Scraped {
     age: Age,
     /// One with that of the target before it was reconfigured, which a read may still look at.
     history: Arc<RwLock<Option<History>>>,
+    /// Whose past is asked for beyond what rates need.
+    wishes: Arc<Wishes>,
     /// There is none without a history.
     kept: Mutex<Option<Kept>>,
     failure: Mutex<Option<Failure>>,
@@ -186,6 +175,9 @@ impl Target {
             fits?;
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
+        if let Some(history) = history.as_mut() {
+            history.keep(&self.scraped.wishes.current(scrape.at));
+        }
         match (history.as_mut(), scrape.moved) {
             (Some(history), None) if !changed => history.push(scrape.scraped()),
             (Some(history), Some(moved)) => history.push_moved(scrape.scraped(), scrape.shape.clone(), moved),
@@ -249,9 +241,12 @@ impl Drop for Target {
 
 impl TargetOptions {
     fn span(&self) -> Span {
-        let millis = |duration: SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8);
         Span { window: millis(self.window).max(1), interval: millis(self.interval).max(1) }
     }
+}
+
+fn millis(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8)
 }
 
 impl Scraped {
@@ -262,6 +257,7 @@ impl Scraped {
             age: Age { created: *created, uid: uid.clone(), name: name.clone() },
             options,
             history: Arc::default(),
+            wishes: Arc::default(),
             kept: Mutex::default(),
             failure: Mutex::default(),
             lost: Mutex::default(),
