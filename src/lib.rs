@@ -13,6 +13,8 @@ pub mod model;
 
 pub mod exposition;
 
+pub mod derive;
+
 pub mod store;
 
 pub mod hpa;

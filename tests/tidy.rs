@@ -13,7 +13,8 @@ use std::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exposition", &["model"]),
-    ("store", &["model"]),
+    ("derive", &["model"]),
+    ("store", &["derive", "model"]),
     ("hpa", &["model"]),
     ("notice", &[]),
     ("kubernetes", &[]),
@@ -22,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("serve", &["auth", "model", "notice"]),
     ("journal", &["notice", "store", "model"]),
     ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["store", "exposition", "cluster", "model"]),
+    ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
@@ -54,7 +55,7 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] = &["src/model/", "src/exposition/", "src/store/", "src/hpa/"];
+const CORE: &[&str] = &["src/model/", "src/exposition/", "src/derive/", "src/store/", "src/hpa/"];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

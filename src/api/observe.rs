@@ -280,7 +280,7 @@ impl From<&external::Why> for Miss {
 
 impl From<&Absence> for Miss {
     fn from(absence: &Absence) -> Self {
-        match absence {
+        match absence.root() {
             Absence::UnknownMetric => Self::UnknownMetric,
             Absence::NoSeries => Self::NoSeries,
             Absence::ObjectGone => Self::ObjectGone,
@@ -302,6 +302,8 @@ impl From<&Absence> for Miss {
             | Absence::CounterStart { .. }
             | Absence::Mismatch { .. }
             | Absence::NeedsOver
+            | Absence::DerivedOver
+            | Absence::Derived(_)
             | Absence::NotOver
             | Absence::NotFolded
             | Absence::LongWindow { .. }

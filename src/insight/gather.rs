@@ -215,7 +215,7 @@ fn measured(sample: &Sample) -> Measured {
 
 fn lack(absence: &Absence, target: Option<&TargetFact>) -> Lack {
     let state = target.map(|target| target.state);
-    let kind = match (absence, state) {
+    let kind = match (absence.root(), state) {
         (Absence::UnknownMetric, Some(TargetState::Refused)) => LackKind::TargetRefused,
         (
             Absence::UnknownMetric | Absence::NotScraped { .. } | Absence::Stale { .. },

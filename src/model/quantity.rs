@@ -163,6 +163,18 @@ impl Quantity {
         }
     }
 
+    /// Billionths, all of it.
+    #[must_use]
+    pub fn nanos(self) -> i128 {
+        self.nanos
+    }
+
+    /// The quantity of so many billionths; `None` beyond ±[`Quantity::MAX`].
+    #[must_use]
+    pub fn from_nanos(nanos: i128) -> Option<Self> {
+        Self::within_range(nanos, Format::DecimalSi)
+    }
+
     /// How it is printed.
     #[must_use]
     pub fn format(self) -> Format {

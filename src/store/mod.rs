@@ -9,6 +9,7 @@
 //! while the object is absent (as the upstream adapter does), and becomes the object's own when it appears, unless it
 //! was written before that object was created: an object starts clean.
 
+mod absence;
 mod append;
 mod budget;
 mod catalog;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use crate::model::Fold;
+pub use absence::Absence;
 pub use append::{Admitted, Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
@@ -42,7 +44,7 @@ pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use order::Outdated;
 pub use overview::{Kind, MetricOverview, Overview, Presences, Reading, Wanted};
 pub use quiet::Quiet;
-pub use read::{Absence, Query};
+pub use read::Query;
 pub use room::Account;
 pub use scraped::{
     Failure, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,

@@ -2,184 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use dashmap::mapref::one::Ref;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Fold, MetricName, MetricSelector, MetricValue, ObjectRef, Over, Presence, Sample};
-
-use super::{
-    Store, fold, scraped,
-    slot::{Series, Slot},
+use crate::{
+    derive::Expression,
+    model::{Fold, MetricName, MetricSelector, MetricValue, ObjectRef, Options, Over, Presence, Sample},
 };
 
-/// Why there is no value, where the nearest miss counts: a metric that exists for the object but is expired is
-/// `Expired`, not `UnknownMetric`.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Absence {
-    /// Nothing was ever written under this name for this object, or it was removed.
-    #[error("no value of this metric was written for it")]
-    UnknownMetric,
-    /// The metric is there, but no label set of it meets the metric selector.
-    #[error("no series of this metric meets the selector")]
-    NoSeries,
-    /// A value is there, but it was written for an object that the cluster no longer has.
-    #[error("the value was written for an object of this name that is gone")]
-    ObjectGone,
-    /// The value's ttl has passed.
-    #[error("its ttl ended at {at:.0}")]
-    Expired {
-        /// When.
-        at: Timestamp,
-    },
-    /// It is scraped, but the last good scrape is too long ago.
-    #[error("the last good scrape was at {at:.0}{}", because(.error.as_deref()))]
-    Stale {
-        /// When.
-        at: Timestamp,
-        /// The error of the last scrape.
-        error: Option<Box<str>>,
-    },
-    /// It has a target without a good scrape.
-    #[error("its target was not scraped yet{}", because(.error.as_deref()))]
-    NotScraped {
-        /// The error of the last scrape.
-        error: Option<Box<str>>,
-    },
-    /// A rate or quantile that needs another scrape.
-    #[error("it was scraped too few times to tell how fast it grows: wait for the next scrape")]
-    Early,
-    /// Several processes behind one port.
-    #[error(
-        "its counter is not one counter: it falls again and again, or the process start moves back, as when several \
-         processes answer behind one port: make each of them a target, or expose their sum"
-    )]
-    NonMonotonic,
-    /// Nothing was observed in the window.
-    #[error("nothing was observed within the window")]
-    NoObservations,
-    /// A histogram without `le="+Inf"` and without a count.
-    #[error(
-        "the histogram has neither a bucket le=\"+Inf\" nor a count, so its quantiles are not known: expose one"
-    )]
-    NoInfBucket,
-    /// A histogram with the bucket `le="+Inf"` alone.
-    #[error("the histogram has no bucket but le=\"+Inf\", so its quantiles are not known: give it bounds")]
-    NoFiniteBucket,
-    /// NaN or an infinity.
-    #[error("it is exposed as NaN or infinity")]
-    NotANumber,
-    /// A line of the metric's family could not be read.
-    #[error("a line of it could not be read in the scrape of {at:.0}, so the rest is not the whole: {fault}")]
-    Unreadable {
-        /// When that scrape began.
-        at: Timestamp,
-        /// The line and what is wrong with it.
-        fault: Box<str>,
-    },
-    /// A good scrape does not have it, the one before had.
-    #[error("the scrape of {at:.0} was good but lacks it; it was last exposed at {seen:.0}")]
-    Lacking {
-        /// When the last good scrape began.
-        at: Timestamp,
-        /// When the last one that had it began.
-        seen: Timestamp,
-    },
-    /// The pod's allow-list does not keep it.
-    #[error(
-        "the pod exposes {name}, but its annotation custom-metrics-adapter/metrics does not keep it: add it there"
-    )]
-    LeftOut {
-        /// The sample's name.
-        name: String,
-    },
-    /// A counter by its exact name.
-    #[error(
-        "it is a counter, and a total only grows: ask for {instead}, or annotate the pod with \
-         custom-metrics-adapter/raw-counters: \"true\""
-    )]
-    RawCounter {
-        /// The name that an HPA can use.
-        instead: String,
-    },
-    /// A rate of something that is not exposed as a counter.
-    #[error(
-        "{name} is exposed as a gauge or without a type, and a rate needs a counter: if it only grows, annotate the pod \
-         with custom-metrics-adapter/counters: {name}"
-    )]
-    NoCounter {
-        /// The sample's name.
-        name: String,
-    },
-    /// The start of a counter.
-    #[error("{metric} is the moment at which a counter began, not a measurement")]
-    CounterStart {
-        /// Its name.
-        metric: String,
-    },
-    /// Targets of one object mean different things by one name.
-    #[error(
-        "its targets {targets} expose it as different types, which do not add up: rename one of them, or leave it out with \
-         custom-metrics-adapter/metrics"
-    )]
-    Mismatch {
-        /// Port and path of two of them, such as `8080/metrics and 9090/metrics`.
-        targets: Box<str>,
-    },
-    /// The timestamp in the exposition is too long ago.
-    #[error(
-        "its sample is exposed with the timestamp {at:.0}, which is too long ago: if that is its nature, annotate the pod with \
-         custom-metrics-adapter/honor-timestamps: \"false\", or a longer custom-metrics-adapter/max-age"
-    )]
-    OldSample {
-        /// The timestamp.
-        at: Timestamp,
-    },
-    /// The timestamp in the exposition is still to come.
-    #[error(
-        "its sample is exposed with the timestamp {at:.0}, which is still to come: correct the clock of the pod, or annotate it \
-         with custom-metrics-adapter/honor-timestamps: \"false\""
-    )]
-    TimeAhead {
-        /// The timestamp.
-        at: Timestamp,
-    },
-    /// The label sets add up to more than the HPA can calculate with.
-    #[error("its label sets add up to more than the HPA can calculate with")]
-    OutOfRange,
-    /// A gauge with a window, and nothing said of it.
-    #[error(
-        "nothing of it is computed over time, so a window needs custom-metrics-adapter/over beside it: avg, max or min"
-    )]
-    NeedsOver,
-    /// What is computed over time already.
-    #[error(
-        "it is computed over custom-metrics-adapter/window already, and custom-metrics-adapter/over is for gauges and \
-         written values: leave it out"
-    )]
-    NotOver,
-    /// A fold of a quantile or a mean observation.
-    #[error(
-        "a quantile or mean is of all observations together, never one of several: leave custom-metrics-adapter/fold out"
-    )]
-    NotFolded,
-    /// The past of an asked window is not known yet.
-    #[error("its past is kept from the first question on: the window of {seconds} s is not full yet")]
-    ShortWindow {
-        /// The window.
-        seconds: i64,
-    },
-    /// A window that holds more scrapes than are kept.
-    #[error("it is scraped so often that its window is {longest} s at most: ask for a shorter one")]
-    LongWindow {
-        /// Seconds.
-        longest: i64,
-    },
-    /// Windows of too many metrics of one object.
-    #[error("the past of {most} other metrics of it is asked for, and no more are kept")]
-    TooManyWindows {
-        /// How many.
-        most: usize,
-    },
-}
+use super::{
+    Absence, Store, fold, scraped,
+    slot::{Series, Slot},
+};
 
 /// How a read looks at an object's values.
 #[derive(Clone, Copy, Debug)]
@@ -205,16 +39,36 @@ impl Store {
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
-        let value = |sample| MetricValue { object: object.clone(), metric: metric.clone(), sample };
-        let absence = match written(&slot, metric, query) {
-            Err(absence) if !slot.scraped.is_empty() => absence,
-            written => return written.map(value),
-        };
-        let targets = slot.scraped.clone();
-        drop(slot);
-        let sample =
-            scraped::read(&targets, metric.as_str(), query).map_err(|scraped| absence.or(scraped))?;
-        Ok(value(sample))
+        let sample = match scraped::derived(&slot.scraped, metric, query.presence) {
+            Some(expression) => {
+                drop(slot);
+                self.derive(object, &expression, query)
+            }
+            None => read_itself(slot, metric, query),
+        }?;
+        Ok(MetricValue { object: object.clone(), metric: metric.clone(), sample })
+    }
+
+    /// The value of an expression over the object's metrics; the label sets of each are those that both select.
+    fn derive(
+        &self,
+        object: &ObjectRef,
+        expression: &Expression,
+        query: Query<'_>,
+    ) -> Result<Sample, Absence> {
+        let asked = query.selector.options();
+        if asked.over.is_some() {
+            return Err(Absence::DerivedOver);
+        }
+        let value = expression.evaluate(|reference| {
+            let matchers = reference.matchers.iter().chain(&asked.matchers).cloned().collect();
+            let (fold, window) = (reference.fold.or(asked.fold), asked.window);
+            let options = Options { fold, window, matchers, ..Options::default() };
+            let selector = query.selector.with(options);
+            let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
+            read_itself(slot, &reference.metric, Query { selector: &selector, ..query })
+        });
+        fold::scaled(value.map_err(|fault| Absence::Derived(Box::new(fault)))?, asked.scale)
     }
 
     /// Every metric of one object that has a value now, by name.
@@ -231,6 +85,21 @@ impl Store {
         let scraped = slot.scraped.iter().flat_map(|target| target.names());
         written.chain(scraped).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// The value of a metric that is not derived.
+fn read_itself(
+    slot: Ref<'_, ObjectRef, Slot>,
+    metric: &MetricName,
+    query: Query<'_>,
+) -> Result<Sample, Absence> {
+    let absence = match written(&slot, metric, query) {
+        Err(absence) if !slot.scraped.is_empty() => absence,
+        written => return written,
+    };
+    let targets = slot.scraped.clone();
+    drop(slot);
+    scraped::read(&targets, metric.as_str(), query).map_err(|scraped| absence.or(scraped))
 }
 
 /// The one value of what a read of one metric may use of a slot's written series.
@@ -307,15 +176,4 @@ fn usable<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'
 
 fn selected<'a>(series: &'a [Series], query: Query<'a>) -> impl Iterator<Item = &'a Series> {
     series.iter().filter(move |series| query.selector.matches(&series.labels))
-}
-
-impl Absence {
-    /// The more telling of two reasons.
-    pub(super) fn or(self, other: Self) -> Self {
-        if self == Self::UnknownMetric { other } else { self }
-    }
-}
-
-fn because(error: Option<&str>) -> String {
-    error.map(|error| format!("; it fails with: {error}")).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
-use super::{read::Absence, recent::Recent, scraped::Scraped, wishes::Wishes};
+use super::{Absence, recent::Recent, scraped::Scraped, wishes::Wishes};
 
 /// What is known of one subject.
 #[derive(Default)]

@@ -78,6 +78,7 @@ impl Pod {
             fold: Fold::Sum,
             max_age_after_timeout: duration(self.pace.max_age()),
             raw_counters: false,
+            derived: Arc::default(),
         };
         Port { target: self.store.target(options), last: Vec::new(), shape: Arc::default() }
     }

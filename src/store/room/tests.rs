@@ -125,6 +125,7 @@ fn target(store: &Store, namespace: &str, age: i64) -> Target {
         max_age: seconds(45),
         max_age_after_timeout: seconds(0),
         raw_counters: false,
+        derived: Arc::default(),
         fold: Fold::Sum,
     })
 }

@@ -24,7 +24,7 @@ use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-pub(super) use read::read;
+pub(super) use read::{derived, read};
 pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
 
 use self::{
@@ -37,6 +37,7 @@ use super::{
     room::{Age, Kept},
     wishes::Wishes,
 };
+use crate::derive::Derivations;
 use crate::model::{Fold, MetricName, ObjectRef, Tenant, Uid};
 
 /// What a target is, and how its values are computed.
@@ -62,6 +63,8 @@ pub struct TargetOptions {
     pub fold: Fold,
     /// Whether counters answer to their exact names.
     pub raw_counters: bool,
+    /// What is computed from its object's values.
+    pub derived: Arc<Derivations>,
 }
 
 /// One good scrape.
@@ -288,7 +291,7 @@ impl Scraped {
     /// The names that an object's list of metrics has of it.
     pub(super) fn names(&self) -> BTreeSet<MetricName> {
         let history = self.history.read();
-        history.as_ref().map(|history| listed(history.shape(), self.options.raw_counters)).unwrap_or_default()
+        history.as_ref().map(|history| listed(history.shape(), &self.options)).unwrap_or_default()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -320,8 +323,10 @@ impl Scraped {
 }
 
 /// The names that discovery lists of a target of this shape and that a path can carry, each once.
-fn listed(shape: &Shape, raw_counters: bool) -> BTreeSet<MetricName> {
-    shape.names().listed(raw_counters).filter_map(|name| MetricName::new(name).ok()).collect()
+fn listed(shape: &Shape, options: &TargetOptions) -> BTreeSet<MetricName> {
+    let exposed = shape.names().listed(options.raw_counters).filter_map(|name| MetricName::new(name).ok());
+    // What exposes nothing has nothing to compute from.
+    exposed.chain(options.derived.names().filter(|_| shape.len() > 0).cloned()).collect()
 }
 
 /// A collision makes a value absent that could be there, so a fixed seed does no harm.

@@ -13,7 +13,8 @@ use super::{
     rate::Span,
 };
 use crate::{
-    model::{Presence, Quantity, Sample},
+    derive::Expression,
+    model::{MetricName, Presence, Quantity, Sample},
     store::{Absence, Query},
 };
 
@@ -41,6 +42,16 @@ pub(in crate::store) fn read(
     }
     let (whole, _) = whole.ok_or(missing)?;
     sample(whole.fold(query.selector.options(), fold)?)
+}
+
+/// How `metric` of an object is computed from its others, if one of its targets says so.
+pub(in crate::store) fn derived(
+    targets: &[Arc<Scraped>],
+    metric: &MetricName,
+    presence: &Presence,
+) -> Option<Arc<Expression>> {
+    let live = targets.iter().filter(|target| target.is_live(presence));
+    live.into_iter().find_map(|target| target.options.derived.get(metric).cloned())
 }
 
 impl Scraped {

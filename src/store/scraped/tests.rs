@@ -35,6 +35,7 @@ fn options(name: &str) -> TargetOptions {
         max_age_after_timeout: seconds(60),
         fold: Fold::Sum,
         raw_counters: false,
+        derived: Arc::default(),
     }
 }
 

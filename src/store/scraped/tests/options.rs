@@ -164,3 +164,67 @@ fn the_past_of_a_gauge_stays_when_the_shape_changes() {
     scrapes(&target, &more, (60, 60), |_| vec![9.0, 1.0, 0.0]);
     assert_eq!(told(&store, "queue_depth", &max, 61), ("50".to_owned(), Some(60)));
 }
+
+/// A target whose pod derives `busy_ratio`.
+fn deriving(store: &Store, expression: &str) -> Target {
+    let mut derived = Derivations::default();
+    derived.add("busy_ratio", expression).unwrap();
+    let target = store.target(TargetOptions { derived: Arc::new(derived), ..options("8080") });
+    let lines: &[Line<'_>] = &[
+        ("busy", SeriesKind::Gauge, &[("pool", "web")]),
+        ("busy", SeriesKind::Gauge, &[("pool", "jobs")]),
+        ("workers", SeriesKind::Gauge, &[]),
+    ];
+    scrape(&target, 0, &shape(lines), &[3.0, 1.0, 8.0]);
+    target
+}
+
+#[test]
+fn a_derived_metric_is_computed_from_the_values_of_its_pod() {
+    for (expression, selector, wanted) in [
+        ("busy / workers", "", "500m"),
+        (r#"busy{pool="web"} / workers"#, "", "375m"),
+        ("max(busy) / workers", "", "375m"),
+        ("busy / workers", "custom-metrics-adapter/scale=100", "50"),
+        ("busy", "pool=jobs", "1"),
+        ("busy", "custom-metrics-adapter/fold=max", "3"),
+    ] {
+        let store = Store::new(Limits::default());
+        let _target = deriving(&store, expression);
+        assert_eq!(told(&store, "busy_ratio", selector, 1).0, wanted, "{expression} {selector}");
+        let listed = store.metrics_of(&pod());
+        assert!(listed.iter().any(|name| name.as_str() == "busy_ratio"), "{listed:?}");
+        assert!(store.catalog().metrics.iter().any(|(_, name)| name.as_str() == "busy_ratio"));
+    }
+}
+
+#[test]
+fn a_derived_metric_without_one_of_its_parts_is_absent_and_names_it() {
+    let store = Store::new(Limits::default());
+    let _target = deriving(&store, "busy / nothing");
+    let lack = |selector: &str| ask(&store, "busy_ratio", selector, 1).unwrap_err().to_string();
+    assert_eq!(lack(""), "it is derived, and nothing: no value of this metric was written for it");
+    assert!(lack(&format!("{OVER}=max")).contains("it is derived from others"));
+}
+
+#[test]
+fn a_derived_metric_takes_written_values_too_and_leaves_the_list_with_its_target() {
+    let store = Store::new(Limits::default());
+    let mut target = deriving(&store, "busy / limit");
+    let sample = Sample { value: Quantity::parse("16").unwrap(), timestamp: START, window_seconds: None };
+    let written = Write {
+        subject: pod().into(),
+        uid: None,
+        metric: MetricName::new("limit").unwrap(),
+        labels: crate::model::Labels::default(),
+        sample,
+        ttl: None,
+    };
+    store.append(vec![written], START).unwrap();
+    assert_eq!(told(&store, "busy_ratio", "", 1).0, "250m");
+    let lists = || store.catalog().metrics.iter().any(|(_, name)| name.as_str() == "busy_ratio");
+    assert!(lists());
+    target.reconfigure(options("8080"));
+    assert!(!lists());
+    assert_eq!(ask(&store, "busy_ratio", "", 1), Err(Absence::UnknownMetric));
+}
