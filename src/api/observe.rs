@@ -302,6 +302,7 @@ impl From<&Absence> for Miss {
             | Absence::CounterStart { .. }
             | Absence::Mismatch { .. }
             | Absence::NeedsOver
+            | Absence::NoRoom { .. }
             | Absence::DerivedOver
             | Absence::Derived(_)
             | Absence::NotOver

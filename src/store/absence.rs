@@ -174,6 +174,12 @@ pub enum Absence {
         "it is derived from others, and custom-metrics-adapter/over is for gauges and written values: leave it out"
     )]
     DerivedOver,
+    /// Too many written series have a past.
+    #[error("the past of {most} written series is asked for, and no more are kept")]
+    NoRoom {
+        /// How many.
+        most: usize,
+    },
     /// Windows of too many metrics of one object.
     #[error("the past of {most} other metrics of it is asked for, and no more are kept")]
     TooManyWindows {

@@ -183,7 +183,7 @@ impl Store {
         let listed = Listed::of(&subject);
         let tenant = Tenant::from(&subject);
         self.0.slots.fill(subject, |slot| {
-            let old = slot.put(series);
+            let old = slot.put(series, &self.0.places);
             match &old {
                 Some(old) => self.0.written_bytes.refund(old.bytes()),
                 // While the slot is held: whoever removes the series next finds its name counted.
@@ -214,7 +214,7 @@ impl Store {
                 self.0.written_bytes.charge(series.bytes());
                 self.0.names.add(&listed, &series.metric);
             }
-            for old in slot.put_all(series) {
+            for old in slot.put_all(series, &self.0.places) {
                 self.0.written_bytes.refund(old.bytes());
                 self.0.names.remove(&listed, &old.metric);
             }

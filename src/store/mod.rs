@@ -54,6 +54,7 @@ pub use search::{Found, Search, Source, Standing, Stored};
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};
 use catalog::{Listed, Names};
 use limits::Bytes;
+use recent::Places;
 use room::Holders;
 use slot::Slot;
 use slots::Slots;
@@ -76,6 +77,8 @@ struct Inner {
     scraped_bytes: Bytes,
     /// Bytes of all that scrapes hold.
     bytes: Arc<Budget>,
+    /// Written series with a past.
+    places: Places,
     holders: Holders,
     quiet: Quiet,
     /// Held by whoever adds written series, from counting to the last of them.
@@ -116,6 +119,7 @@ impl Store {
             scraped: budget(LimitKind::ScrapedSeries, limits.scraped_series),
             scraped_bytes: Bytes::default(),
             bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
+            places: Places::default(),
             holders: Holders::default(),
             quiet: Quiet::default(),
             growth: Mutex::default(),

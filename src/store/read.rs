@@ -11,7 +11,9 @@ use crate::{
 };
 
 use super::{
-    Absence, Store, fold, scraped,
+    Absence, Store, fold,
+    recent::MOST_PASTS,
+    scraped,
     slot::{Series, Slot},
 };
 
@@ -128,10 +130,11 @@ pub(super) fn parts<'a>(
     }
     let options = query.selector.options();
     let reach = options.looks_back().then(|| Reach::of(slot, metric, query)).transpose()?;
-    let part = |series: &'a Series| {
-        (series, reach.map_or_else(|| series.sample.clone(), |reach| reach.over(series)))
+    let part = |series: &'a Series| match reach {
+        Some(reach) => Ok((series, reach.over(series, query.now)?)),
+        None => Ok((series, series.sample.clone())),
     };
-    let parts: Vec<_> = usable(series, query).map(part).collect();
+    let parts = usable(series, query).map(part).collect::<Result<Vec<_>, Absence>>()?;
     if parts.is_empty() {
         let refusal = |series: &Series| series.refusal(query.presence, query.now);
         return Err(selected(series, query).find_map(refusal).unwrap_or(Absence::NoSeries));
@@ -158,11 +161,14 @@ impl Reach {
         Ok(Self { over, window })
     }
 
-    fn over(self, series: &Series) -> Sample {
+    fn over(self, series: &Series, now: Timestamp) -> Result<Sample, Absence> {
+        if !series.recent.is_whole(self.window, now) {
+            return Err(Absence::NoRoom { most: MOST_PASTS });
+        }
         let newest = &series.sample;
         let (value, since) = series.recent.over(self.over, (newest.timestamp, newest.value), self.window);
         let seconds = newest.timestamp.duration_since(since).as_secs();
-        Sample { value, window_seconds: u32::try_from(seconds).ok(), ..newest.clone() }
+        Ok(Sample { value, window_seconds: u32::try_from(seconds).ok(), ..newest.clone() })
     }
 }
 

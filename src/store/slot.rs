@@ -6,7 +6,12 @@ use jiff::Timestamp;
 
 use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
-use super::{Absence, recent::Recent, scraped::Scraped, wishes::Wishes};
+use super::{
+    Absence,
+    recent::{Places, Recent},
+    scraped::Scraped,
+    wishes::Wishes,
+};
 
 /// What is known of one subject.
 #[derive(Default)]
@@ -54,9 +59,9 @@ impl Slot {
     }
 
     /// Puts `series` in its place; gives back the one that stood there, or `series` if that is the older one.
-    pub(super) fn put(&mut self, series: Series) -> Option<Series> {
+    pub(super) fn put(&mut self, series: Series, places: &Places) -> Option<Series> {
         match self.position(&series.metric, &series.labels) {
-            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series, &self.wishes)),
+            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series, (&self.wishes, places))),
             Err(at) => {
                 self.written.insert(at, series);
                 None
@@ -66,7 +71,7 @@ impl Slot {
 
     /// Puts many in their places at once, as one by one; gives back those that have none. One by one each new series
     /// would move all that sort behind it.
-    pub(super) fn put_all(&mut self, series: Vec<Series>) -> Vec<Series> {
+    pub(super) fn put_all(&mut self, series: Vec<Series>, places: &Places) -> Vec<Series> {
         let (held, mut old) = (self.written.len(), Vec::new());
         for series in series {
             match self
@@ -75,9 +80,9 @@ impl Slot {
                 .unwrap_or_default()
                 .binary_search_by(|other| other.cmp_place(&series))
             {
-                Ok(at) => {
-                    old.extend(self.written.get_mut(at).map(|old| old.replaced_by(series, &self.wishes)))
-                }
+                Ok(at) => old.extend(
+                    self.written.get_mut(at).map(|old| old.replaced_by(series, (&self.wishes, places))),
+                ),
                 Err(_) => self.written.push(series),
             }
         }
@@ -86,7 +91,7 @@ impl Slot {
         self.written.dedup_by(|later, earlier| {
             let same = later.cmp_place(earlier).is_eq();
             if same {
-                old.push(earlier.replaced_by(later.clone(), wishes));
+                old.push(earlier.replaced_by(later.clone(), (wishes, places)));
             }
             same
         });
@@ -131,13 +136,14 @@ impl Series {
     }
 
     /// Takes the place of this one unless it is older; gives back the one that has lost it.
-    fn replaced_by(&mut self, mut series: Self, wishes: &Wishes) -> Self {
+    fn replaced_by(&mut self, mut series: Self, (wishes, places): (&Wishes, &Places)) -> Self {
         if self.is_newer_than(&series) {
             return series;
         }
         if let Some(window) = wishes.window_of(self.metric.as_str(), series.received) {
             series.recent = std::mem::take(&mut self.recent);
-            series.recent.push((self.sample.timestamp, self.sample.value), window);
+            let now = series.received;
+            series.recent.push((self.sample.timestamp, self.sample.value), window, (places, now));
         }
         std::mem::replace(self, series)
     }
@@ -199,12 +205,14 @@ mod tests {
     fn many_series_in_any_order_find_the_places_that_they_find_one_by_one() {
         let puts =
             [("d", "1"), ("b", "2"), ("d", "3"), ("a", "4"), ("c", "5"), ("b", "6"), ("d", "7"), ("b", "8")];
+        let places = Places::default();
         let (early, late) = puts.split_at(2);
         let (mut one_by_one, mut at_once) = (Slot::default(), Slot::default());
         let all = |puts: &[(&str, &str)]| puts.iter().map(|(m, v)| series(m, v)).collect::<Vec<_>>();
-        let mut old: Vec<Series> = all(&puts).into_iter().filter_map(|one| one_by_one.put(one)).collect();
-        assert!(at_once.put_all(all(early)).is_empty());
-        let mut replaced = at_once.put_all(all(late));
+        let mut old: Vec<Series> =
+            all(&puts).into_iter().filter_map(|one| one_by_one.put(one, &places)).collect();
+        assert!(at_once.put_all(all(early), &places).is_empty());
+        let mut replaced = at_once.put_all(all(late), &places);
         assert_eq!(shown(&at_once.written), ["a=4", "b=8", "c=5", "d=7"]);
         assert_eq!(shown(&at_once.written), shown(&one_by_one.written));
         for olds in [&mut old, &mut replaced] {
