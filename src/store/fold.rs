@@ -29,9 +29,11 @@ pub(super) fn fold<T: Borrow<Sample>>(
 }
 
 /// A sample times what the HPA asks for.
-pub(super) fn scaled(sample: Sample, scale: Option<Quantity>) -> Result<Sample, Absence> {
-    let value = scale.map_or(Some(sample.value), |scale| sample.value.scaled(scale));
-    Ok(Sample { value: value.ok_or(Absence::OutOfRange)?, ..sample })
+pub(super) fn scaled(mut sample: Sample, scale: Option<Quantity>) -> Result<Sample, Absence> {
+    if let Some(scale) = scale {
+        sample.value = sample.value.scaled(scale).ok_or(Absence::OutOfRange)?;
+    }
+    Ok(sample)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Recent {
         match buckets.last_mut().filter(|bucket| at.duration_since(bucket.first) < width) {
             Some(bucket) => bucket.add(at, value),
             None => {
-                buckets.push(Bucket { first: at, last: at, count: 1, mean: value, max: value, min: value })
+                buckets.push(Bucket { first: at, last: at, count: 1, mean: value, max: value, min: value });
             }
         }
     }

@@ -43,7 +43,7 @@ impl Wishes {
         wishes.retain(|wish| wish.is_asked(now));
         let over = options.over.is_some();
         if let Some(wish) = wishes.iter_mut().find(|wish| *wish.metric == *metric) {
-            if wish.window < window || wish.over < over {
+            if wish.window < window || (over && !wish.over) {
                 (wish.window, wish.over) = (wish.window.max(window), wish.over || over);
                 wish.since = now;
             }

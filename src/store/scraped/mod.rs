@@ -326,7 +326,7 @@ impl Scraped {
 fn listed(shape: &Shape, options: &TargetOptions) -> BTreeSet<MetricName> {
     let exposed = shape.names().listed(options.raw_counters).filter_map(|name| MetricName::new(name).ok());
     // What exposes nothing has nothing to compute from.
-    exposed.chain(options.derived.names().filter(|_| shape.len() > 0).cloned()).collect()
+    exposed.chain(options.derived.names().filter(|_| !shape.is_empty()).cloned()).collect()
 }
 
 /// A collision makes a value absent that could be there, so a fixed seed does no harm.
