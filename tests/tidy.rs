@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
-    ("config", &["model"]),
+    ("config", &["derive", "model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
     (

@@ -33,6 +33,7 @@ mod wishes;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use crate::model::Fold;
@@ -51,6 +52,7 @@ pub use scraped::{
 };
 pub use search::{Found, Search, Source, Standing, Stored};
 
+use crate::derive::Derivations;
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};
 use catalog::{Listed, Names};
 use limits::Bytes;
@@ -77,6 +79,8 @@ struct Inner {
     scraped_bytes: Bytes,
     /// Bytes of all that scrapes hold.
     bytes: Arc<Budget>,
+    /// What is computed from the values of any object.
+    derived: ArcSwap<Derivations>,
     /// Written series with a past.
     places: Places,
     holders: Holders,
@@ -119,6 +123,7 @@ impl Store {
             scraped: budget(LimitKind::ScrapedSeries, limits.scraped_series),
             scraped_bytes: Bytes::default(),
             bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
+            derived: ArcSwap::default(),
             places: Places::default(),
             holders: Holders::default(),
             quiet: Quiet::default(),
@@ -163,6 +168,14 @@ impl Store {
                 self.prune(&Subject::Object(object), |slot| slot.retain(|_| false));
             }
         }
+    }
+
+    /// Computes these from the values of any object from now on, and nothing else; discovery lists them for pods.
+    pub fn derive_for_all(&self, derivations: Arc<Derivations>) {
+        let pods = Listed::Under(GroupResource::pods());
+        derivations.names().for_each(|metric| self.0.names.add(&pods, metric));
+        let before = self.0.derived.swap(derivations);
+        before.names().for_each(|metric| self.0.names.remove(&pods, metric));
     }
 
     /// The metrics that exist, for discovery; the same `Arc` until one comes or goes.

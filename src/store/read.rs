@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     derive::Expression,
-    model::{Fold, MetricName, MetricSelector, MetricValue, ObjectRef, Options, Over, Presence, Sample},
+    model::{
+        Fold, GroupResource, MetricName, MetricSelector, MetricValue, ObjectRef, Options, Over, Presence,
+        Sample,
+    },
 };
 
 use super::{
@@ -41,7 +44,8 @@ impl Store {
         query: Query<'_>,
     ) -> Result<MetricValue, Absence> {
         let slot = self.0.slots.object(object).ok_or(Absence::UnknownMetric)?;
-        let sample = match scraped::derived(&slot.scraped, metric, query.presence) {
+        let of_all = || self.0.derived.load().get(metric).cloned();
+        let sample = match scraped::derived(&slot.scraped, metric, query.presence).or_else(of_all) {
             Some(expression) => {
                 drop(slot);
                 self.derive(object, &expression, query)
@@ -85,7 +89,9 @@ impl Store {
         let Some(slot) = self.0.slots.object(object) else { return Vec::new() };
         let written = slot.by_metric().filter_map(|series| Some(series.first()?.metric.clone()));
         let scraped = slot.scraped.iter().flat_map(|target| target.names());
-        written.chain(scraped).collect::<BTreeSet<_>>().into_iter().collect()
+        let derived = self.0.derived.load();
+        let of_all = derived.names().filter(|_| object.resource == GroupResource::pods()).cloned();
+        written.chain(scraped).chain(of_all).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

@@ -382,3 +382,18 @@ fn a_written_value_over_a_window_is_absent_until_it_is_full_and_then_of_all_that
     assert_eq!(read(max, 91).as_deref(), Ok("2"));
     assert_eq!(read("custom-metrics-adapter/window=1m", 91), Err(Absence::NeedsOver));
 }
+
+#[test]
+fn what_is_derived_for_all_is_computed_from_written_values_and_listed_while_it_is_there() {
+    let store = store();
+    let mut derived = Derivations::default();
+    derived.add("qps", "busy / workers").unwrap();
+    store.derive_for_all(Arc::new(derived));
+    store.append(vec![write("web-0", "busy", "3"), write("web-0", "workers", "4")], NOW).unwrap();
+    assert_eq!(read(&store, &Presence::Unknown).as_deref(), Ok("750m"));
+    let listed = || store.catalog().metrics.iter().any(|(_, name)| name.as_str() == "qps");
+    assert!(listed() && store.metrics_of(&pod("web-0")).contains(&metric("qps")));
+    store.derive_for_all(Arc::default());
+    assert!(!listed());
+    assert_eq!(read(&store, &Presence::Unknown), Err(Absence::UnknownMetric));
+}
