@@ -15,6 +15,8 @@ pub mod exposition;
 
 pub mod derive;
 
+pub mod relabel;
+
 pub mod store;
 
 pub mod hpa;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exposition", &["model"]),
     ("derive", &["model"]),
+    ("relabel", &["model"]),
     ("store", &["derive", "model"]),
     ("hpa", &["model"]),
     ("notice", &[]),
@@ -55,7 +56,8 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] = &["src/model/", "src/exposition/", "src/derive/", "src/store/", "src/hpa/"];
+const CORE: &[&str] =
+    &["src/model/", "src/exposition/", "src/derive/", "src/relabel/", "src/store/", "src/hpa/"];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

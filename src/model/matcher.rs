@@ -191,7 +191,10 @@ fn fault(at: usize, fault: impl Into<String>) -> MatcherError {
 }
 
 /// A pattern that has to match a whole value, as in Prometheus, within bounds of memory.
-fn anchored(pattern: &str) -> Result<Regex, String> {
+///
+/// # Errors
+/// When it is no pattern, or a larger one.
+pub fn anchored(pattern: &str) -> Result<Regex, String> {
     // Alone it has to be a pattern too: else `a)(b` would be one.
     build(pattern)?;
     build(&format!("^(?:{pattern})$"))

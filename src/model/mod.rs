@@ -18,7 +18,7 @@ mod tenant;
 pub use field_selector::{FieldSelector, FieldTerm};
 pub use fold::{Fold, Over};
 pub use labels::{BrokenRules, LabelError, LabelSource, Labels};
-pub use matcher::{Matcher, MatcherError};
+pub use matcher::{Matcher, MatcherError, anchored};
 pub use metric::{MetricName, MetricNameError};
 pub use metric_selector::{MetricSelector, MetricSelectorError};
 pub use object::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Scope, Uid};
