@@ -13,6 +13,10 @@ pub mod model;
 
 pub mod exposition;
 
+pub mod derive;
+
+pub mod relabel;
+
 pub mod store;
 
 pub mod hpa;

@@ -13,7 +13,9 @@ use std::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exposition", &["model"]),
-    ("store", &["model"]),
+    ("derive", &["model"]),
+    ("relabel", &["model"]),
+    ("store", &["derive", "model"]),
     ("hpa", &["model"]),
     ("notice", &[]),
     ("kubernetes", &[]),
@@ -22,13 +24,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("serve", &["auth", "model", "notice"]),
     ("journal", &["notice", "store", "model"]),
     ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["store", "exposition", "cluster", "model"]),
+    ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
     ("events", &["model", "notice"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
-    ("config", &["model"]),
+    ("config", &["derive", "model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
     (
@@ -55,7 +57,8 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] = &["src/model/", "src/exposition/", "src/store/", "src/hpa/"];
+const CORE: &[&str] =
+    &["src/model/", "src/exposition/", "src/derive/", "src/relabel/", "src/store/", "src/hpa/"];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

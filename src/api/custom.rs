@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::{
     cluster::Unavailable,
     model::{
-        GroupResource, Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope,
-        Selector, Subject,
+        GroupResource, Labels, LiveObject, MetricName, MetricSelector, MetricValue, ObjectRef, Presence,
+        ResourceType, Scope, Subject,
     },
     store::{Absence, Query, Store},
 };
@@ -126,7 +126,7 @@ impl Read<'_> {
         let why = match candidates.len() {
             0 => Why::NoObjects {
                 namespace: namespace.map(str::to_owned),
-                selector: printed(&self.query.objects),
+                selector: printed(&self.query.objects, self.query.objects.is_empty()),
                 standalone,
                 is_namespace_absent: namespace.is_some_and(|namespace| self.is_absent(namespace)),
             },
@@ -211,7 +211,7 @@ impl Read<'_> {
             Absence::NoSeries => self.store.label_sets(&Subject::Object(object.clone()), metric, LABEL_SETS),
             _ => Vec::new(),
         };
-        let selector = printed(&self.query.metrics);
+        let selector = printed(&self.query.metrics, self.query.metrics.is_empty());
         Lack { absence, target: self.target(object, presence), label_sets, selector }
     }
 
@@ -225,7 +225,7 @@ impl Read<'_> {
             Presence::Absent => Some(false),
             Presence::Unknown => None,
         };
-        let any = Selector::default();
+        let any = MetricSelector::default();
         let query = Query { selector: &any, ..self.query(presence) };
         let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).take(MENTIONED);
         let others = others.collect();
@@ -247,7 +247,7 @@ impl Read<'_> {
             metric: self.path.metric.clone(),
             resource: resource.resource.clone(),
             name,
-            metric_selector: printed(&self.query.metrics),
+            metric_selector: printed(&self.query.metrics, self.query.metrics.is_empty()),
             why,
         }))
     }
@@ -270,6 +270,6 @@ fn candidate(live: Arc<LiveObject>) -> Candidate {
     (live.object.clone(), Presence::Live(live))
 }
 
-fn printed(selector: &Selector) -> String {
-    if selector.is_empty() { String::new() } else { selector.to_string() }
+fn printed(selector: &impl std::fmt::Display, is_empty: bool) -> String {
+    if is_empty { String::new() } else { selector.to_string() }
 }

@@ -10,7 +10,7 @@ pub(super) use no_metric::{NoExternalMetric, Why};
 pub(super) use values::ExternalMetricValueList;
 
 use crate::{
-    model::{ExternalValue, MetricName, ObjectRef, Presence, Selector, Subject},
+    model::{ExternalValue, MetricName, MetricSelector, ObjectRef, Presence, Subject},
     store::{Absence, Query, Store, nearest},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Read<'a> {
     pub(super) store: &'a Store,
     pub(super) cluster: &'a dyn ClusterView,
     pub(super) path: &'a ExternalPath,
-    pub(super) selector: &'a Selector,
+    pub(super) selector: &'a MetricSelector,
     pub(super) now: Timestamp,
 }
 

@@ -281,14 +281,14 @@ impl From<&external::Why> for Miss {
 
 impl From<&Absence> for Miss {
     fn from(absence: &Absence) -> Self {
-        match absence {
+        match absence.root() {
             Absence::UnknownMetric => Self::UnknownMetric,
             Absence::NoSeries => Self::NoSeries,
             Absence::ObjectGone => Self::ObjectGone,
             Absence::Expired { .. } => Self::Expired,
             Absence::Stale { .. } | Absence::OldSample { .. } | Absence::TimeAhead { .. } => Self::Stale,
             Absence::NotScraped { .. } => Self::NotScraped,
-            Absence::Early => Self::Early,
+            Absence::Early | Absence::ShortWindow { .. } => Self::Early,
             Absence::NonMonotonic => Self::NonMonotonic,
             Absence::NoObservations => Self::NoObservations,
             Absence::NotANumber => Self::NotANumber,
@@ -301,7 +301,15 @@ impl From<&Absence> for Miss {
             | Absence::RawCounter { .. }
             | Absence::NoCounter { .. }
             | Absence::CounterStart { .. }
-            | Absence::Mismatch { .. } => Self::Unusable,
+            | Absence::Mismatch { .. }
+            | Absence::NeedsOver
+            | Absence::NoRoom { .. }
+            | Absence::DerivedOver
+            | Absence::Derived(_)
+            | Absence::NotOver
+            | Absence::NotFolded
+            | Absence::LongWindow { .. }
+            | Absence::TooManyWindows { .. } => Self::Unusable,
         }
     }
 }

@@ -42,6 +42,7 @@ impl Parts {
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
+        store.derive_for_all(Arc::new(config.derive.derivations()?));
         let (journal, restored) = super::journal::open(config, &store, background)?;
         let cluster = connect(config, &store, background).await?;
         background.tasks.spawn(super::journal::watch(cluster.clone(), restored));

@@ -38,7 +38,7 @@ const SAID: &[(LackKind, &[&str])] = &[
     (LackKind::Expired, &["its ttl"]),
     (LackKind::TargetRefused, &["cannot be scraped", "ask to be scraped", "asks to be scraped"]),
     (LackKind::TargetDown, &["fails with", " fails: ", "last good scrape", "was never scraped well"]),
-    (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape"]),
+    (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape", "not full yet"]),
     (LackKind::NoSeries, &["meets the selector", "no series of it has"]),
     (LackKind::ObjectGone, &["that is gone", "for an earlier"]),
     (

@@ -68,26 +68,27 @@ fn a_metric_that_stays_missing_makes_no_new_event_and_no_write_of_the_hpa_with_e
     let path = format!("/namespaces/{}/deployments/expired/depth", namespace.name);
     adapter.write(&path, r#"{"value": "3", "ttl": "1s"}"#);
     let expired = crate::harness::Described { api_version: "apps/v1", kind: "Deployment", name: "expired" };
-    let _hpas = [
-        Hpa::of("down", &namespace).on_pods("queue_depth", "10"),
-        Hpa::of("unwritten", &namespace).on_pods("queue_depth", "10"),
-        Hpa::of("expired", &namespace).on_object(&expired, "depth", "10"),
-    ];
+    // The controller's own limit lets a dozen Events of an HPA through, so each is made when it is looked at.
     for hpa in ["down", "unwritten", "expired"] {
+        let made = Hpa::of(hpa, &namespace);
+        let _made = match hpa {
+            "expired" => made.on_object(&expired, "depth", "10"),
+            _ => made.on_pods("queue_depth", "10"),
+        };
         // The first syncs have other reasons: no pod yet, no scrape yet.
         let settled = eventually("the controller says the same three times", 3 * SOON, || {
             let (before, events, version) = said(&namespace, hpa);
             std::thread::sleep(std::time::Duration::from_secs(4));
             let after = said(&namespace, hpa);
-            if before > 0 && after.0 >= before + 1 && (after.1, &after.2) == (events, &version) {
+            if before > 0 && after.0 > before && (after.1, &after.2) == (events, &version) {
                 Ok(after)
             } else {
                 Err(format!("{hpa}: {before} {events} {version}, then {after:?}"))
             }
         });
-        let later = eventually("it has said it five times more", 3 * SOON, || {
+        let later = eventually("it has said it three times more", 3 * SOON, || {
             let now = said(&namespace, hpa);
-            if now.0 >= settled.0 + 5 { Ok(now) } else { Err(format!("{hpa}: {now:?} after {settled:?}")) }
+            if now.0 >= settled.0 + 3 { Ok(now) } else { Err(format!("{hpa}: {now:?} after {settled:?}")) }
         });
         assert_eq!((later.1, later.2), (settled.1, settled.2), "{hpa}: {:#?}", events(&namespace, hpa));
     }
