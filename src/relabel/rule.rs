@@ -160,7 +160,7 @@ impl Rule {
             Action::DropEqual => return label(labels, &self.target) != value,
             Action::Replace => self.replace(labels, &value),
             Action::HashMod => {
-                set(labels, &self.target, hash(&value).checked_rem(self.modulus).unwrap_or(0).to_string())
+                set(labels, &self.target, hash(&value).checked_rem(self.modulus).unwrap_or(0).to_string());
             }
             Action::Lowercase => set(labels, &self.target, value.to_lowercase()),
             Action::Uppercase => set(labels, &self.target, value.to_uppercase()),
