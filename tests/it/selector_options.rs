@@ -80,7 +80,7 @@ async fn matchers_choose_where_a_label_selector_cannot() {
     assert_eq!(get(&api, &rest(r#"queue=~"j.*""#)).await.values(), ["web-0=4"]);
     assert_eq!(get(&api, &rest(r#"queue!="jobs""#)).await.values(), ["web-0=2"]);
     let message = get(&api, &rest(r#"queue="/none""#)).await.failure(404);
-    assert!(message.contains("no series of this metric meets the selector"), "{message}");
+    assert!(message.contains("no series of it has custom-metrics-adapter/match="), "{message}");
 }
 
 #[tokio::test]
