@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
 
 use axum::Router;
 use custom_metrics_adapter::{
-    api::{self, Api, Checks, Clues, Sources},
+    api::{self, Api, Checks, Clues, RecentReads, Sources},
     auth::Auth,
     cluster::{Cluster, ClusterOptions},
     serve::{self, ConnectionCounters, Listener, ServeOptions, ServiceNames, ServingCertificate, Tls},
@@ -95,6 +95,7 @@ fn reads(store: &Store, cluster: Cluster) -> Router {
         auth: Auth::disabled(),
         checks: Checks::new(Vec::new),
         clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
     };
     Api::new(sources, api::Limits::default()).router()
 }

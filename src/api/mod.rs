@@ -23,6 +23,7 @@ mod not_found;
 pub mod observe;
 mod openapi;
 mod query;
+mod recent;
 mod reply;
 pub mod route;
 mod status;
@@ -43,6 +44,7 @@ use jiff::Timestamp;
 pub use clues::{Clues, PodTarget};
 pub use discovery::listed;
 pub use health::{Check, CheckScope, Checks, probes};
+pub use recent::{RecentRead, RecentReads};
 pub use view::ClusterView;
 
 use crate::{auth::Auth, store::Store};
@@ -71,6 +73,8 @@ pub struct Sources {
     pub checks: Checks,
     /// What is known beside the values.
     pub clues: Clues,
+    /// Where reads are noted for people.
+    pub recent: RecentReads,
 }
 
 /// Limits of the API.
@@ -101,6 +105,7 @@ struct Inner {
     gate: Gate,
     checks: Checks,
     clues: Clues,
+    recent: RecentReads,
     discovery: Discovery,
     observer: Arc<dyn Observer>,
     openapi: OpenApi,
@@ -117,7 +122,7 @@ impl Api {
     /// An API that tells `observer` of each request.
     #[must_use]
     pub fn observed(sources: Sources, limits: Limits, observer: Arc<dyn Observer>) -> Self {
-        let Sources { store, cluster, auth, checks, clues } = sources;
+        let Sources { store, cluster, auth, checks, clues, recent } = sources;
         Self(Arc::new(Inner {
             discovery: Discovery::new(store.clone(), Arc::clone(&cluster), limits.discovery_max_metrics),
             gate: Gate::new(auth, limits.requests_inflight),
@@ -128,6 +133,7 @@ impl Api {
             cluster,
             checks,
             clues,
+            recent,
         }))
     }
 
@@ -156,12 +162,16 @@ async fn answer(State(Api(api)): State<Api>, request: Request) -> Response {
 
 impl Inner {
     async fn respond(&self, head: &Parts, route: &Route, asked: &Asked) -> Result<Response, ApiError> {
-        let _admission = self.gate.admit(head, route).await?;
+        let admission = self.gate.admit(head, route).await?;
         let query = head.uri.query().unwrap_or_default();
         if let Route::Health(probe, check) = route {
             return self.checks.answer(*probe, check.as_deref(), query);
         }
-        self.document(route, &head.method, query, asked)
+        let outcome = self.document(route, &head.method, query, asked);
+        if matches!(route, Route::Metrics(..) | Route::External(_)) {
+            self.recent.note(head, &admission.user, outcome.as_ref().err());
+        }
+        outcome
     }
 
     fn document(

@@ -98,6 +98,7 @@ fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         auth: parts.auth.clone(),
         checks: parts.readiness.checks(),
         clues: clues(config, parts),
+        recent: parts.recent.clone(),
     };
     let limits = api::Limits {
         requests_inflight: config.requests.max_requests_inflight,

@@ -7,6 +7,7 @@ use std::{
 
 use super::{Addresses, Background, refused, scraping, std};
 use crate::{
+    api::RecentReads,
     auth::{Auth, AuthKube, AuthOptions, AuthSettings},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
@@ -27,6 +28,8 @@ pub(super) struct Parts {
     pub(super) auth: Auth,
     pub(super) certificate: Arc<ServingCertificate>,
     pub(super) readiness: Readiness,
+    /// What was read lately, for people.
+    pub(super) recent: RecentReads,
     /// `None` without a cluster, which is without pods, and when scraping is off.
     pub(super) scraper: Option<Scraper>,
     pub(super) insight: Insight,
@@ -57,7 +60,18 @@ impl Parts {
         readiness.built(cluster.clone());
         let scraped = Arc::default();
         let insight = insight(config, (&cluster, &store), &scraped);
-        Ok(Self { store, journal, cluster, auth, certificate, readiness, scraper: None, insight, scraped })
+        Ok(Self {
+            store,
+            journal,
+            cluster,
+            auth,
+            certificate,
+            readiness,
+            recent: RecentReads::default(),
+            scraper: None,
+            insight,
+            scraped,
+        })
     }
 
     /// Begins to scrape, if pods are to be scraped. Comes after the sockets: no pod may have us scrape them.

@@ -1,6 +1,13 @@
 //! What the metrics API answers, beyond what upstream answers too (`replay.rs` has that).
 
-use custom_metrics_adapter::{api::Limits, auth::Auth, model::GroupResource, store::Store};
+use std::sync::Arc;
+
+use custom_metrics_adapter::{
+    api::{Api, Checks, Clues, Limits, RecentReads, Sources},
+    auth::Auth,
+    model::GroupResource,
+    store::Store,
+};
 use http::Request;
 
 use crate::world::{World, api, api_with, cluster_scoped, get, namespaced, path, pod, send, store, value};
@@ -272,4 +279,29 @@ async fn a_service_is_found_whatever_its_resource_is_called() {
         let answer = get(&api, &path(&format!("namespaces/default/{name}/web/rps"))).await;
         assert_eq!(answer.values(), ["web=10"], "{name}");
     }
+}
+
+#[tokio::test]
+async fn each_read_is_noted_with_its_reason_and_nothing_else_is() {
+    let recent = RecentReads::default();
+    let sources = Sources {
+        store: values(),
+        cluster: Arc::new(cluster()),
+        auth: Auth::disabled(),
+        checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
+        recent: recent.clone(),
+    };
+    let api = Api::new(sources, Limits::default()).router();
+    let (good, bad) = (path("namespaces/default/pods/web-0/qps"), path("namespaces/zzz/pods/*/qps"));
+    for asked in [&*good, &good, &bad, "/apis", "/healthz", &path("")] {
+        get(&api, asked).await;
+    }
+    let noted = recent.all();
+    let of = |path: &str| noted.iter().find(|read| read.path == path).unwrap();
+    assert_eq!((noted.len(), of(&good).times, &of(&good).error), (2, 2, &None));
+    assert!(
+        of(&bad).error.as_deref().unwrap().ends_with("the cluster has no namespace \"zzz\""),
+        "{noted:?}"
+    );
 }

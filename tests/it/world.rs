@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
-    api::{Api, Checks, Clues, ClusterView, Limits, Sources},
+    api::{Api, Checks, Clues, ClusterView, Limits, RecentReads, Sources},
     auth::Auth,
     cluster::{Cluster, Unavailable, UnknownResource},
     model::{
@@ -190,6 +190,7 @@ pub(crate) fn api_with(world: World, store: Store, auth: Auth, limits: Limits) -
         auth,
         checks: Checks::new(Vec::new),
         clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
     };
     Api::new(sources, limits).router()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use custom_metrics_adapter::{
-    api::{Api, Checks, Clues, Sources},
+    api::{Api, Checks, Clues, RecentReads, Sources},
     auth::Auth,
     cluster::Pacing,
     model::{GroupResource, ObjectRef, Presence},
@@ -225,6 +225,7 @@ async fn metrics_of_resources_that_are_gone_are_not_listed_and_the_list_asks_the
         auth: Auth::disabled(),
         checks: Checks::new(Vec::new),
         clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
     };
     let list = get(&Api::new(sources, Default::default()).router(), &path("")).await.json();
     let listed: Vec<_> = list["resources"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
