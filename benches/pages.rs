@@ -128,6 +128,7 @@ async fn serve_pages() -> u16 {
         counts: Arc::new(move || counts),
         presence: Arc::new(|_| Presence::Unknown),
         hpas: Hpas { list: Arc::new(listing), one: Arc::new(|_, _| Box::pin(std::future::ready(None))) },
+        reads: Arc::new(Vec::new),
         status: Arc::new(status),
     };
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

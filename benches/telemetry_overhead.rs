@@ -24,7 +24,7 @@ use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use axum::Router;
 use custom_metrics_adapter::{
-    api::{Api, Checks, Limits, Sources, observe::Observer},
+    api::{Api, Checks, Clues, Limits, RecentReads, Sources, observe::Observer},
     auth::Auth,
     cluster::Cluster,
     model::{GroupResource, Labels, MetricName, ObjectRef, Quantity, Sample, Subject},
@@ -161,7 +161,14 @@ fn api(observer: Arc<dyn Observer>) -> Router {
     };
     store.append((0..PODS).map(value).collect(), now).unwrap();
     let (cluster, checks) = (Arc::new(Cluster::standalone()), Checks::new(Vec::new));
-    let sources = Sources { store, cluster, auth: Auth::disabled(), checks };
+    let sources = Sources {
+        store,
+        cluster,
+        auth: Auth::disabled(),
+        checks,
+        clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
+    };
     Api::observed(sources, Limits::default(), observer).router()
 }
 

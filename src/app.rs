@@ -9,6 +9,7 @@
 mod admin_port;
 pub mod command;
 mod doors;
+mod events;
 mod journal;
 mod metrics;
 mod notices;
@@ -116,6 +117,7 @@ impl App {
         self.announce();
         let Self { config, parts, limits, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
+        tasks.spawn(end.clone().run_until_cancelled_owned(events::watch(&config, &parts)));
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
         let notices = notices::watch(parts.readiness.clone(), parts.certificate.clone());
         tasks.spawn(shutdown.clone().run_until_cancelled_owned(notices));

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod command;
+mod derive;
 mod journal;
 mod scrape;
 mod values;
@@ -17,6 +18,7 @@ use jiff::SignedDuration;
 use values::{ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, request_timeout};
 
 pub use check::ConfigError;
+pub use derive::{Derive, Named};
 pub use journal::{Journal, JournalKind};
 pub use scrape::{Compression, Scrape};
 
@@ -51,6 +53,10 @@ pub struct Config {
     /// Scraping.
     #[command(flatten)]
     pub scrape: Scrape,
+
+    /// Metrics that are computed from others.
+    #[command(flatten)]
+    pub derive: Derive,
 
     /// Bounds of what clients may ask at once.
     #[command(flatten)]
@@ -120,6 +126,11 @@ pub struct Kubernetes {
     /// A kubeconfig; without it $KUBECONFIG, ~/.kube/config or the pod's service account, as kubectl does.
     #[arg(long, env = "CMA_KUBECONFIG", value_name = "FILE", value_parser = file)]
     pub kubeconfig: Option<PathBuf>,
+
+    /// Kubernetes Events on pods whose annotations are refused, and on HPAs whose metric has no value for a reason that they
+    /// do not tell themselves.
+    #[arg(long, env = "CMA_EVENTS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub events: bool,
 
     /// Paths that need no authorization; a trailing * is a prefix.
     #[arg(

@@ -13,6 +13,10 @@ pub mod model;
 
 pub mod exposition;
 
+pub mod derive;
+
+pub mod relabel;
+
 pub mod store;
 
 pub mod hpa;
@@ -30,6 +34,8 @@ pub mod write;
 pub mod scrape;
 
 pub mod insight;
+
+pub mod events;
 
 pub mod auth;
 

@@ -13,27 +13,31 @@ use std::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exposition", &["model"]),
-    ("store", &["model"]),
+    ("derive", &["model"]),
+    ("relabel", &["model"]),
+    ("store", &["derive", "model"]),
     ("hpa", &["model"]),
     ("notice", &[]),
     ("kubernetes", &[]),
     ("cluster", &["hpa", "kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model", "notice"]),
-    ("write", &["store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["store", "exposition", "cluster", "model"]),
+    ("journal", &["notice", "store", "model"]),
+    ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
+    ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),
     ("explain", &["cluster", "hpa", "model"]),
+    ("events", &["model", "notice"]),
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
-    ("config", &["model"]),
+    ("config", &["derive", "model"]),
     ("runtime", &[]),
     ("shutdown", &[]),
     (
         "telemetry",
         &[
-            "api", "auth", "cluster", "config", "hpa", "insight", "model", "notice", "scrape", "serve",
-            "store", "write",
+            "api", "auth", "cluster", "config", "hpa", "insight", "journal", "model", "notice", "scrape",
+            "serve", "store", "write",
         ],
     ),
 ];
@@ -43,7 +47,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/kubernetes/"]),
+    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/events/", "src/kubernetes/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],
@@ -53,7 +57,8 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] = &["src/model/", "src/exposition/", "src/store/", "src/hpa/"];
+const CORE: &[&str] =
+    &["src/model/", "src/exposition/", "src/derive/", "src/relabel/", "src/store/", "src/hpa/"];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

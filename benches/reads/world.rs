@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
 
 use axum::Router;
 use custom_metrics_adapter::{
-    api::{self, Api, Checks, Sources},
+    api::{self, Api, Checks, Clues, RecentReads, Sources},
     auth::Auth,
     cluster::{Cluster, ClusterOptions},
     serve::{self, ConnectionCounters, Listener, ServeOptions, ServiceNames, ServingCertificate, Tls},
@@ -89,7 +89,14 @@ async fn followed(api: &KubeApi) -> Cluster {
 
 fn reads(store: &Store, cluster: Cluster) -> Router {
     let (store, cluster) = (store.clone(), Arc::new(cluster));
-    let sources = Sources { store, cluster, auth: Auth::disabled(), checks: Checks::new(Vec::new) };
+    let sources = Sources {
+        store,
+        cluster,
+        auth: Auth::disabled(),
+        checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
+    };
     Api::new(sources, api::Limits::default()).router()
 }
 

@@ -27,9 +27,9 @@ pub(super) fn chart(points: &[Point], target: f64) -> Markup {
                 text x="-6" y="6" text-anchor="end" { (number(plot.highest)) }
                 text x="-6" y="160" text-anchor="end" { (number(plot.lowest)) }
                 line.target x1="0" x2="640" y1=(plot.y(target)) y2=(plot.y(target)) {}
-                text.target x="640" y=(plot.y(target) - 4.0) text-anchor="end" { "target " (number(target)) }
                 @for line in plot.lines() { polyline.value points=(line) {} }
                 @for x in plot.gaps() { rect.gap x=(x) y="154" width="4" height="6" {} }
+                text.target x="640" y=(plot.y(target) - 4.0) text-anchor="end" { "target " (number(target)) }
                 text x="0" y="174" { "15 min ago" }
                 text x="640" y="174" text-anchor="end" { "now" }
             }

@@ -10,6 +10,7 @@ mod making;
 mod metrics;
 mod numbers;
 mod page;
+mod reads;
 mod series;
 mod shares;
 mod status;
@@ -26,6 +27,7 @@ use axum::{
 };
 
 pub use metrics::{Page, metrics};
+pub use reads::ReadRow;
 pub use status::{DiscoveryRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};
 pub use trends::{Totals, Trend, Trends};
 
@@ -52,6 +54,8 @@ pub struct Sources {
     pub presence: Arc<dyn Fn(&ObjectRef) -> Presence + Send + Sync>,
     /// The HPAs that read custom or external metrics.
     pub hpas: Hpas,
+    /// The last different reads of the metrics APIs, the newest first.
+    pub reads: Arc<dyn Fn() -> Vec<ReadRow> + Send + Sync>,
     /// The adapter as it is now.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -92,6 +96,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/hpas/{namespace}/{name}", get(hpas::one))
         .route("/targets", get(targets::answer))
         .route("/targets/{namespace}/{pod}", get(targets::one))
+        .route("/reads", get(reads::answer))
         .route("/series", get(series::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
         .with_state(Pages { sources, maker: Maker::new(PAGES) })

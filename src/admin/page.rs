@@ -27,7 +27,7 @@ pub(super) fn refreshing(title: &str, content: &Markup, seconds: Option<u32>) ->
                 a.skip href="#main" { "To the content" }
                 nav aria-label="pages" {
                     a href="/" aria-current=[current(title, "Status")] { "custom-metrics-adapter" }
-                    @for (name, path) in [("HPAs", "/hpas"), ("Targets", "/targets"), ("Series", "/series"), ("Metrics", "/metrics")] {
+                    @for (name, path) in [("HPAs", "/hpas"), ("Targets", "/targets"), ("Series", "/series"), ("Reads", "/reads"), ("Metrics", "/metrics")] {
                         a href=(path) aria-current=[current(title, name)] { (name) }
                     }
                 }

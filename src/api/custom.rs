@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use crate::{
     cluster::Unavailable,
     model::{
-        Labels, LiveObject, MetricName, MetricValue, ObjectRef, Presence, ResourceType, Scope, Selector,
+        GroupResource, Labels, LiveObject, MetricName, MetricSelector, MetricValue, ObjectRef, Presence,
+        ResourceType, Scope, Subject,
     },
     store::{Absence, Query, Store},
 };
 
 use super::{
+    clues::{Clues, PodTarget},
     error::ApiError,
-    not_found::{NotFound, Why},
+    not_found::{Lack, NotFound, Scraped, Why},
     query::ReadQuery,
     route::{MetricsPath, Objects},
     view::ClusterView,
@@ -24,6 +26,7 @@ use super::{
 pub(super) struct Read<'a> {
     pub(super) store: &'a Store,
     pub(super) cluster: &'a dyn ClusterView,
+    pub(super) clues: &'a Clues,
     pub(super) path: &'a MetricsPath,
     pub(super) query: &'a ReadQuery,
     pub(super) now: Timestamp,
@@ -93,7 +96,7 @@ impl Read<'_> {
         match self.store.read(object, metric, self.query(&presence)) {
             Ok(value) => Ok(vec![value]),
             Err(Absence::UnknownMetric) => Err(self.unwritten(object, &presence, Some(metric))),
-            Err(absence) => Err(Why::Absent(absence)),
+            Err(absence) => Err(Why::Absent(Box::new(self.lack(object, &presence, (metric, absence))))),
         }
     }
 
@@ -123,8 +126,9 @@ impl Read<'_> {
         let why = match candidates.len() {
             0 => Why::NoObjects {
                 namespace: namespace.map(str::to_owned),
-                selector: printed(&self.query.objects),
+                selector: printed(&self.query.objects, self.query.objects.is_empty()),
                 standalone,
+                is_namespace_absent: namespace.is_some_and(|namespace| self.is_absent(namespace)),
             },
             objects => self.none_has_it(resource, metric, &candidates, objects),
         };
@@ -150,14 +154,69 @@ impl Read<'_> {
         let example = candidates.iter().find_map(|(object, presence)| {
             match self.store.read(object, metric, self.query(presence)) {
                 Ok(_) | Err(Absence::UnknownMetric) => None,
-                Err(absence) => Some(Box::new((object.clone(), absence))),
+                Err(absence) => {
+                    let lack = self.lack(object, presence, (metric, absence));
+                    Some(Box::new((object.clone(), lack)))
+                }
             }
         });
-        let nearest = self.store.nearest_metric(&resource.resource, metric).filter(|_| example.is_none());
-        let catalog = self.store.catalog();
-        let same = catalog.metrics.iter().filter(|(of, _)| *of == resource.resource && example.is_none());
-        let others = same.take(MENTIONED).map(|(_, metric)| metric.clone()).collect();
-        Why::NoneHasIt { objects, example, others, nearest }
+        if example.is_some() {
+            return Why::NoneHasIt {
+                objects,
+                example,
+                scraped: Scraped::default(),
+                others: Vec::new(),
+                nearest: None,
+            };
+        }
+        let nearest = self.store.nearest_metric(&resource.resource, metric);
+        let names = candidates.iter().map(|(object, _)| self.store.metrics_of(object));
+        let others = names.take(LOOKED_AT).find(|names| !names.is_empty()).unwrap_or_default();
+        let others = others.into_iter().take(MENTIONED).collect();
+        Why::NoneHasIt { objects, example, scraped: self.scraped(candidates), others, nearest }
+    }
+
+    /// How many of these pods are scraped or ask to be, and why one cannot be.
+    fn scraped(&self, candidates: &[Candidate]) -> Scraped {
+        let mut scraped = Scraped::default();
+        for (object, presence) in candidates {
+            match self.target(object, presence) {
+                Some(PodTarget::Refused(problem)) => {
+                    scraped.refused += 1;
+                    scraped.problem.get_or_insert(problem);
+                }
+                Some(PodTarget::At { .. }) => scraped.targets += 1,
+                None => {}
+            }
+        }
+        scraped
+    }
+
+    fn target(&self, object: &ObjectRef, presence: &Presence) -> Option<PodTarget> {
+        match presence {
+            Presence::Live(live) if object.resource == GroupResource::pods() => {
+                (self.clues.target)(&live.uid)
+            }
+            _ => None,
+        }
+    }
+
+    fn lack(
+        &self,
+        object: &ObjectRef,
+        presence: &Presence,
+        (metric, absence): (&MetricName, Absence),
+    ) -> Lack {
+        let label_sets = match absence {
+            Absence::NoSeries => self.store.label_sets(&Subject::Object(object.clone()), metric, LABEL_SETS),
+            _ => Vec::new(),
+        };
+        let selector = printed(&self.query.metrics, self.query.metrics.is_empty());
+        Lack { absence, target: self.target(object, presence), label_sets, selector }
+    }
+
+    fn is_absent(&self, namespace: &str) -> bool {
+        self.cluster.presence(&ObjectRef::namespace(namespace)) == Presence::Absent
     }
 
     fn unwritten(&self, object: &ObjectRef, presence: &Presence, metric: Option<&MetricName>) -> Why {
@@ -166,12 +225,13 @@ impl Read<'_> {
             Presence::Absent => Some(false),
             Presence::Unknown => None,
         };
-        let any = Selector::default();
+        let any = MetricSelector::default();
         let query = Query { selector: &any, ..self.query(presence) };
         let others = self.store.read_all(object, query).into_iter().map(|value| value.metric).take(MENTIONED);
         let others = others.collect();
         let nearest = metric.and_then(|metric| self.store.nearest_metric(&object.resource, metric));
-        Why::Unwritten { object: Box::new(object.clone()), exists, others, nearest }
+        let (target, started) = (self.target(object, presence), self.clues.started);
+        Why::Unwritten { object: Box::new(object.clone()), exists, target, started, others, nearest }
     }
 
     fn query<'q>(&'q self, presence: &'q Presence) -> Query<'q> {
@@ -187,7 +247,7 @@ impl Read<'_> {
             metric: self.path.metric.clone(),
             resource: resource.resource.clone(),
             name,
-            metric_selector: printed(&self.query.metrics),
+            metric_selector: printed(&self.query.metrics, self.query.metrics.is_empty()),
             why,
         }))
     }
@@ -195,6 +255,12 @@ impl Read<'_> {
 
 /// Names that an error may go on to mention; it shows fewer, and says that there are more.
 const MENTIONED: usize = 32;
+
+/// Label sets that an error mentions.
+pub(super) const LABEL_SETS: usize = 4;
+
+/// Objects that are asked what they have instead.
+const LOOKED_AT: usize = 100;
 
 fn object(resource: &ResourceType, namespace: Option<&str>, name: &str) -> ObjectRef {
     ObjectRef { resource: resource.resource.clone(), namespace: namespace.map(Arc::from), name: name.into() }
@@ -204,6 +270,6 @@ fn candidate(live: Arc<LiveObject>) -> Candidate {
     (live.object.clone(), Presence::Live(live))
 }
 
-fn printed(selector: &Selector) -> String {
-    if selector.is_empty() { String::new() } else { selector.to_string() }
+fn printed(selector: &impl std::fmt::Display, is_empty: bool) -> String {
+    if is_empty { String::new() } else { selector.to_string() }
 }

@@ -10,18 +10,18 @@ pub(super) use no_metric::{NoExternalMetric, Why};
 pub(super) use values::ExternalMetricValueList;
 
 use crate::{
-    model::{ExternalValue, MetricName, ObjectRef, Presence, Selector},
+    model::{ExternalValue, MetricName, MetricSelector, ObjectRef, Presence, Subject},
     store::{Absence, Query, Store, nearest},
 };
 
-use super::{route::ExternalPath, view::ClusterView};
+use super::{custom::LABEL_SETS, route::ExternalPath, view::ClusterView};
 
 /// One read, at one moment.
 pub(super) struct Read<'a> {
     pub(super) store: &'a Store,
     pub(super) cluster: &'a dyn ClusterView,
     pub(super) path: &'a ExternalPath,
-    pub(super) selector: &'a Selector,
+    pub(super) selector: &'a MetricSelector,
     pub(super) now: Timestamp,
 }
 
@@ -38,6 +38,7 @@ impl Read<'_> {
         self.store.read_external(&self.path.namespace, &metric, query).map_err(|absence| {
             self.nothing(match absence {
                 Absence::UnknownMetric => self.unwritten(&metric, query),
+                Absence::NoSeries => self.unselected(&metric),
                 absence => Why::Absent(absence),
             })
         })
@@ -56,6 +57,11 @@ impl Read<'_> {
             elsewhere: self.store.catalog().external.binary_search(metric).is_ok(),
             others,
         })
+    }
+
+    fn unselected(&self, metric: &MetricName) -> Why {
+        let subject = Subject::external(&*self.path.namespace);
+        Why::Unselected(self.store.label_sets(&subject, metric, LABEL_SETS))
     }
 
     fn nothing(&self, why: Why) -> NoExternalMetric {

@@ -19,7 +19,10 @@ pub(super) struct Gate {
 }
 
 /// One of the requests under way, until it is dropped. Health probes and administrators are not counted.
-pub(super) struct Admission(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+pub(super) struct Admission {
+    pub(super) user: User,
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Gate {
     pub(super) fn new(auth: Auth, requests_inflight: usize) -> Self {
@@ -35,10 +38,10 @@ impl Gate {
         let certificates = head.extensions.get().unwrap_or(&nobody);
         let user = self.auth.authenticate(&head.headers, certificates).await;
         let user = user.map_err(|error| unauthenticated(error, head.uri.path()))?;
-        let admission = self.count(&user, route)?;
+        let permit = self.count(&user, route)?;
         let attributes = Attributes::of(&head.method, &head.uri);
         match self.auth.authorize(&user, &attributes).await {
-            Ok(()) => Ok(admission),
+            Ok(()) => Ok(Admission { user, _permit: permit }),
             Err(AuthorizationError::Crowded(_)) => Err(ApiError::TooManyRequests),
             Err(AuthorizationError::Forbidden(forbidden)) => Err(refusal(*forbidden)),
             Err(AuthorizationError::ReviewFailed(source)) => {
@@ -50,12 +53,12 @@ impl Gate {
     /// A saturated adapter has to look alive, or its kubelet makes things worse by a restart; and an administrator
     /// has to be able to look into it. A single check (`/livez/ping`) is no probe: it costs a review, under any name
     /// that somebody makes up.
-    fn count(&self, user: &User, route: &Route) -> Result<Admission, ApiError> {
+    fn count(&self, user: &User, route: &Route) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
         if matches!(route, Route::Health(_, None)) || user.is_in(ADMINISTRATORS) {
-            return Ok(Admission(None));
+            return Ok(None);
         }
         let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| ApiError::TooManyRequests)?;
-        Ok(Admission(Some(permit)))
+        Ok(Some(permit))
     }
 }
 

@@ -9,6 +9,7 @@
 //! memory. Only the gate may wait, for an access review. Every error is a `metav1.Status` whose message says why and
 //! what to do, because the HPA shows it to its user verbatim.
 
+mod clues;
 mod custom;
 mod discovery;
 mod encode;
@@ -22,6 +23,7 @@ mod not_found;
 pub mod observe;
 mod openapi;
 mod query;
+mod recent;
 mod reply;
 pub mod route;
 mod status;
@@ -39,8 +41,10 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use jiff::Timestamp;
 
+pub use clues::{Clues, PodTarget};
 pub use discovery::listed;
 pub use health::{Check, CheckScope, Checks, probes};
+pub use recent::{RecentRead, RecentReads};
 pub use view::ClusterView;
 
 use crate::{auth::Auth, store::Store};
@@ -67,6 +71,10 @@ pub struct Sources {
     pub auth: Auth,
     /// What health endpoints tell.
     pub checks: Checks,
+    /// What is known beside the values.
+    pub clues: Clues,
+    /// Where reads are noted for people.
+    pub recent: RecentReads,
 }
 
 /// Limits of the API.
@@ -96,6 +104,8 @@ struct Inner {
     cluster: Arc<dyn ClusterView>,
     gate: Gate,
     checks: Checks,
+    clues: Clues,
+    recent: RecentReads,
     discovery: Discovery,
     observer: Arc<dyn Observer>,
     openapi: OpenApi,
@@ -112,7 +122,7 @@ impl Api {
     /// An API that tells `observer` of each request.
     #[must_use]
     pub fn observed(sources: Sources, limits: Limits, observer: Arc<dyn Observer>) -> Self {
-        let Sources { store, cluster, auth, checks } = sources;
+        let Sources { store, cluster, auth, checks, clues, recent } = sources;
         Self(Arc::new(Inner {
             discovery: Discovery::new(store.clone(), Arc::clone(&cluster), limits.discovery_max_metrics),
             gate: Gate::new(auth, limits.requests_inflight),
@@ -122,6 +132,8 @@ impl Api {
             store,
             cluster,
             checks,
+            clues,
+            recent,
         }))
     }
 
@@ -150,12 +162,16 @@ async fn answer(State(Api(api)): State<Api>, request: Request) -> Response {
 
 impl Inner {
     async fn respond(&self, head: &Parts, route: &Route, asked: &Asked) -> Result<Response, ApiError> {
-        let _admission = self.gate.admit(head, route).await?;
+        let admission = self.gate.admit(head, route).await?;
         let query = head.uri.query().unwrap_or_default();
         if let Route::Health(probe, check) = route {
             return self.checks.answer(*probe, check.as_deref(), query);
         }
-        self.document(route, &head.method, query, asked)
+        let outcome = self.document(route, &head.method, query, asked);
+        if matches!(route, Route::Metrics(..) | Route::External(_)) {
+            self.recent.note(head, &admission.user, outcome.as_ref().err());
+        }
+        outcome
     }
 
     fn document(
@@ -203,7 +219,8 @@ impl Inner {
         };
         let query = ReadQuery::parse(query, name)?;
         let now = Timestamp::now();
-        let read = custom::Read { store: &self.store, cluster: &*self.cluster, path, query: &query, now };
+        let (store, cluster, clues) = (&self.store, &*self.cluster, &self.clues);
+        let read = custom::Read { store, cluster, clues, path, query: &query, now };
         let found = read.run()?;
         self.observer.read(&found.values, now);
         let list = MetricValueList {

@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
+use super::clues::PodTarget;
 use crate::{
     model::{GroupResource, MetricName, MetricNameError, ObjectRef},
     store::Absence,
@@ -33,13 +36,17 @@ pub(super) enum Why {
         object: Box<ObjectRef>,
         /// Whether the cluster has it; `None` if that is not known.
         exists: Option<bool>,
+        /// How it is scraped, if it asks to be.
+        target: Option<PodTarget>,
+        /// When the adapter started, if what was written before is lost.
+        started: Option<Timestamp>,
         /// What it has instead.
         others: Vec<MetricName>,
         /// A metric of the resource with a similar name.
         nearest: Option<MetricName>,
     },
     /// A value is there and may not be served.
-    Absent(Absence),
+    Absent(Box<Lack>),
     /// `*` selected no object.
     NoObjects {
         /// Where was looked.
@@ -48,14 +55,18 @@ pub(super) enum Why {
         selector: String,
         /// Whether there is no cluster to look at.
         standalone: bool,
+        /// Whether the cluster has no such namespace.
+        is_namespace_absent: bool,
     },
     /// `*` selected objects, and none of them has the metric.
     NoneHasIt {
         /// How many.
         objects: usize,
         /// One of them that has the metric but no usable value, and why.
-        example: Option<Box<(ObjectRef, Absence)>>,
-        /// What objects of the resource have instead, if there is no example.
+        example: Option<Box<(ObjectRef, Lack)>>,
+        /// How they are scraped.
+        scraped: Scraped,
+        /// What one of them has instead, if there is no example.
         others: Vec<MetricName>,
         /// A metric of the resource with a similar or the same name.
         nearest: Option<MetricName>,
@@ -66,6 +77,64 @@ pub(super) enum Why {
     OtherNamespace(String),
     /// Not a name that a metric can have.
     BadName(MetricNameError),
+}
+
+/// How many pods are scraped or ask to be.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Scraped {
+    pub(super) targets: usize,
+    /// Those that ask to be scraped and cannot be.
+    pub(super) refused: usize,
+    /// Why one of them cannot.
+    pub(super) problem: Option<String>,
+}
+
+/// Why a value is not served, with what is known of its source.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Lack {
+    pub(super) absence: Absence,
+    pub(super) target: Option<PodTarget>,
+    /// The label sets that there are, where none meets the selector.
+    pub(super) label_sets: Vec<String>,
+    /// The metric selector, printed.
+    pub(super) selector: String,
+}
+
+impl fmt::Display for Lack {
+    /// The cause first, the way to mend it last. No text changes from sync to sync: an HPA makes an event of each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.absence, &self.target) {
+            (Absence::NotScraped { error: Some(error) }, Some(PodTarget::At { url, .. })) => {
+                write!(
+                    f,
+                    "its target {url} was never scraped well: {error}; look at prometheus.io/port, path and scheme of the pod"
+                )
+            }
+            (Absence::Stale { at, error: Some(error) }, Some(PodTarget::At { url, .. })) => {
+                write!(
+                    f,
+                    "its target {url} fails: {error}; the last good scrape was at {at:.0}{}",
+                    remedy(&self.absence)
+                )
+            }
+            (Absence::Early, Some(PodTarget::At { next: Some(next), .. })) => {
+                write!(
+                    f,
+                    "it was scraped too few times to tell how fast it grows: the next scrape is due at {next:.0}"
+                )
+            }
+            (Absence::NoSeries, _) if !self.label_sets.is_empty() => {
+                write!(
+                    f,
+                    "no series of it has {}: its label sets are {}",
+                    self.selector,
+                    self.label_sets.join(" and ")
+                )?;
+                f.write_str(remedy(&self.absence))
+            }
+            (absence, _) => write!(f, "{absence}{}", remedy(absence)),
+        }
+    }
 }
 
 impl fmt::Display for NotFound {
@@ -89,27 +158,34 @@ impl NotFound {
     fn reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let resource = &self.resource;
         match &self.why {
-            Why::Unwritten { object, exists, others, nearest } => {
-                self.unwritten(f, object, *exists)?;
-                self.instead(f, others, nearest.as_ref())?;
-                self.how_to_write(f, object)
+            Why::Unwritten { target: Some(target), others, nearest, .. } => {
+                unexposed(f, target)?;
+                self.instead(f, ("it", others), nearest.as_ref())?;
+                f.write_str("; /targets on the adapter's admin port shows its scrapes")
             }
-            Why::Absent(absence) => write!(f, "{absence}{}", remedy(absence)),
-            Why::NoObjects { namespace, selector, standalone } => {
+            Why::Unwritten { object, exists, started, others, nearest, .. } => {
+                self.unwritten(f, object, (*exists, *started))?;
+                self.instead(f, ("it", others), nearest.as_ref())?;
+                if self.is_misspelt(nearest.as_ref()) { Ok(()) } else { self.how_to_write(f, object) }
+            }
+            Why::Absent(lack) => write!(f, "{lack}"),
+            Why::NoObjects { namespace: Some(namespace), is_namespace_absent: true, .. } => {
+                write!(f, "the cluster has no namespace {namespace:?}")
+            }
+            Why::NoObjects { namespace, selector, standalone, .. } => {
                 no_objects(f, resource, namespace.as_deref(), selector, *standalone)
             }
-            Why::NoneHasIt { objects, example, others, nearest } => {
+            Why::NoneHasIt { objects, scraped: Scraped { refused, problem: Some(problem), .. }, .. }
+                if refused == objects =>
+            {
+                write!(f, "the {objects} {resource} selected ask to be scraped and cannot be: {problem}")
+            }
+            Why::NoneHasIt { objects, example, scraped, others, nearest } => {
                 write!(f, "of the {objects} {resource} selected none has it")?;
-                if let Some((object, absence)) = example.as_deref() {
-                    return write!(f, "; {resource} {}: {absence}{}", object.name, remedy(absence));
+                match example.as_deref() {
+                    Some((object, lack)) => write!(f, "; {resource} {}: {lack}", object.name),
+                    None => self.none_has_it(f, (others, nearest.as_ref()), scraped),
                 }
-                match (nearest, others.is_empty()) {
-                    (None, true) => write!(f, "; no {resource} have any metric"),
-                    (None, false) => write!(f, "; the metrics of {resource} are {}", Names(others)),
-                    (nearest, _) => self.instead(f, &[], nearest.as_ref()),
-                }?;
-                f.write_str("; it is written with POST /write-metrics/…")?;
-                scraped(f, resource)
             }
             Why::NeedsNamespace => {
                 write!(f, "{resource} have a namespace: ask for namespaces/NAMESPACE/{resource}/NAME/METRIC")
@@ -124,10 +200,45 @@ impl NotFound {
         }
     }
 
-    fn unwritten(&self, f: &mut fmt::Formatter<'_>, object: &ObjectRef, exists: Option<bool>) -> fmt::Result {
+    fn none_has_it(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        (others, nearest): (&[MetricName], Option<&MetricName>),
+        scraped: &Scraped,
+    ) -> fmt::Result {
+        let resource = &self.resource;
+        if let Some(problem) = &scraped.problem {
+            write!(f, "; {} of them ask to be scraped and cannot be: {problem}", scraped.refused)?;
+        }
+        match (nearest, others.is_empty()) {
+            (None, true) => write!(f, "; none of them has any metric"),
+            _ => self.instead(f, ("one of them", others), nearest),
+        }?;
+        if scraped.targets + scraped.refused > 0 {
+            return f.write_str("; /targets on the adapter's admin port shows their scrapes");
+        }
+        if self.is_misspelt(nearest) {
+            return Ok(());
+        }
+        f.write_str("; it is written with POST /write-metrics/…")?;
+        exposed_too(f, resource)
+    }
+
+    fn unwritten(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        object: &ObjectRef,
+        (exists, started): (Option<bool>, Option<Timestamp>),
+    ) -> fmt::Result {
         let place = Place(object.namespace.as_deref());
         match exists {
-            Some(true) => write!(f, "it exists, but has no such metric"),
+            Some(true) => match started {
+                Some(started) => write!(
+                    f,
+                    "it exists, and nothing is stored for it under this name since the adapter started at {started:.0}"
+                ),
+                None => f.write_str("it exists, and nothing is stored for it under this name"),
+            },
             Some(false) => write!(
                 f,
                 "the cluster has no {} {:?}{place} (what is written for it is dropped after ten minutes)",
@@ -141,19 +252,27 @@ impl NotFound {
     fn instead(
         &self,
         f: &mut fmt::Formatter<'_>,
-        others: &[MetricName],
+        (owner, others): (&str, &[MetricName]),
         nearest: Option<&MetricName>,
     ) -> fmt::Result {
+        if let Some(own) = nearest.filter(|nearest| others.contains(nearest)) {
+            return write!(f, "; the nearest name that {owner} has is {own}");
+        }
         if !others.is_empty() {
-            write!(f, "; it has {}", Names(others))?;
+            write!(f, "; {owner} has {}", Names(others))?;
         }
         match nearest {
-            Some(same) if Some(same.as_str()) == self.metric.as_deref() => {
-                write!(f, "; other {} have it", self.resource)
+            Some(nearest) if self.is_misspelt(Some(nearest)) => {
+                write!(f, "; the nearest metric of {} is {nearest}", self.resource)
             }
-            Some(nearest) => write!(f, "; the nearest metric of {} is {nearest}", self.resource),
+            Some(_) => write!(f, "; other {} have it", self.resource),
             None => Ok(()),
         }
+    }
+
+    /// Whether a similar name is known. Then nobody should be taught to write the one that was asked for.
+    fn is_misspelt(&self, nearest: Option<&MetricName>) -> bool {
+        nearest.is_some_and(|nearest| Some(nearest.as_str()) != self.metric.as_deref())
     }
 
     fn how_to_write(&self, f: &mut fmt::Formatter<'_>, object: &ObjectRef) -> fmt::Result {
@@ -171,12 +290,20 @@ impl NotFound {
             }
             None => write!(f, "; it is written with POST /write-metrics/{resource}/{name}/{metric}"),
         }?;
-        scraped(f, resource)
+        exposed_too(f, resource)
+    }
+}
+
+/// A pod that is scraped, or asks to be, does not have the metric.
+fn unexposed(f: &mut fmt::Formatter<'_>, target: &PodTarget) -> fmt::Result {
+    match target {
+        PodTarget::Refused(problem) => write!(f, "it asks to be scraped and cannot be: {problem}"),
+        PodTarget::At { url, .. } => write!(f, "it is scraped at {url}, which does not expose it"),
     }
 }
 
 /// Pods have a second source of values.
-fn scraped(f: &mut fmt::Formatter<'_>, resource: &GroupResource) -> fmt::Result {
+fn exposed_too(f: &mut fmt::Formatter<'_>, resource: &GroupResource) -> fmt::Result {
     if *resource != GroupResource::pods() {
         return Ok(());
     }
@@ -213,10 +340,10 @@ pub(super) fn remedy(absence: &Absence) -> &'static str {
         | Absence::NotScraped { .. }
         | Absence::Unreadable { .. }
         | Absence::Lacking { .. } => "; the adapter's /targets page shows its scrapes",
-        Absence::NoSeries => "; without metricLabelSelector all its label sets are summed",
+        Absence::NoSeries => "; without metric.selector all its label sets are summed",
         Absence::ObjectGone => "; write it again for the object that is there now",
         Absence::Expired { .. } => "; write it again, more often than its ttl or with a longer one",
-        Absence::OutOfRange => "; select fewer of them with metricLabelSelector, or write smaller values",
+        Absence::OutOfRange => "; select fewer of them with metric.selector, or write smaller values",
         // The others say it themselves.
         _ => "",
     }

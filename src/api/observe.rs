@@ -256,9 +256,9 @@ impl Miss {
         match &not_found.why {
             Why::Unwritten { exists: Some(false), .. } | Why::NoObjects { .. } => Self::NoObject,
             Why::Unwritten { .. } => Self::UnknownMetric,
-            Why::Absent(absence) => absence.into(),
+            Why::Absent(lack) => (&lack.absence).into(),
             Why::NoneHasIt { example, .. } => {
-                example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1).into())
+                example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1.absence).into())
             }
             Why::NeedsNamespace | Why::OtherNamespace(_) | Why::BadName(_) => Self::Invalid,
         }
@@ -273,6 +273,7 @@ impl From<&external::Why> for Miss {
             }
             external::Why::Unwritten(_) => Self::UnknownMetric,
             external::Why::Absent(absence) => absence.into(),
+            external::Why::Unselected(_) => (&Absence::NoSeries).into(),
             external::Why::BadName(_) => Self::Invalid,
         }
     }
@@ -280,14 +281,14 @@ impl From<&external::Why> for Miss {
 
 impl From<&Absence> for Miss {
     fn from(absence: &Absence) -> Self {
-        match absence {
+        match absence.root() {
             Absence::UnknownMetric => Self::UnknownMetric,
             Absence::NoSeries => Self::NoSeries,
             Absence::ObjectGone => Self::ObjectGone,
             Absence::Expired { .. } => Self::Expired,
             Absence::Stale { .. } | Absence::OldSample { .. } | Absence::TimeAhead { .. } => Self::Stale,
             Absence::NotScraped { .. } => Self::NotScraped,
-            Absence::Early => Self::Early,
+            Absence::Early | Absence::ShortWindow { .. } => Self::Early,
             Absence::NonMonotonic => Self::NonMonotonic,
             Absence::NoObservations => Self::NoObservations,
             Absence::NotANumber => Self::NotANumber,
@@ -300,7 +301,15 @@ impl From<&Absence> for Miss {
             | Absence::RawCounter { .. }
             | Absence::NoCounter { .. }
             | Absence::CounterStart { .. }
-            | Absence::Mismatch { .. } => Self::Unusable,
+            | Absence::Mismatch { .. }
+            | Absence::NeedsOver
+            | Absence::NoRoom { .. }
+            | Absence::DerivedOver
+            | Absence::Derived(_)
+            | Absence::NotOver
+            | Absence::NotFolded
+            | Absence::LongWindow { .. }
+            | Absence::TooManyWindows { .. } => Self::Unusable,
         }
     }
 }

@@ -4,7 +4,7 @@ use form_urlencoded::parse;
 
 use crate::{
     auth::asks_to_watch,
-    model::{FieldSelector, FieldTerm, Selector, SelectorError},
+    model::{FieldSelector, FieldTerm, MetricSelector, MetricSelectorError, Selector},
 };
 
 /// What a query asks of a read; everything else in it is ignored, as upstream does.
@@ -12,16 +12,16 @@ use crate::{
 pub(super) struct ReadQuery {
     /// Which objects, by their labels; counts for `*` only.
     pub(super) objects: Selector,
-    /// Which label sets of the metric.
-    pub(super) metrics: Selector,
+    /// Which label sets of the metric, and how they count.
+    pub(super) metrics: MetricSelector,
 }
 
 /// What a query asks of a read of an external metric; `metricLabelSelector` and everything else in it is ignored, as
 /// upstream does.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct ExternalQuery {
-    /// Which label sets of the metric.
-    pub(super) labels: Selector,
+    /// Which label sets of the metric, and how they count.
+    pub(super) labels: MetricSelector,
     /// Whether changes are asked for, which nobody can be told.
     pub(super) watch: bool,
 }
@@ -37,7 +37,7 @@ pub(super) enum QueryError {
         /// What it said.
         text: String,
         /// What is wrong with it.
-        source: Box<SelectorError>,
+        source: Box<MetricSelectorError>,
     },
     /// A `fieldSelector` other than the name in the path.
     #[error(
@@ -80,7 +80,7 @@ impl ReadQuery {
         check_field_selector(query, name)?;
         Ok(Self {
             objects: selector(query, "labelSelector")?,
-            metrics: selector(query, "metricLabelSelector")?,
+            metrics: metric_selector(query, "metricLabelSelector")?,
         })
     }
 }
@@ -94,7 +94,7 @@ impl ExternalQuery {
     pub(super) fn parse(query: &str, metric: &str) -> Result<Self, QueryError> {
         check_integers(query)?;
         check_fields(query, metric)?;
-        Ok(Self { labels: selector(query, "labelSelector")?, watch: asks_to_watch(query) })
+        Ok(Self { labels: metric_selector(query, "labelSelector")?, watch: asks_to_watch(query) })
     }
 }
 
@@ -104,11 +104,16 @@ fn first(query: &str, parameter: &str) -> Option<String> {
 
 fn selector(query: &str, parameter: &'static str) -> Result<Selector, QueryError> {
     let text = first(query, parameter).unwrap_or_default();
-    Selector::parse(&text).map_err(Box::new).map_err(|source| QueryError::Selector {
-        parameter,
-        text,
-        source,
-    })
+    Selector::parse(&text).map_err(|source| no_selector(parameter, text, source.into()))
+}
+
+fn metric_selector(query: &str, parameter: &'static str) -> Result<MetricSelector, QueryError> {
+    let text = first(query, parameter).unwrap_or_default();
+    MetricSelector::parse(&text).map_err(|source| no_selector(parameter, text, source))
+}
+
+fn no_selector(parameter: &'static str, text: String, source: MetricSelectorError) -> QueryError {
+    QueryError::Selector { parameter, text, source: Box::new(source) }
 }
 
 fn check_field_selector(query: &str, name: &str) -> Result<(), QueryError> {

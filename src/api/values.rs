@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::model::{EchoedSelector, MetricValue, ResourceType, Sample, Selector};
+use crate::model::{EchoedSelector, MetricSelector, MetricValue, ResourceType, Sample};
 
 use super::{
     encode::{Document, Empty, Message, list_meta},
@@ -41,7 +41,7 @@ impl<'a> Described<'a> {
 
 /// What an answer says of the request's metric selector: nothing of the empty one, nor of one that has only what a
 /// `LabelSelector` cannot say.
-pub(super) fn echo(selector: &Selector) -> Option<EchoedSelector> {
+pub(super) fn echo(selector: &MetricSelector) -> Option<EchoedSelector> {
     Some(selector.echo()).filter(|echo| *echo != EchoedSelector::default())
 }
 

@@ -3,14 +3,15 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, metrics, pages, parts::Parts, std, trends::Pulse};
 use crate::{
     admin,
-    api::{self, Api},
-    config::Config,
+    api::{self, Api, Clues, PodTarget},
+    config::{Config, JournalKind},
+    model::Uid,
     serve::{self, ByteBudget, ConnectionCounters, Listener, ServeOptions, Tls},
     telemetry::{
         metrics::{Listeners, Metrics},
@@ -96,6 +97,8 @@ fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         cluster: Arc::new(parts.cluster.clone()),
         auth: parts.auth.clone(),
         checks: parts.readiness.checks(),
+        clues: clues(config, parts),
+        recent: parts.recent.clone(),
     };
     let limits = api::Limits {
         requests_inflight: config.requests.max_requests_inflight,
@@ -103,6 +106,20 @@ fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         discovery_max_metrics: config.store.discovery_max_metrics,
     };
     Api::observed(sources, limits, metrics.api.clone()).router()
+}
+
+/// What is known beside the values, for the reason why there is none.
+fn clues(config: &Config, parts: &Parts) -> Clues {
+    let scraped = parts.scraped.clone();
+    let target = move |pod: &Uid| {
+        let status = scraped.get()?.target(pod)?;
+        Some(match status.url {
+            Some(url) => PodTarget::At { url, next: status.next_scrape },
+            None => PodTarget::Refused(status.problems.join("; ")),
+        })
+    };
+    let started = (config.journal.journal == JournalKind::Memory).then(Timestamp::now);
+    Clues { started, target: Arc::new(target) }
 }
 
 fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {

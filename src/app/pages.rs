@@ -10,7 +10,8 @@ use super::{
     trends::Pulse,
 };
 use crate::{
-    admin::{DiscoveryRow, Hpas, Listener, Sources, Status, StatusCheck, WatchRow},
+    admin::{DiscoveryRow, Hpas, Listener, ReadRow, Sources, Status, StatusCheck, WatchRow},
+    api::RecentRead,
     cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
     insight::Insight,
@@ -36,6 +37,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
         certificate_ends: certificate.status().not_after,
         trends: pulse.trends.points(),
     };
+    let recent = parts.recent.clone();
     let (counted, known) = (parts.scraper.clone(), parts.cluster.clone());
     Sources {
         store: parts.store.clone(),
@@ -43,6 +45,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
         presence: Arc::new(move |object| known.presence_of_stored(object)),
         hpas: hpas(&parts.insight),
+        reads: Arc::new(move || recent.all().into_iter().map(read).collect()),
         status: Arc::new(status),
     }
 }
@@ -64,6 +67,11 @@ fn listeners(addresses: Addresses) -> Vec<Listener> {
         Listener { purpose: "Writes", address: addresses.write },
         Listener { purpose: "This page", address: addresses.admin },
     ]
+}
+
+fn read(read: RecentRead) -> ReadRow {
+    let RecentRead { path, user, at, times, error } = read;
+    ReadRow { path, user, at, times, error }
 }
 
 fn watch(status: WatchStatus) -> WatchRow {

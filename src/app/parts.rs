@@ -7,6 +7,7 @@ use std::{
 
 use super::{Addresses, Background, refused, scraping, std};
 use crate::{
+    api::RecentReads,
     auth::{Auth, AuthKube, AuthOptions, AuthSettings},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
@@ -27,11 +28,13 @@ pub(super) struct Parts {
     pub(super) auth: Auth,
     pub(super) certificate: Arc<ServingCertificate>,
     pub(super) readiness: Readiness,
+    /// What was read lately, for people.
+    pub(super) recent: RecentReads,
     /// `None` without a cluster, which is without pods, and when scraping is off.
     pub(super) scraper: Option<Scraper>,
     pub(super) insight: Insight,
-    /// What `insight` asks for targets, from when there is a scraper.
-    scraped: Arc<OnceLock<Scraper>>,
+    /// What is asked for targets, from when there is a scraper.
+    pub(super) scraped: Arc<OnceLock<Scraper>>,
 }
 
 impl Parts {
@@ -42,6 +45,7 @@ impl Parts {
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
+        store.derive_for_all(Arc::new(config.derive.derivations()?));
         let (journal, restored) = super::journal::open(config, &store, background)?;
         let cluster = connect(config, &store, background).await?;
         background.tasks.spawn(super::journal::watch(cluster.clone(), restored));
@@ -56,7 +60,18 @@ impl Parts {
         readiness.built(cluster.clone());
         let scraped = Arc::default();
         let insight = insight(config, (&cluster, &store), &scraped);
-        Ok(Self { store, journal, cluster, auth, certificate, readiness, scraper: None, insight, scraped })
+        Ok(Self {
+            store,
+            journal,
+            cluster,
+            auth,
+            certificate,
+            readiness,
+            recent: RecentReads::default(),
+            scraper: None,
+            insight,
+            scraped,
+        })
     }
 
     /// Begins to scrape, if pods are to be scraped. Comes after the sockets: no pod may have us scrape them.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Pacing, health::WatchStatus, watch::Sink, watched::Watched};
 use crate::{
     hpa::{Hpa, MetricSource, Spec},
-    model::GroupResource,
+    model::{GroupResource, Uid},
 };
 
 /// Namespace and name.
@@ -158,7 +158,8 @@ impl Sink for HpaObjects {
 
     fn keep(&mut self, wire: WireHpa) -> Option<Hpa> {
         let WireHpa { metadata, spec, status } = wire;
-        Some(Hpa::read(metadata.namespace?, metadata.name?, (spec, status)))
+        let uid = metadata.uid.map(|uid| Uid(uid.into()));
+        Some(Hpa { uid, ..Hpa::read(metadata.namespace?, metadata.name?, (spec, status)) })
     }
 
     fn seen(&mut self, hpa: Hpa) {

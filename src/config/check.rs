@@ -6,6 +6,7 @@ use clap::{ArgMatches, parser::ValueSource};
 use jiff::SignedDuration;
 
 use super::{Config, Listen};
+use crate::derive::DerivationError;
 
 /// Why a configuration that parses cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum ConfigError {
         /// The first of the two flags.
         other: &'static str,
     },
+    /// Derived metrics that do not go together.
+    #[error("--derive: {0}")]
+    Derive(DerivationError),
     /// Two flags of which one makes the other one useless.
     #[error("--{flag} is without effect {reason}: leave one of them out")]
     Useless {
@@ -64,6 +68,7 @@ impl Config {
         self.give_way(matches);
         self.check_bounds()?;
         self.check_effects()?;
+        self.derive.derivations()?;
         Ok(self)
     }
 

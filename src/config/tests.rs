@@ -129,3 +129,18 @@ fn a_namespace_has_a_quarter_of_each_limit_unless_it_is_said_otherwise() {
     assert_eq!(share(&["--namespace-share=100"]).unwrap(), 100);
     assert!(share(&["--namespace-share=0"]).is_err() && share(&["--namespace-share=101"]).is_err());
 }
+
+#[test]
+fn derived_metrics_are_checked_alone_and_together() {
+    let derived = |args: &[&str]| Config::from_args(args.to_vec()).map(|config| config.derive.derivations());
+    let both = derived(&["--derive=a=x / y", "--derive=b=max(x{path=\"/a=b\"})"]).unwrap().unwrap();
+    assert_eq!(both.names().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"]);
+    for (args, rule) in [
+        (&["--derive=a"][..], "write NAME=EXPRESSION"),
+        (&["--derive=a=x +"], "at character 4: expected a metric"),
+        (&["--derive=a=x", "--derive=a=y"], "--derive: a is derived twice"),
+    ] {
+        let refused = derived(args).unwrap_err().to_string();
+        assert!(refused.contains(rule), "{refused}");
+    }
+}

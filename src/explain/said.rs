@@ -35,11 +35,11 @@ const SAID: &[(LackKind, &[&str])] = &[
     (LackKind::NoObject, &["the cluster has no deployments", "the cluster has no namespace \""]),
     (LackKind::NoPods, &["selects no pods", "the cluster has no pods in namespace"]),
     (LackKind::NoObject, &["the cluster has no "]),
-    (LackKind::Expired, &["its ttl", "expired"]),
+    (LackKind::Expired, &["its ttl"]),
     (LackKind::TargetRefused, &["cannot be scraped", "ask to be scraped", "asks to be scraped"]),
-    (LackKind::TargetDown, &["fails with", "last good scrape"]),
-    (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape"]),
-    (LackKind::NoSeries, &["meets the selector", "no series has"]),
+    (LackKind::TargetDown, &["fails with", " fails: ", "last good scrape", "was never scraped well"]),
+    (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape", "not full yet"]),
+    (LackKind::NoSeries, &["meets the selector", "no series of it has"]),
     (LackKind::ObjectGone, &["that is gone", "for an earlier"]),
     (
         LackKind::Unusable,
@@ -72,7 +72,7 @@ mod tests {
     fn a_reason_of_this_adapter_is_recognised() {
         let begin = "the server could not find the metric depth for deployments.apps web: ";
         for (reason, kind) in [
-            ("it exists, but has no such metric; it has load", LackKind::NoMetric),
+            ("it exists, and nothing is stored for it under this name; it has load", LackKind::NoMetric),
             ("the cluster has no deployments.apps \"web\" in namespace \"shop\"", LackKind::NoObject),
             ("its ttl ended at 2026-11-26T00:00:00Z; write it again", LackKind::Expired),
             (
@@ -81,7 +81,18 @@ mod tests {
             ),
             ("the scrape of 2026-11-26T00:00:00Z was good but lacks it", LackKind::Unusable),
             ("it is a counter, and a total only grows: ask for x_per_second", LackKind::Unusable),
+            (
+                "its target http://127.0.0.1:80/ fails: the certificate has expired; the last good scrape was at 2026-11-26T00:00:00Z",
+                LackKind::TargetDown,
+            ),
+            (
+                "its target http://127.0.0.1:80/ was never scraped well: connection refused",
+                LackKind::TargetDown,
+            ),
             ("its target was not scraped yet", LackKind::TooEarly),
+            ("it is scraped at http://127.0.0.1:80/, which does not expose it", LackKind::NoMetric),
+            ("it asks to be scraped and cannot be: prometheus.io/port is no port", LackKind::TargetRefused),
+            ("no series of it has method=GET: its label sets are code=200", LackKind::NoSeries),
             ("no series of this metric meets the selector", LackKind::NoSeries),
             ("the value was written for an object of this name that is gone", LackKind::ObjectGone),
             ("it is exposed as NaN or infinity", LackKind::Unusable),
@@ -113,8 +124,9 @@ mod tests {
     fn the_nearest_name_is_taken_from_a_message() {
         for (message, name) in [
             ("…; the nearest metric of pods is rps; it is written with POST", Some("rps")),
-            ("…: this namespace has a, b; the nearest is b; it is", Some("b")),
-            ("…: it exists, but has no such metric", None),
+            ("…; the nearest name that one of them has is rps; /targets on", Some("rps")),
+            ("…: the nearest name that this namespace has is b", Some("b")),
+            ("…: it exists, and nothing is stored for it under this name", None),
         ] {
             assert_eq!(nearest(message).as_deref(), name, "{message}");
         }

@@ -179,6 +179,25 @@ pub enum Cause {
     Controller,
 }
 
+impl Cause {
+    /// Whether the HPA's own conditions and Events do not tell it.
+    #[must_use]
+    pub fn is_seen_here_alone(self) -> bool {
+        matches!(
+            self,
+            Self::PartlyBlind
+                | Self::TargetDown
+                | Self::TargetRefused
+                | Self::MetricMisspelt
+                | Self::NoSeries
+                | Self::ValueExpired
+                | Self::ValueUnusable
+                | Self::ObjectGone
+                | Self::ApiForeign
+        )
+    }
+}
+
 /// A step of the checklist.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Spec;
+use crate::model::Uid;
 
 /// An HPA.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,6 +14,8 @@ pub struct Hpa {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Which one of that name; `None` if it was read by name.
+    pub uid: Option<Uid>,
     /// What it is asked to do; the error says why that cannot be read.
     pub spec: Result<Spec, String>,
     /// What its controller says.
@@ -62,7 +65,7 @@ impl Hpa {
         for condition in &mut status.conditions {
             condition.message.truncate(condition.message.floor_char_boundary(LONGEST_MESSAGE));
         }
-        Self { namespace, name, spec, status }
+        Self { namespace, name, uid: None, spec, status }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
         MetricSource, MetricSpec, PodFact, ScaleTarget, TargetFact, TargetState,
     },
     model::{
-        GroupResource, LiveObject, MetricName, ObjectRef, Presence, ResourceType, Sample, Scope, Selector,
+        GroupResource, LiveObject, MetricName, MetricSelector, ObjectRef, Presence, ResourceType, Sample,
+        Scope, Selector,
     },
     scrape::TargetStatus,
     store::{Absence, Query, Store, nearest},
@@ -38,7 +39,7 @@ struct Look<'a> {
 /// A metric with its selector, ready to be asked for.
 struct Asked {
     name: MetricName,
-    selector: Selector,
+    selector: MetricSelector,
 }
 
 impl Memory {
@@ -98,7 +99,7 @@ impl Look<'_> {
 
     fn asked(&self, metric: &Identifier, read: impl FnOnce(&Asked) -> Answer) -> Answer {
         let name = MetricName::new(&metric.name).map_err(|error| error.to_string());
-        let selector = Selector::parse(&metric.selector).map_err(|error| error.to_string());
+        let selector = MetricSelector::parse(&metric.selector).map_err(|error| error.to_string());
         match name.and_then(|name| Ok(Asked { name, selector: selector? })) {
             Ok(asked) => read(&asked),
             Err(text) => Answer::Nothing(Lack { kind: LackKind::NoMetric, text }),
@@ -189,7 +190,7 @@ impl Look<'_> {
 
     fn external_metrics(&self) -> Vec<MetricName> {
         let presence = self.memory.cluster.presence(&ObjectRef::namespace(self.namespace));
-        let any = Selector::default();
+        let any = MetricSelector::default();
         let query = Query { presence: &presence, selector: &any, now: self.now };
         self.memory.store.external_metrics(self.namespace, query)
     }
@@ -214,7 +215,7 @@ fn measured(sample: &Sample) -> Measured {
 
 fn lack(absence: &Absence, target: Option<&TargetFact>) -> Lack {
     let state = target.map(|target| target.state);
-    let kind = match (absence, state) {
+    let kind = match (absence.root(), state) {
         (Absence::UnknownMetric, Some(TargetState::Refused)) => LackKind::TargetRefused,
         (
             Absence::UnknownMetric | Absence::NotScraped { .. } | Absence::Stale { .. },
@@ -228,7 +229,7 @@ fn lack(absence: &Absence, target: Option<&TargetFact>) -> Lack {
         (Absence::Expired { .. }, _) => LackKind::Expired,
         (Absence::ObjectGone, _) => LackKind::ObjectGone,
         (Absence::Stale { .. }, _) => LackKind::TargetDown,
-        (Absence::NotScraped { .. } | Absence::Early, _) => LackKind::TooEarly,
+        (Absence::NotScraped { .. } | Absence::Early | Absence::ShortWindow { .. }, _) => LackKind::TooEarly,
         _ => LackKind::Unusable,
     };
     let problem = target.and_then(|target| target.problem.clone());

@@ -22,11 +22,22 @@ pub(super) struct Around {
     pub(super) apis: Vec<ApiFact>,
 }
 
+/// A scale as it was when it was asked for.
+struct Looked {
+    target: ScaleTarget,
+    at: Instant,
+    /// The HPA's own status at that time: when it is another, the replicas are others too.
+    replicas: Replicas,
+}
+
+/// Current and desired, as the HPA's status has them.
+type Replicas = (i32, i32);
+
 pub(super) struct Surroundings {
     cluster: Cluster,
     lookups: Option<Lookups>,
     service: String,
-    scales: Mutex<HashMap<(String, Described), (ScaleTarget, Instant)>>,
+    scales: Mutex<HashMap<(String, Described), Looked>>,
     apis: Mutex<HashMap<MetricsGroup, ApiService>>,
 }
 
@@ -39,7 +50,7 @@ impl Surroundings {
     pub(super) fn around(&self, hpa: &Hpa) -> Around {
         let Ok(spec) = &hpa.spec else { return Around { target: not_asked(), apis: Vec::new() } };
         let key = (hpa.namespace.clone(), spec.scale_target_ref.clone());
-        let target = self.scales.lock().get(&key).map_or_else(not_asked, |(target, _)| target.clone());
+        let target = self.scales.lock().get(&key).map_or_else(not_asked, |looked| looked.known(hpa));
         let known = self.apis.lock();
         let service = |group| known.get(&group).cloned().unwrap_or(ApiService::Unknown(NOT_ASKED.to_owned()));
         let access = || Access::Unknown("the page of the HPA asks".to_owned());
@@ -51,51 +62,44 @@ impl Surroundings {
     pub(super) async fn now(&self, hpa: &Hpa) -> Around {
         let (Ok(spec), Some(lookups)) = (&hpa.spec, &self.lookups) else { return self.around(hpa) };
         let apis = join_all(groups(spec).map(|group| self.api(lookups, hpa, (spec, group))));
-        let (target, apis) = tokio::join!(self.scale(lookups, &hpa.namespace, spec), apis);
+        let (target, apis) = tokio::join!(self.scale(lookups, hpa, spec), apis);
         Around { target, apis }
     }
 
     /// Asks for what is not known of these HPAs, or not for long.
     pub(super) async fn refresh(&self, hpas: &[Arc<Hpa>]) {
         let Some(lookups) = &self.lookups else { return };
-        let specs: Vec<(&str, &Spec)> =
-            hpas.iter().filter_map(|hpa| Some((&*hpa.namespace, hpa.spec.as_ref().ok()?))).collect();
-        let live: std::collections::HashSet<_> = specs
-            .iter()
-            .map(|(namespace, spec)| ((*namespace).to_owned(), spec.scale_target_ref.clone()))
-            .collect();
+        let specs: Vec<(&Hpa, &Spec)> =
+            hpas.iter().filter_map(|hpa| Some((&**hpa, hpa.spec.as_ref().ok()?))).collect();
+        let live: std::collections::HashSet<_> =
+            specs.iter().map(|(hpa, spec)| (hpa.namespace.clone(), spec.scale_target_ref.clone())).collect();
         self.scales.lock().retain(|key, _| live.contains(key));
         let groups: std::collections::HashSet<MetricsGroup> =
             specs.iter().flat_map(|(_, spec)| groups(spec)).collect();
         for group in groups {
             self.service(lookups, group).await;
         }
-        for (namespace, spec) in specs {
-            if self.is_due(namespace, spec) {
-                self.scale(lookups, namespace, spec).await;
+        for (hpa, spec) in specs {
+            if self.is_due(hpa, spec) {
+                self.scale(lookups, hpa, spec).await;
             }
         }
     }
 
-    /// A selector almost never changes; what is missing may come.
-    fn is_due(&self, namespace: &str, spec: &Spec) -> bool {
-        let key = (namespace.to_owned(), spec.scale_target_ref.clone());
-        match self.scales.lock().get(&key) {
-            Some((ScaleTarget::Found { .. }, at)) => at.elapsed() > FOUND_FOR,
-            Some((_, at)) => at.elapsed() > MISSING_FOR,
-            None => true,
-        }
+    fn is_due(&self, hpa: &Hpa, spec: &Spec) -> bool {
+        let key = (hpa.namespace.clone(), spec.scale_target_ref.clone());
+        self.scales.lock().get(&key).is_none_or(|looked| looked.is_due(hpa))
     }
 
-    async fn scale(&self, lookups: &Lookups, namespace: &str, spec: &Spec) -> ScaleTarget {
-        let reference = &spec.scale_target_ref;
+    async fn scale(&self, lookups: &Lookups, hpa: &Hpa, spec: &Spec) -> ScaleTarget {
+        let (namespace, reference) = (&hpa.namespace, &spec.scale_target_ref);
         let Ok(resource) = self.cluster.resolve_fresh(&reference.kind_group()).await else {
             return ScaleTarget::Missing(format!("the cluster has no kind {}", reference.kind_group()));
         };
         let path = resource.object_path(namespace, &reference.name);
         let target = lookups.scale(&path).await;
-        let key = (namespace.to_owned(), reference.clone());
-        self.scales.lock().insert(key, (target.clone(), Instant::now()));
+        let looked = Looked { target: target.clone(), at: Instant::now(), replicas: replicas(hpa) };
+        self.scales.lock().insert((namespace.clone(), reference.clone()), looked);
         target
     }
 
@@ -130,6 +134,29 @@ impl Surroundings {
         };
         Some((resource, of_group.name().to_owned()))
     }
+}
+
+impl Looked {
+    /// A selector almost never changes; what is missing may come.
+    fn is_due(&self, hpa: &Hpa) -> bool {
+        let good_for = if matches!(self.target, ScaleTarget::Found { .. }) { FOUND_FOR } else { MISSING_FOR };
+        self.replicas != replicas(hpa) || self.at.elapsed() > good_for
+    }
+
+    /// The target, with the replicas that the HPA has seen or set since then.
+    fn known(&self, hpa: &Hpa) -> ScaleTarget {
+        match &self.target {
+            ScaleTarget::Found { selector, .. } if self.replicas != replicas(hpa) => {
+                let (status, spec) = replicas(hpa);
+                ScaleTarget::Found { spec, status, selector: selector.clone() }
+            }
+            target => target.clone(),
+        }
+    }
+}
+
+fn replicas(hpa: &Hpa) -> Replicas {
+    (hpa.status.current_replicas, hpa.status.desired_replicas)
 }
 
 fn not_asked() -> ScaleTarget {

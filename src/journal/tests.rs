@@ -65,6 +65,7 @@ impl Life {
         Self::begin_with(folder, Limits::default(), None, NOW)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "`end` waits for the worker")]
     fn begin_with(folder: &Path, limits: Limits, max_age: Option<SignedDuration>, now: Timestamp) -> Self {
         let store = Store::new(limits);
         let mut file = JournalFile::open(folder).unwrap();

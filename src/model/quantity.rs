@@ -9,6 +9,7 @@
 //! - a negative number keeps 18 digits at most, rounded away from zero: apimachinery's `MilliValue`, which the HPA calls,
 //!   wraps longer ones, up to the wrong sign (0.37.2: `-5015795702799.2275` gives 1718685249771).
 
+mod arithmetic;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -161,6 +162,18 @@ impl Quantity {
         } else {
             self.nanos as f64 / 1e9
         }
+    }
+
+    /// Billionths, all of it.
+    #[must_use]
+    pub fn nanos(self) -> i128 {
+        self.nanos
+    }
+
+    /// The quantity of so many billionths; `None` beyond ±[`Quantity::MAX`].
+    #[must_use]
+    pub fn from_nanos(nanos: i128) -> Option<Self> {
+        Self::within_range(nanos, Format::DecimalSi)
     }
 
     /// How it is printed.

@@ -136,6 +136,11 @@ impl Selector {
         parse::requirements(text).map(Self).map_err(|fault| SelectorError { input: kept(text), fault })
     }
 
+    /// Without the requirements that `leave` says.
+    pub(super) fn without(&self, leave: impl Fn(&Requirement) -> bool) -> Self {
+        Self(self.0.iter().filter(|requirement| !leave(requirement)).cloned().collect())
+    }
+
     /// Whether it matches everything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

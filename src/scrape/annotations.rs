@@ -17,7 +17,7 @@ use super::{
     allow::{AllowList, NameList, NameListError},
     duration,
 };
-use crate::{cluster::Pod, store::Fold};
+use crate::{cluster::Pod, derive::Derivations, model::Fold};
 
 /// What the project's own annotations start with.
 pub const OWN_PREFIX: &str = "custom-metrics-adapter/";
@@ -54,6 +54,8 @@ pub struct Settings {
     pub allow: Arc<AllowList>,
     /// Which untyped series and gauges are counters.
     pub counters: Arc<NameList>,
+    /// What is computed from the pod's values.
+    pub derived: Arc<Derivations>,
     /// Whether a timestamp that a series is exposed with is its time.
     pub honor_timestamps: bool,
     /// Whether a counter has a value by its own name.
@@ -120,6 +122,7 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
         fold: reader.parse(&["fold"], fold).unwrap_or_default(),
         allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
         counters: reader.parse(&["counters"], counters).unwrap_or_default(),
+        derived: reader.derived(),
         honor_timestamps: reader.parse(&["honor-timestamps"], boolean).unwrap_or(true),
         raw_counters: reader.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
         max_age: reader.parse(&["max-age"], duration::parse).map(|age| age.clamp(interval, LONGEST_AGE)),
@@ -206,6 +209,18 @@ impl<'a> Reader<'a> {
         if self.errors.is_empty() { Wish::None } else { Wish::Unreadable(self.errors) }
     }
 
+    /// What is computed from the pod's values: an expression in each `derive.NAME`.
+    fn derived(&mut self) -> Arc<Derivations> {
+        let mut derived = Derivations::default();
+        for (name, value) in self.annotations() {
+            let added = name.strip_prefix(DERIVE).map(|metric| derived.add(metric, value));
+            if let Some(Err(error)) = added {
+                self.error(self.prefix.clone() + name, value, error.to_string());
+            }
+        }
+        Arc::new(derived)
+    }
+
     /// The annotations that start with the prefix and say something, without the prefix.
     fn annotations(&self) -> Vec<(&'a str, &'a str)> {
         let pod = self.pod;
@@ -228,10 +243,10 @@ impl<'a> Reader<'a> {
     /// A misspelled annotation of our own would else be silence.
     fn refuse_unknown(&mut self) {
         for (name, value) in self.annotations() {
-            if !OWN.contains(&name) {
+            if !OWN.contains(&name) && !name.starts_with(DERIVE) {
                 let rule = match similar::to(name, &OWN) {
                     Some(known) => similar::rule(&(self.prefix.clone() + known)),
-                    None => format!("unknown annotation; known are {}", OWN.join(", ")),
+                    None => format!("unknown annotation; known are {}, {DERIVE}NAME", OWN.join(", ")),
                 };
                 self.error(self.prefix.clone() + name, value, rule);
             }
@@ -307,13 +322,7 @@ fn path(value: &str) -> Result<PathAndQuery, String> {
 }
 
 fn fold(value: &str) -> Result<Fold, String> {
-    match value {
-        "sum" => Ok(Fold::Sum),
-        "avg" => Ok(Fold::Average),
-        "max" => Ok(Fold::Max),
-        "min" => Ok(Fold::Min),
-        _ => Err("expected sum, avg, max or min".into()),
-    }
+    Fold::named(value).ok_or_else(|| "expected sum, avg, max or min".into())
 }
 
 fn allow(value: &str) -> Result<Arc<AllowList>, String> {
@@ -347,6 +356,9 @@ const OWN: [&str; 9] = [
     "strict",
     "openmetrics",
 ];
+/// What the annotations of derived metrics start with.
+const DERIVE: &str = "derive.";
+
 /// What is read under the prefix of Prometheus, beside parameters.
 const KNOWN: [&str; 10] = [
     "scrape",

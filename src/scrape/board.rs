@@ -43,6 +43,11 @@ impl Board {
         statuses
     }
 
+    /// The first target of a pod, or why it has none; `None` if it does not ask to be scraped.
+    pub(super) fn status(&self, pod: &Uid) -> Option<TargetStatus> {
+        self.0.read().get(pod).and_then(|boarded| boarded.statuses().into_iter().next())
+    }
+
     /// How many targets there are of each health; no status is kept for it.
     pub(super) fn counts(&self) -> TargetCounts {
         let mut counts = TargetCounts::default();

@@ -53,7 +53,10 @@ use self::{
     scraping::Workshop,
     supervisor::{Supervisor, Surroundings},
 };
-use crate::store::{Quiet, Store};
+use crate::{
+    model::Uid,
+    store::{Quiet, Store},
+};
 
 /// Scrapes the pods that say so. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -92,6 +95,12 @@ impl Scraper {
     #[must_use]
     pub fn targets(&self) -> Vec<TargetStatus> {
         self.board.statuses()
+    }
+
+    /// The first target of a pod, or why it has none; `None` if it does not ask to be scraped.
+    #[must_use]
+    pub fn target(&self, pod: &Uid) -> Option<TargetStatus> {
+        self.board.status(pod)
     }
 
     /// How many targets there are of each health.

@@ -219,6 +219,7 @@ fn store_options(spec: &TargetSpec) -> TargetOptions {
         max_age_after_timeout: signed(spec.settings.max_age.unwrap_or(spec.settings.window)),
         fold: spec.settings.fold,
         raw_counters: spec.settings.raw_counters,
+        derived: spec.settings.derived.clone(),
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn target(pod_name: &str) -> TargetOptions {
         max_age: seconds(45),
         max_age_after_timeout: seconds(0),
         raw_counters: false,
+        derived: Arc::default(),
         fold: Fold::Sum,
     }
 }

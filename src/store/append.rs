@@ -9,6 +9,7 @@ use crate::model::{Labels, MetricName, Sample, Subject, Tenant, Uid};
 use super::{
     AppendError, Store,
     catalog::Listed,
+    recent::Recent,
     slot::{Series, Slot},
 };
 
@@ -182,7 +183,7 @@ impl Store {
         let listed = Listed::of(&subject);
         let tenant = Tenant::from(&subject);
         self.0.slots.fill(subject, |slot| {
-            let old = slot.put(series);
+            let old = slot.put(series, &self.0.places);
             match &old {
                 Some(old) => self.0.written_bytes.refund(old.bytes()),
                 // While the slot is held: whoever removes the series next finds its name counted.
@@ -213,7 +214,7 @@ impl Store {
                 self.0.written_bytes.charge(series.bytes());
                 self.0.names.add(&listed, &series.metric);
             }
-            for old in slot.put_all(series) {
+            for old in slot.put_all(series, &self.0.places) {
                 self.0.written_bytes.refund(old.bytes());
                 self.0.names.remove(&listed, &old.metric);
             }
@@ -237,6 +238,6 @@ impl Write {
     fn into_series(self, now: Timestamp) -> (Subject, Series) {
         let Self { subject, uid, metric, labels, sample, ttl } = self;
         let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
-        (subject, Series { metric, labels, sample, received: now, expires, uid })
+        (subject, Series { metric, labels, sample, received: now, expires, uid, recent: Recent::default() })
     }
 }

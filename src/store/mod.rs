@@ -9,6 +9,7 @@
 //! while the object is absent (as the upstream adapter does), and becomes the object's own when it appears, unless it
 //! was written before that object was created: an object starts clean.
 
+mod absence;
 mod append;
 mod budget;
 mod catalog;
@@ -19,6 +20,7 @@ mod order;
 mod overview;
 mod quiet;
 mod read;
+mod recent;
 mod room;
 mod scraped;
 mod search;
@@ -27,11 +29,15 @@ mod slots;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+pub use crate::model::Fold;
+pub use absence::Absence;
 pub use append::{Admitted, Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
@@ -39,16 +45,18 @@ pub use limits::{AppendError, LimitKind, Limits, Percent, Refused};
 pub use order::Outdated;
 pub use overview::{Kind, MetricOverview, Overview, Presences, Reading, Wanted};
 pub use quiet::Quiet;
-pub use read::{Absence, Query};
+pub use read::Query;
 pub use room::Account;
 pub use scraped::{
-    Failure, Fold, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
+    Failure, PackedLabels, Scrape, SeriesKind, Shape, ShapeBuilder, Target, TargetOptions, Unreadable,
 };
 pub use search::{Found, Search, Source, Standing, Stored};
 
+use crate::derive::Derivations;
 use crate::model::{GroupResource, LiveObject, MetricName, ObjectRef, Subject, Tenant, Uid};
 use catalog::{Listed, Names};
 use limits::Bytes;
+use recent::Places;
 use room::Holders;
 use slot::Slot;
 use slots::Slots;
@@ -71,6 +79,10 @@ struct Inner {
     scraped_bytes: Bytes,
     /// Bytes of all that scrapes hold.
     bytes: Arc<Budget>,
+    /// What is computed from the values of any object.
+    derived: ArcSwap<Derivations>,
+    /// Written series with a past.
+    places: Places,
     holders: Holders,
     quiet: Quiet,
     /// Held by whoever adds written series, from counting to the last of them.
@@ -111,6 +123,8 @@ impl Store {
             scraped: budget(LimitKind::ScrapedSeries, limits.scraped_series),
             scraped_bytes: Bytes::default(),
             bytes: budget(LimitKind::ScrapedBytes, limits.scraped_bytes),
+            derived: ArcSwap::default(),
+            places: Places::default(),
             holders: Holders::default(),
             quiet: Quiet::default(),
             growth: Mutex::default(),
@@ -154,6 +168,14 @@ impl Store {
                 self.prune(&Subject::Object(object), |slot| slot.retain(|_| false));
             }
         }
+    }
+
+    /// Computes these from the values of any object from now on, and nothing else; discovery lists them for pods.
+    pub fn derive_for_all(&self, derivations: Arc<Derivations>) {
+        let pods = Listed::Under(GroupResource::pods());
+        derivations.names().for_each(|metric| self.0.names.add(&pods, metric));
+        let before = self.0.derived.swap(derivations);
+        before.names().for_each(|metric| self.0.names.remove(&pods, metric));
     }
 
     /// The metrics that exist, for discovery; the same `Arc` until one comes or goes.

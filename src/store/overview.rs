@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::model::{GroupResource, MetricName, ObjectRef, Presence, Sample, Selector, Subject};
+use crate::model::{GroupResource, MetricName, MetricSelector, ObjectRef, Presence, Sample, Subject};
 
 use super::{Absence, Query, Store};
 
@@ -182,7 +182,7 @@ impl Store {
         metric: MetricName,
         (presence, now): (&Presence, Timestamp),
     ) -> Reading {
-        let any = Selector::default();
+        let any = MetricSelector::default();
         let query = Query { presence, selector: &any, now };
         let (value, kind) = match &subject {
             Subject::Object(object) => {
@@ -200,7 +200,7 @@ impl Store {
         query: Query<'_>,
     ) -> Result<Sample, Absence> {
         let slot = self.0.slots.external(namespace).ok_or(Absence::UnknownMetric)?;
-        super::read::sum(slot.of(metric), query)
+        super::read::written(&slot, metric, query)
     }
 
     fn kind(&self, object: &ObjectRef, metric: &MetricName) -> Kind {

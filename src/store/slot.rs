@@ -6,13 +6,20 @@ use jiff::Timestamp;
 
 use crate::model::{Labels, LiveObject, MetricName, Presence, Sample, Uid};
 
-use super::{read::Absence, scraped::Scraped};
+use super::{
+    Absence,
+    recent::{Places, Recent},
+    scraped::Scraped,
+    wishes::Wishes,
+};
 
 /// What is known of one subject.
 #[derive(Default)]
 pub(super) struct Slot {
     /// Written series, sorted by metric and labels.
     written: Vec<Series>,
+    /// Whose written past is asked for.
+    pub(super) wishes: Wishes,
     /// Scraped targets.
     pub(super) scraped: Vec<Arc<Scraped>>,
 }
@@ -28,6 +35,8 @@ pub(super) struct Series {
     pub(super) expires: Option<Timestamp>,
     /// The object that it was written for; `None` if that was not known then.
     pub(super) uid: Option<Uid>,
+    /// Its values before this one, where they are asked for.
+    pub(super) recent: Recent,
 }
 
 impl Slot {
@@ -50,9 +59,9 @@ impl Slot {
     }
 
     /// Puts `series` in its place; gives back the one that stood there, or `series` if that is the older one.
-    pub(super) fn put(&mut self, series: Series) -> Option<Series> {
+    pub(super) fn put(&mut self, series: Series, places: &Places) -> Option<Series> {
         match self.position(&series.metric, &series.labels) {
-            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series)),
+            Ok(at) => self.written.get_mut(at).map(|old| old.replaced_by(series, (&self.wishes, places))),
             Err(at) => {
                 self.written.insert(at, series);
                 None
@@ -62,7 +71,7 @@ impl Slot {
 
     /// Puts many in their places at once, as one by one; gives back those that have none. One by one each new series
     /// would move all that sort behind it.
-    pub(super) fn put_all(&mut self, series: Vec<Series>) -> Vec<Series> {
+    pub(super) fn put_all(&mut self, series: Vec<Series>, places: &Places) -> Vec<Series> {
         let (held, mut old) = (self.written.len(), Vec::new());
         for series in series {
             match self
@@ -71,15 +80,18 @@ impl Slot {
                 .unwrap_or_default()
                 .binary_search_by(|other| other.cmp_place(&series))
             {
-                Ok(at) => old.extend(self.written.get_mut(at).map(|old| old.replaced_by(series))),
+                Ok(at) => old.extend(
+                    self.written.get_mut(at).map(|old| old.replaced_by(series, (&self.wishes, places))),
+                ),
                 Err(_) => self.written.push(series),
             }
         }
         self.written.sort_by(Series::cmp_place);
+        let wishes = &self.wishes;
         self.written.dedup_by(|later, earlier| {
             let same = later.cmp_place(earlier).is_eq();
             if same {
-                old.push(earlier.replaced_by(later.clone()));
+                old.push(earlier.replaced_by(later.clone(), (wishes, places)));
             }
             same
         });
@@ -124,8 +136,16 @@ impl Series {
     }
 
     /// Takes the place of this one unless it is older; gives back the one that has lost it.
-    fn replaced_by(&mut self, series: Self) -> Self {
-        if self.is_newer_than(&series) { series } else { std::mem::replace(self, series) }
+    fn replaced_by(&mut self, mut series: Self, (wishes, places): (&Wishes, &Places)) -> Self {
+        if self.is_newer_than(&series) {
+            return series;
+        }
+        if let Some(window) = wishes.window_of(self.metric.as_str(), series.received) {
+            series.recent = std::mem::take(&mut self.recent);
+            let now = series.received;
+            series.recent.push((self.sample.timestamp, self.sample.value), window, (places, now));
+        }
+        std::mem::replace(self, series)
     }
 
     /// Whether this value is `live`'s: bound to its UID, or unbound and not older than the object. The API server
@@ -166,7 +186,15 @@ mod tests {
             window_seconds: None,
         };
         let (metric, received) = (MetricName::new(metric).unwrap(), Timestamp::UNIX_EPOCH);
-        Series { metric, labels: Labels::default(), sample, received, expires: None, uid: None }
+        Series {
+            metric,
+            labels: Labels::default(),
+            sample,
+            received,
+            expires: None,
+            uid: None,
+            recent: Recent::default(),
+        }
     }
 
     fn shown(series: &[Series]) -> Vec<String> {
@@ -177,12 +205,14 @@ mod tests {
     fn many_series_in_any_order_find_the_places_that_they_find_one_by_one() {
         let puts =
             [("d", "1"), ("b", "2"), ("d", "3"), ("a", "4"), ("c", "5"), ("b", "6"), ("d", "7"), ("b", "8")];
+        let places = Places::default();
         let (early, late) = puts.split_at(2);
         let (mut one_by_one, mut at_once) = (Slot::default(), Slot::default());
         let all = |puts: &[(&str, &str)]| puts.iter().map(|(m, v)| series(m, v)).collect::<Vec<_>>();
-        let mut old: Vec<Series> = all(&puts).into_iter().filter_map(|one| one_by_one.put(one)).collect();
-        assert!(at_once.put_all(all(early)).is_empty());
-        let mut replaced = at_once.put_all(all(late));
+        let mut old: Vec<Series> =
+            all(&puts).into_iter().filter_map(|one| one_by_one.put(one, &places)).collect();
+        assert!(at_once.put_all(all(early), &places).is_empty());
+        let mut replaced = at_once.put_all(all(late), &places);
         assert_eq!(shown(&at_once.written), ["a=4", "b=8", "c=5", "d=7"]);
         assert_eq!(shown(&at_once.written), shown(&one_by_one.written));
         for olds in [&mut old, &mut replaced] {

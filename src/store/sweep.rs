@@ -5,8 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{ObjectRef, Presence, Subject, Tenant};
 
 use super::{
-    Store,
-    read::Absence,
+    Absence, Store,
     slot::{Series, Slot},
 };
 

@@ -5,7 +5,7 @@ mod order;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::model::{Labels, Presence, Quantity, Sample, Selector};
+use crate::model::{Labels, MetricSelector, Presence, Quantity, Sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
@@ -59,7 +59,7 @@ fn seconds(seconds: i64) -> SignedDuration {
 }
 
 fn read_at(store: &Store, presence: &Presence, selector: &str, now: Timestamp) -> Result<String, Absence> {
-    let selector = Selector::parse(selector).unwrap();
+    let selector = MetricSelector::parse(selector).unwrap();
     let query = Query { presence, selector: &selector, now };
     store.read(&pod("web-0"), &metric("qps"), query).map(|value| value.sample.value.to_string())
 }
@@ -94,7 +94,7 @@ fn without_a_selector_label_sets_add_up_dated_by_the_oldest() {
     old.sample.timestamp = NOW - seconds(90);
     old.sample.window_seconds = Some(30);
     store.append(vec![old, labelled("2", &[("env", "dev")])], NOW).unwrap();
-    let query = Query { presence: &Presence::Unknown, selector: &Selector::default(), now: NOW };
+    let query = Query { presence: &Presence::Unknown, selector: &MetricSelector::default(), now: NOW };
     let sample = store.read(&pod("web-0"), &metric("qps"), query).unwrap().sample;
     assert_eq!(sample.value.to_string(), "3");
     assert_eq!(sample.timestamp, NOW - seconds(90));
@@ -216,7 +216,7 @@ fn an_external_value_of_a_namespace_that_is_not_there_ends_after_a_minute() {
     store.append(vec![write("early", "depth", "7")], NOW).unwrap();
     assert_eq!(held(NOW + seconds(59)), 4, "a namespace may be made in the same moment as the value");
     assert_eq!(held(NOW + seconds(60)), 3);
-    let query = Query { presence: &Presence::Absent, selector: &Selector::default(), now: NOW };
+    let query = Query { presence: &Presence::Absent, selector: &MetricSelector::default(), now: NOW };
     assert_eq!(store.read_external("absent", &metric("depth"), query), Err(Absence::UnknownMetric));
     assert_eq!(store.written(&GroupResource::pods(), None), [pod("early")], "objects are served by name");
 }
@@ -336,8 +336,64 @@ fn every_metric_of_an_object_is_read_by_name() {
     store
         .append(vec![write("web-0", "b", "2"), write("web-0", "a", "1"), write("web-1", "c", "3")], NOW)
         .unwrap();
-    let query = Query { presence: &Presence::Unknown, selector: &Selector::default(), now: NOW };
+    let query = Query { presence: &Presence::Unknown, selector: &MetricSelector::default(), now: NOW };
     let names: Vec<String> =
         store.read_all(&pod("web-0"), query).iter().map(|value| value.metric.to_string()).collect();
     assert_eq!(names, ["a", "b"]);
+}
+
+#[test]
+fn a_selector_says_how_written_label_sets_fold_and_what_they_are_multiplied_by() {
+    let store = store();
+    store.append(vec![labelled("1", &[("env", "prod")]), labelled("2", &[("env", "dev")])], NOW).unwrap();
+    for (selector, wanted) in [
+        ("custom-metrics-adapter/fold=avg", "1500m"),
+        ("custom-metrics-adapter/fold=max", "2"),
+        ("custom-metrics-adapter/fold=min", "1"),
+        ("custom-metrics-adapter/scale=100", "300"),
+        ("custom-metrics-adapter/scale=0.001,env=dev", "2m"),
+    ] {
+        assert_eq!(read_at(&store, &Presence::Unknown, selector, NOW).as_deref(), Ok(wanted), "{selector}");
+    }
+}
+
+#[test]
+fn a_written_value_over_a_window_is_absent_until_it_is_full_and_then_of_all_that_was_written() {
+    let store = store();
+    let put = |value: &str, at: i64| {
+        let mut written = write("web-0", "qps", value);
+        written.sample.timestamp = NOW + seconds(at);
+        store.append(vec![written], NOW + seconds(at)).unwrap();
+    };
+    let read = |selector: &str, at| read_at(&store, &Presence::Unknown, selector, NOW + seconds(at));
+    let max = "custom-metrics-adapter/over=max,custom-metrics-adapter/window=1m";
+    put("7", 0);
+    assert_eq!(read(max, 1), Err(Absence::ShortWindow { seconds: 60 }));
+    put("100", 10);
+    put("1", 40);
+    assert_eq!(read(max, 60), Err(Absence::ShortWindow { seconds: 60 }));
+    assert_eq!(read(max, 61).as_deref(), Ok("100"));
+    assert_eq!(
+        read("custom-metrics-adapter/over=avg,custom-metrics-adapter/window=1m", 61).as_deref(),
+        Ok("36")
+    );
+    assert_eq!(read("custom-metrics-adapter/over=min", 61).as_deref(), Ok("1"));
+    put("2", 90);
+    assert_eq!(read(max, 91).as_deref(), Ok("2"));
+    assert_eq!(read("custom-metrics-adapter/window=1m", 91), Err(Absence::NeedsOver));
+}
+
+#[test]
+fn what_is_derived_for_all_is_computed_from_written_values_and_listed_while_it_is_there() {
+    let store = store();
+    let mut derived = Derivations::default();
+    derived.add("qps", "busy / workers").unwrap();
+    store.derive_for_all(Arc::new(derived));
+    store.append(vec![write("web-0", "busy", "3"), write("web-0", "workers", "4")], NOW).unwrap();
+    assert_eq!(read(&store, &Presence::Unknown).as_deref(), Ok("750m"));
+    let listed = || store.catalog().metrics.iter().any(|(_, name)| name.as_str() == "qps");
+    assert!(listed() && store.metrics_of(&pod("web-0")).contains(&metric("qps")));
+    store.derive_for_all(Arc::default());
+    assert!(!listed());
+    assert_eq!(read(&store, &Presence::Unknown), Err(Absence::UnknownMetric));
 }

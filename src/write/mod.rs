@@ -8,8 +8,8 @@
 //! | `POST /write-metrics/namespaces/{namespace}/external/{metric}` | none: an external metric of the namespace |
 //! | `POST /write-metrics` | a batch: JSON objects, one a line or in an array; all or nothing, or `?partial=true` |
 //!
-//! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect;
-//! every error is JSON that says what to change.
+//! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect; where no
+//! read can see the value, a line of text says so. Every error is JSON that says what to change.
 
 mod answer;
 mod arrivals;
@@ -22,6 +22,7 @@ mod names;
 mod observe;
 mod path;
 mod query;
+mod receipt;
 mod receive;
 mod target;
 mod text;
@@ -31,7 +32,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{Method, StatusCode, Uri},
+    http::{Method, Uri},
     middleware::{self, Next},
     response::Response,
     routing::any,
@@ -56,6 +57,7 @@ use arrivals::{Arrival, Arrivals, ROOM};
 use batch::Batch;
 use observe::{Admission, Turn};
 use query::BatchQuery;
+use receipt::Receipt;
 use receive::BodyLimits;
 use target::Target;
 
@@ -143,7 +145,7 @@ async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> 
     response
 }
 
-async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
+async fn one(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
     let path = WritePath::parse(request.uri().path())?;
     let done = match *request.method() {
         Method::POST => writes.write(path, request).await,
@@ -157,7 +159,7 @@ async fn one(State(writes): State<Writes>, request: Request) -> Result<StatusCod
     done.map_err(|error| error.with_nearest(&writes.cluster))
 }
 
-async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<StatusCode, WriteError> {
+async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
     let done = match *request.method() {
         Method::POST => writes.write_batch(request).await,
         ref method => Err(WriteError::Method { method: method.clone(), allowed: "POST", read: None }),
@@ -173,7 +175,7 @@ impl Resolved {
 }
 
 impl Writes {
-    async fn write(&self, path: WritePath, request: Request) -> Result<StatusCode, WriteError> {
+    async fn write(&self, path: WritePath, request: Request) -> Result<Receipt, WriteError> {
         let query = Query::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
         let Received { body, arrival, _admission } = self.receive(request).await?;
         let now = Timestamp::now();
@@ -184,11 +186,12 @@ impl Writes {
         if let Some((_, outdated)) = self.store.outdated(&write, now).pop() {
             return Err(outdated.into());
         }
+        let receipt = Receipt::of(&write, &self.cluster);
         self.commit(write, now).await?;
-        Ok(StatusCode::OK)
+        Ok(receipt)
     }
 
-    async fn write_batch(&self, request: Request) -> Result<StatusCode, WriteError> {
+    async fn write_batch(&self, request: Request) -> Result<Receipt, WriteError> {
         let query = BatchQuery::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
         let Received { body, arrival, _admission } = self.receive(request).await?;
         let now = Timestamp::now();
@@ -204,17 +207,19 @@ impl Writes {
     }
 
     /// All or nothing.
-    async fn commit_all(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+    async fn commit_all(&self, resolved: Resolved, now: Timestamp) -> Result<Receipt, WriteError> {
         if !resolved.refused.is_empty() {
             return Err(WriteError::lines(resolved.refused));
         }
+        let receipt = Receipt::of(&resolved.writes, &self.cluster);
         self.commit(resolved.writes, now).await?;
-        Ok(StatusCode::OK)
+        Ok(receipt)
     }
 
     /// Each line by itself: where there is no room for one, there may be for others.
-    async fn commit_each(&self, resolved: Resolved, now: Timestamp) -> Result<StatusCode, WriteError> {
+    async fn commit_each(&self, resolved: Resolved, now: Timestamp) -> Result<Receipt, WriteError> {
         let Resolved { writes, numbers, mut refused } = resolved;
+        let receipt = Receipt::of(&writes, &self.cluster);
         let mut stored = 0;
         for (outcome, number) in self.journal.commit_each(writes, now).await.into_iter().zip(numbers) {
             match outcome {
@@ -223,7 +228,7 @@ impl Writes {
             }
         }
         self.observer.appended(stored);
-        if refused.is_empty() { Ok(StatusCode::OK) } else { Err(WriteError::partly(refused, stored)) }
+        if refused.is_empty() { Ok(receipt) } else { Err(WriteError::partly(refused, stored)) }
     }
 
     fn refuse_outdated(&self, resolved: Resolved, now: Timestamp) -> Resolved {
@@ -293,7 +298,7 @@ impl Writes {
         Ok(Admission::new(&*self.observer, permit))
     }
 
-    async fn delete(&self, path: WritePath, query: &str) -> Result<StatusCode, WriteError> {
+    async fn delete(&self, path: WritePath, query: &str) -> Result<Receipt, WriteError> {
         let labels = query::labels_of_deletion(query)?;
         let _admission = self.admit()?;
         self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
@@ -301,7 +306,7 @@ impl Writes {
         let removal = Removal { subject, metric, labels };
         match self.journal.remove(removal.clone()).await? {
             0 => Err(WriteError::NothingStored(removal)),
-            _ => Ok(StatusCode::OK),
+            _ => Ok(Receipt::default()),
         }
     }
 

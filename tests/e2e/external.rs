@@ -37,7 +37,7 @@ fn an_hpa_of_type_external_scales_until_the_value_is_what_it_should_be() {
 }
 
 #[test]
-fn describe_hpa_says_what_is_wrong_with_an_external_metric_and_how_to_write_it() {
+fn describe_hpa_says_what_is_wrong_with_an_external_metric() {
     let (adapter, namespace) = (Adapter::shared(), ControlPlane::shared().namespace("misses-external"));
     namespace.deployment("web", 1);
     adapter.write(&external(&namespace, "orders_open"), "20");
@@ -46,8 +46,8 @@ fn describe_hpa_says_what_is_wrong_with_an_external_metric_and_how_to_write_it()
     let description = hpa.eventually_says("FailedGetExternalMetric");
     let path = external(&namespace, "orders_opn");
     let wanted = format!(
-        "the server could not find the external metric orders_opn in namespace {}: this namespace has orders_open; the \
-         nearest is orders_open; it is written with POST /write-metrics{path}",
+        "the server could not find the external metric orders_opn in namespace {}: the nearest name that this \
+         namespace has is orders_open",
         namespace.name
     );
     assert!(description.contains(&wanted), "{description}");

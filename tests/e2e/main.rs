@@ -16,6 +16,7 @@ mod access;
 mod custom_resources;
 mod deploy;
 mod discovery;
+mod events;
 mod external;
 mod faults;
 mod hpas;

@@ -1,6 +1,13 @@
 //! What the metrics API answers, beyond what upstream answers too (`replay.rs` has that).
 
-use custom_metrics_adapter::{api::Limits, auth::Auth, model::GroupResource, store::Store};
+use std::sync::Arc;
+
+use custom_metrics_adapter::{
+    api::{Api, Checks, Clues, Limits, RecentReads, Sources},
+    auth::Auth,
+    model::GroupResource,
+    store::Store,
+};
 use http::Request;
 
 use crate::world::{World, api, api_with, cluster_scoped, get, namespaced, path, pod, send, store, value};
@@ -91,13 +98,12 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
     for (rest, wanted) in [
         (
             "namespaces/default/pods/web-0/qpss",
-            "qpss for pods web-0: it exists, but has no such metric; it has errors_per_second, qps; the nearest metric \
-             of pods is qps; it is written with POST /write-metrics/namespaces/default/pods/web-0/qpss, or exposed by \
-             an annotated pod: /targets on the adapter's admin port shows what is scraped",
+            "qpss for pods web-0: it exists, and nothing is stored for it under this name; the nearest name \
+             that it has is qps",
         ),
         (
             "namespaces/default/pods/db-0/qps",
-            "qps for pods db-0: it exists, but has no such metric; other pods have it; it is written with POST \
+            "qps for pods db-0: it exists, and nothing is stored for it under this name; other pods have it; it is written with POST \
              /write-metrics/namespaces/default/pods/db-0/qps, or exposed by \
              an annotated pod: /targets on the adapter's admin port shows what is scraped",
         ),
@@ -110,24 +116,22 @@ async fn a_read_that_found_nothing_says_why_and_what_to_do() {
         ),
         (
             "namespaces/default/pods/web-1/qps?metricLabelSelector=env%3Ddev",
-            "qps for pods web-1 with selector env=dev: no series of this metric meets the selector; without \
-             metricLabelSelector all its label sets are summed",
+            "qps for pods web-1 with selector env=dev: no series of it has env=dev: its label sets are env=prod; without \
+             metric.selector all its label sets are summed",
         ),
         (
             "namespaces/default/pods/*/qps?labelSelector=app%3Dzzz",
             "qps for pods: labelSelector app=zzz selects no pods in namespace \"default\"",
         ),
-        ("namespaces/zzz/pods/*/qps", "qps for pods: the cluster has no pods in namespace \"zzz\""),
+        ("namespaces/zzz/pods/*/qps", "qps for pods: the cluster has no namespace \"zzz\""),
         (
             "namespaces/default/pods/*/qqps",
-            "qqps for pods: of the 3 pods selected none has it; the nearest metric of pods is qps; it is written \
-             with POST /write-metrics/…, or exposed by an annotated pod: /targets on the adapter's admin port shows \
-             what is scraped",
+            "qqps for pods: of the 3 pods selected none has it; the nearest name that one of them has is qps",
         ),
         (
             "namespaces/default/pods/*/qps?metricLabelSelector=env%3Ddev",
-            "qps for pods with selector env=dev: of the 3 pods selected none has it; pods web-0: no series of this \
-             metric meets the selector; without metricLabelSelector all its label sets are summed",
+            "qps for pods with selector env=dev: of the 3 pods selected none has it; pods web-0: no series of it \
+             has env=dev: its label sets are (no labels); without metric.selector all its label sets are summed",
         ),
         (
             "pods/web-0/qps",
@@ -275,4 +279,29 @@ async fn a_service_is_found_whatever_its_resource_is_called() {
         let answer = get(&api, &path(&format!("namespaces/default/{name}/web/rps"))).await;
         assert_eq!(answer.values(), ["web=10"], "{name}");
     }
+}
+
+#[tokio::test]
+async fn each_read_is_noted_with_its_reason_and_nothing_else_is() {
+    let recent = RecentReads::default();
+    let sources = Sources {
+        store: values(),
+        cluster: Arc::new(cluster()),
+        auth: Auth::disabled(),
+        checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
+        recent: recent.clone(),
+    };
+    let api = Api::new(sources, Limits::default()).router();
+    let (good, bad) = (path("namespaces/default/pods/web-0/qps"), path("namespaces/zzz/pods/*/qps"));
+    for asked in [&*good, &good, &bad, "/apis", "/healthz", &path("")] {
+        get(&api, asked).await;
+    }
+    let noted = recent.all();
+    let of = |path: &str| noted.iter().find(|read| read.path == path).unwrap();
+    assert_eq!((noted.len(), of(&good).times, &of(&good).error), (2, 2, &None));
+    assert!(
+        of(&bad).error.as_deref().unwrap().ends_with("the cluster has no namespace \"zzz\""),
+        "{noted:?}"
+    );
 }

@@ -223,6 +223,21 @@ async fn the_list_has_problems_first_and_is_filtered_sorted_and_paged_by_its_url
 }
 
 #[tokio::test]
+async fn the_list_follows_the_replicas_that_the_hpa_has_set() {
+    let pages = Pages::of(values(&[("web-0", "20"), ("web-1", "20"), ("web-2", "20")])).await;
+    // The scale is asked for here, and not again by the list.
+    pages.json("/hpas/default/web").await;
+    let mut scaled = hpa("web", "requests_per_second");
+    scaled["status"]["desiredReplicas"] = json!(7);
+    pages.api.apply(HPAS, scaled);
+    let followed = async || {
+        pages.insight.sample_once(Timestamp::now());
+        pages.json("/hpas").await["hpas"][0]["replicas"]["current"] == 7
+    };
+    crate::support::eventually("the list has the new replicas", followed).await;
+}
+
+#[tokio::test]
 async fn the_page_and_the_text_of_one_hpa_say_what_is_wrong_before_all_else() {
     let pages = Pages::of(Vec::new()).await;
     pages.insight.sample_once(Timestamp::now());

@@ -122,6 +122,10 @@ impl Numbers {
         *offered
     }
 
+    fn acknowledged_most(&self) -> u64 {
+        self.0.lock().unwrap().values().map(|(_, acknowledged)| *acknowledged).max().unwrap_or_default()
+    }
+
     fn acknowledge(&self, object: &str, number: u64) {
         self.0.lock().unwrap().get_mut(object).unwrap().1 = number;
     }
@@ -143,34 +147,34 @@ async fn write_on(adapter: Arc<Adapter>, object: String, numbers: Arc<Numbers>, 
 async fn an_acknowledged_value_survives_kill_9_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
     let numbers = Arc::new(Numbers::default());
-    let writes = |round: u64| 1 + 7 * round;
     for round in 0..ROUNDS {
         let adapter = Arc::new(Adapter::start(folder.path()));
         check(&adapter, &numbers).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|at| write_on(adapter.clone(), format!("p{at}"), numbers.clone(), stop.clone()))
-            .map(tokio::spawn)
-            .collect();
-        let goal =
-            numbers.0.lock().unwrap().values().map(|(_, acknowledged)| acknowledged).max().unwrap_or(&0)
-                + writes(round);
-        within("the writers come forward", async {
-            while numbers.0.lock().unwrap().values().all(|(_, acknowledged)| *acknowledged < goal) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        // While all writers are at work.
-        let process = adapter.child.id().to_string();
-        assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
-        stop.store(true, Ordering::Relaxed);
-        for writer in writers {
-            writer.await.unwrap();
-        }
-        Arc::into_inner(adapter).unwrap().kill();
+        kill_while_writing(adapter, &numbers, 1 + 7 * round).await;
     }
     check(&Adapter::start(folder.path()), &numbers).await;
+}
+
+/// Kills the adapter when a writer has come this many writes further, while all writers are at work.
+async fn kill_while_writing(adapter: Arc<Adapter>, numbers: &Arc<Numbers>, writes: u64) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let goal = numbers.acknowledged_most() + writes;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|at| tokio::spawn(write_on(adapter.clone(), format!("p{at}"), numbers.clone(), stop.clone())))
+        .collect();
+    within("the writers come forward", async {
+        while numbers.acknowledged_most() < goal {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let process = adapter.child.id().to_string();
+    assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    Arc::into_inner(adapter).unwrap().kill();
 }
 
 /// Every number is the one that was acknowledged last, or one that was offered after it.

@@ -26,6 +26,7 @@ mod odd_writes;
 mod pages;
 mod replay;
 mod scrape;
+mod selector_options;
 mod serve;
 mod start;
 mod telemetry;

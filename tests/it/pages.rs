@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
-    admin::{self, Sources},
+    admin::{self, ReadRow, Sources},
     model::{LiveObject, MetricName, ObjectRef, Presence, Quantity, Sample, Subject, Uid},
     scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
     store::{Limits, Store, Write},
@@ -41,6 +41,35 @@ async fn json(router: &Router, path: &str) -> Value {
 
 fn with_targets(targets: Vec<TargetStatus>) -> Router {
     admin::router(Sources { targets: Arc::new(move || targets.clone()), ..browser::pages::sources(0) })
+}
+
+#[tokio::test]
+async fn reads_are_shown_by_whom_and_with_the_reason_those_of_hpas_on_demand() {
+    let row = |user: &str, path: &str, error: Option<&str>| ReadRow {
+        path: path.to_owned(),
+        user: user.to_owned(),
+        at: Timestamp::now(),
+        times: 3,
+        error: error.map(str::to_owned),
+    };
+    let rows = vec![
+        row("ann", "/apis/a?x=<b>", Some("the cluster has no namespace \"shpo\"")),
+        row("system:serviceaccount:kube-system:horizontal-pod-autoscaler", "/apis/hpa", None),
+        row("bob", "/apis/b", None),
+    ];
+    let router =
+        admin::router(Sources { reads: Arc::new(move || rows.clone()), ..browser::pages::sources(0) });
+    let users = async |path: &str| -> Vec<String> {
+        let rows = json(&router, path).await;
+        rows.as_array().unwrap().iter().map(|row| row["user"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(users("/reads").await, ["ann", "bob"]);
+    assert_eq!(users("/reads?by=all").await.len(), 3);
+    let html = get(&router, "/reads", "text/html").await.body;
+    assert!(html.contains("/apis/a?x=&lt;b&gt;") && html.contains("the cluster has no namespace"), "{html}");
+    assert!(!html.contains("<script") && !html.contains("/apis/hpa"), "{html}");
+    let text = get(&router, "/reads", "*/*").await.body;
+    assert!(text.starts_with("AGO") && text.contains("bob") && text.contains("a value"), "{text}");
 }
 
 fn target(pod: &str, health: Health, error: Option<&str>) -> TargetStatus {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
-    api::{Api, Checks, ClusterView, Limits, Sources},
+    api::{Api, Checks, Clues, ClusterView, Limits, RecentReads, Sources},
     auth::Auth,
     cluster::{Cluster, Unavailable, UnknownResource},
     model::{
@@ -184,7 +184,14 @@ pub(crate) fn api(world: World, store: Store) -> Router {
 
 /// The API with another gate or other limits.
 pub(crate) fn api_with(world: World, store: Store, auth: Auth, limits: Limits) -> Router {
-    let sources = Sources { store, cluster: Arc::new(world), auth, checks: Checks::new(Vec::new) };
+    let sources = Sources {
+        store,
+        cluster: Arc::new(world),
+        auth,
+        checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
+    };
     Api::new(sources, limits).router()
 }
 

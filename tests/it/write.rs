@@ -12,7 +12,7 @@ use axum::{Router, body::Body};
 use custom_metrics_adapter::{
     cluster::{Cluster, ClusterOptions},
     journal::Journal,
-    model::{MetricName, ObjectRef, Presence, Selector},
+    model::{MetricName, MetricSelector, ObjectRef, Presence},
     store::{Limits, Query, Store},
     write::{self, WriteOptions},
 };
@@ -65,7 +65,7 @@ impl Port {
     }
 
     fn selected(&self, object: &ObjectRef, metric: &str, selector: &str) -> Option<String> {
-        let selector = Selector::parse(selector).unwrap();
+        let selector = MetricSelector::parse(selector).unwrap();
         let query = Query { presence: &Presence::Unknown, selector: &selector, now: Timestamp::now() };
         let value = self.store.read(object, &MetricName::new(metric).unwrap(), query);
         value.ok().map(|value| value.sample.value.to_string())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use custom_metrics_adapter::{
-    model::{GroupResource, MetricName, ObjectRef, Presence, Selector, Uid},
+    model::{GroupResource, MetricName, MetricSelector, ObjectRef, Presence, Uid},
     store::{
         Absence, Failure, Fold, Limits, Query, Scrape, SeriesKind, Shape, ShapeBuilder, Store, Target,
         TargetOptions,
@@ -78,13 +78,14 @@ impl Pod {
             fold: Fold::Sum,
             max_age_after_timeout: duration(self.pace.max_age()),
             raw_counters: false,
+            derived: Arc::default(),
         };
         Port { target: self.store.target(options), last: Vec::new(), shape: Arc::default() }
     }
 
     /// What the HPA is told at a moment.
     pub(crate) fn ask(&self, metric: &str, selector: &str, now: f64) -> Result<Answer, Absence> {
-        let selector = Selector::parse(selector).unwrap();
+        let selector = MetricSelector::parse(selector).unwrap();
         let query = Query { presence: &Presence::Unknown, selector: &selector, now: moment(now) };
         let sample = self.store.read(&pod(), &MetricName::new(metric).unwrap(), query)?.sample;
         let at = (sample.timestamp - START).total(jiff::Unit::Second).unwrap();

@@ -29,6 +29,8 @@ pub(in crate::api) struct NoExternalMetric {
 pub(in crate::api) enum Why {
     /// Nothing was written for this namespace under this name.
     Unwritten(Unwritten),
+    /// It is written, and with no label set that meets the selector; some of those that there are.
+    Unselected(Vec<String>),
     /// A value is there and may not be served.
     Absent(Absence),
     /// Not a name that a metric can have.
@@ -57,6 +59,13 @@ impl fmt::Display for NoExternalMetric {
         }
         match &self.why {
             Why::Unwritten(unwritten) => unwritten.tell(&self.path, f),
+            Why::Unselected(sets) => {
+                write!(
+                    f,
+                    ": it is written, but with no label set that meets the selector; its label sets are "
+                )?;
+                f.write_str(&sets.join(" and "))
+            }
             Why::Absent(absence) => write!(f, ": {}", said(absence)),
             Why::BadName(error) => write!(f, ": {error}"),
         }
@@ -66,23 +75,22 @@ impl fmt::Display for NoExternalMetric {
 impl Unwritten {
     fn tell(&self, path: &ExternalPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExternalPath { namespace, metric } = path;
-        match (self.namespace_exists, self.others.is_empty()) {
+        match (self.namespace_exists, &self.nearest) {
             (Some(false), _) => write!(
                 f,
                 ": the cluster has no namespace {namespace:?} (what is written for it is dropped after a minute)"
             ),
-            (_, true) => f.write_str(": no external metric is written for this namespace"),
-            (_, false) => write!(f, ": this namespace has {}", Names(&self.others)),
+            (_, Some(nearest)) => write!(f, ": the nearest name that this namespace has is {nearest}"),
+            _ if self.others.is_empty() => f.write_str(": no external metric is written for this namespace"),
+            _ => write!(f, ": this namespace has {}", Names(&self.others)),
         }?;
-        if let Some(nearest) = &self.nearest {
-            write!(f, "; the nearest is {nearest}")?;
-        }
         if self.elsewhere {
             f.write_str(
                 "; another namespace has it: a metric is read only in the namespace that it is written for",
             )?;
         }
-        if self.namespace_exists == Some(false) {
+        // Nobody should be taught to write a name that is misspelt.
+        if self.namespace_exists == Some(false) || self.nearest.is_some() {
             return Ok(());
         }
         write!(f, "; it is written with POST /write-metrics/namespaces/{namespace}/external/{metric}")
@@ -92,7 +100,6 @@ impl Unwritten {
 /// Why a value may not be served, and what to do.
 fn said(absence: &Absence) -> String {
     match absence {
-        Absence::NoSeries => "it is written, but with no label set that meets the selector".to_owned(),
         Absence::ObjectGone => {
             "it was written for an earlier namespace of this name; write it again for the one that is there now"
                 .to_owned()
@@ -131,10 +138,7 @@ mod tests {
         assert_eq!(message("", absent), format!("{begin}: the cluster has no namespace \"shop\" {dropped}"));
         for (why, reason) in [
             (unwritten(Some(true), &[], None, false), ": no external metric is written for this namespace"),
-            (
-                unwritten(None, &["dept", "orders"], Some("dept"), false),
-                ": this namespace has dept, orders; the nearest is dept",
-            ),
+            (unwritten(None, &["jobs", "orders"], None, false), ": this namespace has jobs, orders"),
             (
                 unwritten(Some(true), &[], None, true),
                 ": no external metric is written for this namespace; another namespace has it: a metric is read only \
@@ -143,13 +147,17 @@ mod tests {
         ] {
             assert_eq!(message("", why), format!("{begin}{reason}{end}"));
         }
+        let misspelt = unwritten(None, &["dept", "orders"], Some("dept"), false);
+        assert_eq!(
+            message("", misspelt),
+            format!("{begin}: the nearest name that this namespace has is dept")
+        );
     }
 
     #[test]
     fn a_value_that_may_not_be_served_says_why_and_what_to_do() {
         let at = "2026-11-26T00:00:00Z".parse().unwrap();
         for (absence, reason) in [
-            (Absence::NoSeries, "it is written, but with no label set that meets the selector"),
             (
                 Absence::ObjectGone,
                 "it was written for an earlier namespace of this name; write it again for the one that is there now",

@@ -192,3 +192,16 @@ fn a_wish_under_a_name_that_is_nearly_right_is_told() {
         assert_eq!(read_pod(&[other]), Wish::None, "{other:?}");
     }
 }
+
+#[test]
+fn derived_metrics_are_read_and_a_wrong_one_points_at_its_fault() {
+    let said = settings(&[("custom-metrics-adapter/derive.busy_ratio", "busy / workers")]);
+    assert_eq!(said.derived.names().map(ToString::to_string).collect::<Vec<_>>(), ["busy_ratio"]);
+    let (scraped, errors) = errors(&[
+        ("custom-metrics-adapter/derive.wrong", "busy / rate(x)"),
+        ("custom-metrics-adapter/derive.right", "busy * 2"),
+    ]);
+    assert!(scraped);
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(error.contains("derive.wrong") && error.contains("at character 8: expected sum, avg"), "{error}");
+}

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::super::*;
-use crate::model::{Labels, MetricValue, Presence, Quantity, Sample, Selector};
+use crate::model::{Labels, MetricSelector, MetricValue, Presence, Quantity, Sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
@@ -125,6 +125,7 @@ fn target(store: &Store, namespace: &str, age: i64) -> Target {
         max_age: seconds(45),
         max_age_after_timeout: seconds(0),
         raw_counters: false,
+        derived: Arc::default(),
         fold: Fold::Sum,
     })
 }
@@ -138,7 +139,7 @@ fn scrape(target: &Target, series: usize) -> Result<(), AppendError> {
 }
 
 fn read(store: &Store, namespace: &str, age: i64) -> Result<MetricValue, Absence> {
-    let query = Query { presence: &Presence::Unknown, selector: &Selector::default(), now: NOW };
+    let query = Query { presence: &Presence::Unknown, selector: &MetricSelector::default(), now: NOW };
     store.read(&object(Some(namespace), &format!("web-{age}")), &MetricName::new("g0").unwrap(), query)
 }
 

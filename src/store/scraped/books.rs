@@ -50,8 +50,7 @@ impl Store {
 
     fn name(&self, options: &TargetOptions, old: Option<&Shape>, new: &Shape) {
         let under = Listed::Under(options.object.resource.clone());
-        let raw = options.raw_counters;
-        let (old, new) = (old.map(|old| listed(old, raw)).unwrap_or_default(), listed(new, raw));
+        let (old, new) = (old.map(|old| listed(old, options)).unwrap_or_default(), listed(new, options));
         new.difference(&old).for_each(|metric| self.0.names.add(&under, metric));
         old.difference(&new).for_each(|metric| self.0.names.remove(&under, metric));
     }
@@ -60,6 +59,7 @@ impl Store {
     pub(super) fn replace(&self, old: &Arc<Scraped>, options: TargetOptions) -> Arc<Scraped> {
         let mut new = Scraped::new(options);
         new.history = old.history.clone();
+        new.wishes = old.wishes.clone();
         new.kept = Mutex::new(old.kept.lock().take());
         new.failure = Mutex::new(old.failure.lock().clone());
         new.lost = Mutex::new(old.lost.lock().clone());
@@ -69,7 +69,9 @@ impl Store {
         if let Some(history) = history.as_mut() {
             history.set_span(new.options.span());
             self.0.holders.insert(&new);
-            if old.options.raw_counters != new.options.raw_counters {
+            if old.options.raw_counters != new.options.raw_counters
+                || old.options.derived != new.options.derived
+            {
                 self.name(&old.options, Some(history.shape()), &Shape::default());
                 self.name(&new.options, None, history.shape());
             }

@@ -1,7 +1,10 @@
 //! What targets contribute to a value, and how it becomes one number.
 
-use super::{Fold, quantile};
-use crate::store::Absence;
+use super::quantile;
+use crate::{
+    model::{Fold, Options, Quantity},
+    store::Absence,
+};
 
 /// A value, and what it was computed over.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -66,8 +69,16 @@ impl Contribution {
         Ok(())
     }
 
-    /// The folded value.
-    pub(super) fn fold(self, fold: Fold) -> Result<Derived, Absence> {
+    /// The folded value: as the asker says, else by the rule of the target; times what the asker says.
+    pub(super) fn fold(self, options: &Options, rule: Fold) -> Result<Derived, Absence> {
+        let fold = options.fold.unwrap_or(rule);
+        let is_one = match self.parts {
+            Parts::Values { kind, .. } => kind == ValueKind::Quantile && fold != Fold::Max,
+            Parts::Buckets { .. } | Parts::Ratio { .. } => true,
+        };
+        if options.fold.is_some() && is_one {
+            return Err(Absence::NotFolded);
+        }
         let value = match self.parts {
             Parts::Values { values, kind: ValueKind::Quantile } => Fold::Max.of(&values),
             Parts::Values { values, .. } => fold.of(&values),
@@ -75,6 +86,7 @@ impl Contribution {
             Parts::Ratio { count, .. } if count <= 0.0 => Err(Absence::NoObservations),
             Parts::Ratio { sum, count } => Ok(sum / count),
         }?;
-        Ok(Derived { value, window: self.window, at: self.at })
+        let scale = options.scale.map_or(1.0, Quantity::to_f64);
+        Ok(Derived { value: value * scale, window: self.window, at: self.at })
     }
 }

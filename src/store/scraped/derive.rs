@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::Selector;
+use crate::model::{Fold, MetricSelector, Over};
 
 use super::{
     SeriesKind,
@@ -17,7 +17,7 @@ use super::{
     history::{History, moment},
     names::Meaning,
     past::Gone,
-    rate::{Increase, Part, Point, Unknown, increase},
+    rate::{Increase, Part, Point, Span, Unknown, increase},
     shape::{Family, Group, Set},
 };
 use crate::store::Absence;
@@ -33,10 +33,21 @@ pub(super) struct Gap {
 /// One target's answer to a question.
 pub(super) struct Reader<'a> {
     pub(super) history: &'a History,
-    pub(super) selector: &'a Selector,
+    pub(super) selector: &'a MetricSelector,
     /// Samples with a time of their own before this one are too old.
     pub(super) oldest: i64,
     pub(super) raw_counters: bool,
+    pub(super) reach: Reach,
+}
+
+/// How far back a read looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    pub(super) span: Span,
+    /// What counts of the values of a gauge.
+    pub(super) over: Option<Over>,
+    /// Whether the asker says the window, or [`Reach::over`]: it has to be full then.
+    pub(super) is_asked: bool,
 }
 
 impl Gap {
@@ -101,13 +112,49 @@ impl Reader<'_> {
         let times = || selected.iter().map(|series| self.history.time(*series));
         let at = times().min().ok_or(Absence::NoSeries)?;
         self.check_times(at, times().max().unwrap_or(at))?;
-        let values = selected.iter().filter_map(|series| self.history.newest(*series)).collect();
         let kind = if matches!(group.kind, SeriesKind::Quantile(_)) {
             ValueKind::Quantile
         } else {
             ValueKind::Gauge
         };
-        Ok(Contribution { parts: Parts::Values { values, kind }, window: 0, at })
+        let (values, window) = self.values(group, &selected)?;
+        Ok(Contribution { parts: Parts::Values { values, kind }, window, at })
+    }
+
+    /// The newest values of some series of a group, or what is asked for over the window; and over how long.
+    fn values(&self, group: &Group, series: &[u32]) -> Result<(Vec<f64>, i64), Absence> {
+        let Some(over) = self.reach.over else {
+            if self.reach.is_asked {
+                return Err(Absence::NeedsOver);
+            }
+            return Ok((series.iter().filter_map(|series| self.history.newest(*series)).collect(), 0));
+        };
+        let since = self.history.watched(&group.name).ok_or(self.short_window())?;
+        if self.history.at() - since < self.reach.span.anchor() {
+            return Err(self.short_window());
+        }
+        let edge = since.max(self.history.at() - self.reach.span.window);
+        let past = series.iter().map(|series| self.history.since(*series, edge));
+        let (values, oldest): (Vec<f64>, Vec<i64>) =
+            past.map(|(values, oldest)| (Fold::from(over).of(&values).unwrap_or(f64::NAN), oldest)).unzip();
+        Ok((values, self.history.at() - oldest.into_iter().min().unwrap_or(since)))
+    }
+
+    fn short_window(&self) -> Absence {
+        Absence::ShortWindow { seconds: self.reach.span.window / 1000 }
+    }
+
+    /// An error if what is computed over time is asked for over time once more, or over more time than is known.
+    fn full(&self) -> Result<(), Absence> {
+        if self.reach.over.is_some() {
+            return Err(Absence::NotOver);
+        }
+        let known = self.history.at() - self.history.oldest();
+        if self.reach.is_asked && known < self.reach.span.anchor() {
+            Err(self.short_window())
+        } else {
+            Ok(())
+        }
     }
 
     /// A gauge that is called like the start of a counter is one if its values are no moments.
@@ -203,13 +250,16 @@ impl Reader<'_> {
     }
 
     fn gone<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Gone> {
+        let edge = self.history.at() - self.reach.span.longest_gap();
         self.history
             .gone(family)
-            .filter(|gone| self.selector.is_empty() || self.selector.matches(&gone.labels()))
+            .filter(move |gone| gone.newest() >= edge)
+            .filter(|gone| self.selector.is_met_by_all() || self.selector.matches(&gone.labels()))
     }
 
     /// The increases of counters and histograms; those that are new or NaN are left out, unless that is all of them.
     fn grown(&self, family: &str, all: impl Iterator<Item = Vec<Member>>) -> Result<Vec<Grown>, Absence> {
+        self.full()?;
         if self.history.doubts(family) {
             return Err(Absence::NonMonotonic);
         }
@@ -267,7 +317,7 @@ impl Reader<'_> {
 
     fn cut(&self, grown: &mut Grown, from: i64, to: i64) -> bool {
         let parts: Vec<Part> = grown.parts.iter().map(|part| part.within(from, to)).collect();
-        let cut = increase(&parts, self.history.span());
+        let cut = increase(&parts, self.reach.span);
         grown.is_apart = cut.is_err();
         cut.map(|increase| grown.increase = increase).is_ok()
     }
@@ -295,7 +345,7 @@ impl Reader<'_> {
         // A histogram with a new bucket is not new.
         let is_new =
             parts.iter().all(|part| part.points.iter().filter(|point| point.value.is_finite()).count() < 2);
-        let increase = increase(parts, self.history.span()).map_err(|unknown| match unknown {
+        let increase = increase(parts, self.reach.span).map_err(|unknown| match unknown {
             Unknown::New if is_new => Gap::alone(Absence::Early),
             Unknown::New | Unknown::Early => Gap::of_all(Absence::Early),
             Unknown::NonMonotonic => Gap::of_all(Absence::NonMonotonic),
@@ -314,7 +364,7 @@ impl Reader<'_> {
     }
 
     fn selects(&self, series: u32) -> bool {
-        self.selector.is_empty() || self.selector.matches(&self.history.shape().labels(series))
+        self.selector.is_met_by_all() || self.selector.matches(&self.history.shape().labels(series))
     }
 }
 

@@ -6,11 +6,13 @@ use super::{
     Unreadable,
     change::Starts,
     doubt::{Doubt, Step},
+    kept::Kept,
     past::{Gone, Past, ShapeChange},
     rate::{Point, Span},
     row::Row,
     shape::Shape,
 };
+use crate::store::wishes::Wish;
 
 /// A target's values over a little more than one window.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(super) struct History {
     unreadable: Box<[Unreadable]>,
     past: Past,
     doubt: Doubt,
+    kept: Kept,
 }
 
 /// When a scrape began (milliseconds since 1970), and what answered it.
@@ -60,12 +63,42 @@ impl History {
             unreadable: scrape.unreadable.into(),
             past: Past::default(),
             doubt: Doubt::default(),
+            kept: Kept::default(),
         }
     }
 
     /// Looks back so far from now on. What was scraped more often than it will be still tells a rate.
     pub(super) fn set_span(&mut self, span: Span) {
         self.span = Span { interval: self.span.interval.min(span.interval), ..span };
+    }
+
+    /// Keeps from now on what is asked for of the past, beside what rates need.
+    pub(super) fn keep(&mut self, wishes: &[Wish]) {
+        if !wishes.is_empty() || !self.kept.is_nothing() {
+            self.kept.follow(wishes, &self.shape, self.at());
+        }
+    }
+
+    /// Since which scrape the values of these gauges are kept, if they are.
+    pub(super) fn watched(&self, group: &str) -> Option<i64> {
+        self.kept.since(group)
+    }
+
+    /// The values that a gauge had from `edge` on, newest first, and when the oldest was scraped.
+    pub(super) fn since(&self, series: u32, edge: i64) -> (Vec<f64>, i64) {
+        let values =
+            self.values(series).into_iter().zip(&self.stamps).take_while(|(_, stamp)| stamp.at >= edge);
+        let (values, times): (Vec<f64>, Vec<i64>) = values.map(|(value, stamp)| (value, stamp.at)).unzip();
+        (values, times.last().copied().unwrap_or_else(|| self.at()))
+    }
+
+    /// How far back it goes for all who ask.
+    fn reach(&self) -> Span {
+        Span { window: self.span.window.max(self.kept.window()), ..self.span }
+    }
+
+    fn has_past(&self, series: u32) -> bool {
+        self.shape.kind(series).is_some_and(super::SeriesKind::has_past) || self.kept.has(series)
     }
 
     pub(super) fn span(&self) -> Span {
@@ -124,6 +157,7 @@ impl History {
             + times
             + self.past.bytes()
             + self.doubt.bytes()
+            + self.kept.bytes()
             + size_of::<Self>()
     }
 
@@ -154,11 +188,9 @@ impl History {
                 self.past.clear();
             }
         }
-        let shape = &self.shape;
         let before = (0..).zip(&self.newest).zip(values).map(|((series, before), after)| {
             // What has no past to be asked for keeps none: its lanes cost half a byte.
-            let has_past = shape.kind(series).is_some_and(super::SeriesKind::has_past);
-            known(series).then_some(if has_past { *before } else { *after })
+            known(series).then_some(if self.has_past(series) { *before } else { *after })
         });
         self.rows.push_front(Row::between(before, values));
         self.newest = values.into();
@@ -172,7 +204,8 @@ impl History {
         let old = self.shape.clone();
         let change = ShapeChange { old: &old, new: &shape, moved, last_at: self.at() };
         // A series that comes and goes again and again would carry all of its past with it.
-        let edge = self.at() - self.span.window - self.span.longest_gap();
+        let reach = self.reach();
+        let edge = self.at() - reach.window - reach.longest_gap();
         let recent =
             |series| self.points(series).into_iter().take_while(|point| point.scraped >= edge).collect();
         let gone = change.gone().into_iter().map(|series| (series, recent(series))).collect();
@@ -186,6 +219,7 @@ impl History {
         self.rows =
             (1..self.stamps.len()).map(|scrape| Row::between(at(scrape), &full(scrape - 1))).collect();
         self.newest = full(0);
+        self.kept.find(&shape);
         self.shape = shape;
     }
 
@@ -237,9 +271,8 @@ impl History {
 
     /// The values of a series that were kept: of one that had no past to be asked for, the newest alone.
     fn kept_values(&self, series: u32) -> Vec<f64> {
-        let has_past = self.shape.kind(series).is_some_and(super::SeriesKind::has_past);
         let mut values = self.values(series);
-        if !has_past {
+        if !self.has_past(series) {
             values.truncate(1);
         }
         values
@@ -262,14 +295,14 @@ impl History {
     /// Keeps what lies within the window and the one scrape before it that anchors the rate, and never more than
     /// the window can hold.
     fn prune(&mut self) {
-        let span = self.span;
+        let span = self.reach();
         let edge = self.at() - span.anchor();
         let within = self.stamps.iter().take_while(|stamp| stamp.at > edge).count();
         // A rate neither ends nor begins at a dip, but at the scrape before it.
         let dips = self.stamps.get(within).is_some_and(|anchor| self.doubt.dipped_since(anchor.at));
         let anchored = within + 1 + 2 * usize::from(dips);
         let most = usize::try_from(span.window / span.interval.max(1)).unwrap_or(0) + 5;
-        self.stamps.truncate(anchored.min(most).min(MOST_SCRAPES));
+        self.stamps.truncate(anchored.min(most).min(usize::try_from(MOST_SCRAPES).unwrap_or(0)));
         self.rows.truncate(self.stamps.len().saturating_sub(1));
         self.times.truncate(self.stamps.len());
         self.past.forget(self.at(), span);
@@ -277,7 +310,7 @@ impl History {
 }
 
 /// A window of many short intervals is cut to this many scrapes; its `windowSeconds` say so.
-const MOST_SCRAPES: usize = 64;
+pub(super) const MOST_SCRAPES: i64 = 64;
 
 /// A moment in seconds since 1970, as `_created` has it, in milliseconds. A gauge of such a name that counts something
 /// is told by its value: it is no moment of this century that has passed.

@@ -8,6 +8,7 @@ mod derive;
 mod doubt;
 mod grown;
 mod history;
+mod kept;
 mod names;
 mod past;
 mod quantile;
@@ -23,7 +24,7 @@ use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-pub(super) use read::read;
+pub(super) use read::{derived, read};
 pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
 
 use self::{
@@ -34,23 +35,10 @@ use self::{
 use super::{
     Absence, Account, AppendError, Store,
     room::{Age, Kept},
+    wishes::Wishes,
 };
-use crate::model::{MetricName, ObjectRef, Tenant, Uid};
-
-/// How several series of one name in an object become one number. Rates are taken first, so a restart of one of
-/// them does not hide in the sum.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Fold {
-    /// Added up.
-    #[default]
-    Sum,
-    /// Their mean.
-    Average,
-    /// The highest.
-    Max,
-    /// The lowest.
-    Min,
-}
+use crate::derive::Derivations;
+use crate::model::{Fold, MetricName, ObjectRef, Tenant, Uid};
 
 /// What a target is, and how its values are computed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +63,8 @@ pub struct TargetOptions {
     pub fold: Fold,
     /// Whether counters answer to their exact names.
     pub raw_counters: bool,
+    /// What is computed from its object's values.
+    pub derived: Arc<Derivations>,
 }
 
 /// One good scrape.
@@ -138,6 +128,8 @@ pub(super) struct Scraped {
     age: Age,
     /// One with that of the target before it was reconfigured, which a read may still look at.
     history: Arc<RwLock<Option<History>>>,
+    /// Whose past is asked for beyond what rates need.
+    wishes: Arc<Wishes>,
     /// There is none without a history.
     kept: Mutex<Option<Kept>>,
     failure: Mutex<Option<Failure>>,
@@ -186,6 +178,9 @@ impl Target {
             fits?;
         }
         let bytes = history.as_ref().map_or(0, History::bytes);
+        if let Some(history) = history.as_mut() {
+            history.keep(&self.scraped.wishes.current(scrape.at));
+        }
         match (history.as_mut(), scrape.moved) {
             (Some(history), None) if !changed => history.push(scrape.scraped()),
             (Some(history), Some(moved)) => history.push_moved(scrape.scraped(), scrape.shape.clone(), moved),
@@ -249,9 +244,12 @@ impl Drop for Target {
 
 impl TargetOptions {
     fn span(&self) -> Span {
-        let millis = |duration: SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8);
         Span { window: millis(self.window).max(1), interval: millis(self.interval).max(1) }
     }
+}
+
+fn millis(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 8)
 }
 
 impl Scraped {
@@ -262,6 +260,7 @@ impl Scraped {
             age: Age { created: *created, uid: uid.clone(), name: name.clone() },
             options,
             history: Arc::default(),
+            wishes: Arc::default(),
             kept: Mutex::default(),
             failure: Mutex::default(),
             lost: Mutex::default(),
@@ -292,7 +291,7 @@ impl Scraped {
     /// The names that an object's list of metrics has of it.
     pub(super) fn names(&self) -> BTreeSet<MetricName> {
         let history = self.history.read();
-        history.as_ref().map(|history| listed(history.shape(), self.options.raw_counters)).unwrap_or_default()
+        history.as_ref().map(|history| listed(history.shape(), &self.options)).unwrap_or_default()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -324,8 +323,10 @@ impl Scraped {
 }
 
 /// The names that discovery lists of a target of this shape and that a path can carry, each once.
-fn listed(shape: &Shape, raw_counters: bool) -> BTreeSet<MetricName> {
-    shape.names().listed(raw_counters).filter_map(|name| MetricName::new(name).ok()).collect()
+fn listed(shape: &Shape, options: &TargetOptions) -> BTreeSet<MetricName> {
+    let exposed = shape.names().listed(options.raw_counters).filter_map(|name| MetricName::new(name).ok());
+    // What exposes nothing has nothing to compute from.
+    exposed.chain(options.derived.names().filter(|_| !shape.is_empty()).cloned()).collect()
 }
 
 /// A collision makes a value absent that could be there, so a fixed seed does no harm.

@@ -47,6 +47,11 @@ impl Gone {
         PackedLabels::from_bytes(&self.labels)
     }
 
+    /// When the last scrape began that had it.
+    pub(super) fn newest(&self) -> i64 {
+        self.points.first().map_or(i64::MIN, |point| point.scraped)
+    }
+
     fn bytes(&self) -> usize {
         self.family.len() + self.labels.len() + points_bytes(&self.points)
     }

@@ -1,17 +1,20 @@
 //! The value of one metric of an object, from all its targets.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Failure, Scraped,
     contribution::{Contribution, Derived},
-    derive::{Gap, Reader, timestamp},
-    history::History,
+    derive::{Gap, Reach, Reader, timestamp},
+    history::{History, MOST_SCRAPES},
+    millis,
+    rate::Span,
 };
 use crate::{
-    model::{Presence, Quantity, Sample},
+    derive::Expression,
+    model::{Labels, MetricName, Presence, Quantity, Sample},
     store::{Absence, Query},
 };
 
@@ -38,10 +41,34 @@ pub(in crate::store) fn read(
         }
     }
     let (whole, _) = whole.ok_or(missing)?;
-    sample(whole.fold(fold)?)
+    sample(whole.fold(query.selector.options(), fold)?)
+}
+
+/// How `metric` of an object is computed from its others, if one of its targets says so.
+pub(in crate::store) fn derived(
+    targets: &[Arc<Scraped>],
+    metric: &MetricName,
+    presence: &Presence,
+) -> Option<Arc<Expression>> {
+    let live = targets.iter().filter(|target| target.is_live(presence));
+    live.into_iter().find_map(|target| target.options.derived.get(metric).cloned())
 }
 
 impl Scraped {
+    /// The label sets of the series that a metric is made of.
+    pub(in crate::store) fn label_sets(&self, metric: &str) -> BTreeSet<String> {
+        let mut sets = BTreeSet::new();
+        let names = exposed_names(metric);
+        self.search(
+            |name| names.iter().any(|wanted| wanted == name),
+            |_, labels, _, _| {
+                let own = labels.iter().filter(|(name, _)| !matches!(*name, "le" | "quantile"));
+                sets.insert(Labels::from_pairs(own).to_string());
+            },
+        );
+        sets
+    }
+
     /// Why nothing of this target is served, if so.
     pub(in crate::store) fn refusal(&self, presence: &Presence, now: Timestamp) -> Option<Absence> {
         if !self.is_live(presence) {
@@ -71,8 +98,9 @@ impl Scraped {
         let age =
             |limit: SignedDuration| query.now.checked_sub(limit).unwrap_or(Timestamp::MIN).as_millisecond();
         let oldest = age(self.max_age(failure.as_ref()));
-        let reader =
-            Reader { history, selector: query.selector, oldest, raw_counters: self.options.raw_counters };
+        let reach = self.reach(metric, history, query).map_err(Gap::of_all)?;
+        let (selector, raw_counters) = (query.selector, self.options.raw_counters);
+        let reader = Reader { history, selector, oldest, raw_counters, reach };
         let read = reader.read(metric);
         if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
             let error = failure.map(|failure| failure.error);
@@ -84,6 +112,25 @@ impl Scraped {
             Absence::NoSeries | Absence::NotANumber => Gap::alone(absence),
             _ => Gap::of_all(absence),
         })
+    }
+
+    /// How far back a read looks: as far as rates do, or as far as the asker says.
+    fn reach(&self, metric: &str, history: &History, query: Query<'_>) -> Result<Reach, Absence> {
+        let (span, options) = (history.span(), query.selector.options());
+        if !options.looks_back() {
+            return Ok(Reach { span, over: None, is_asked: false });
+        }
+        let longest = span.interval.saturating_mul(MOST_SCRAPES - 1);
+        let window = options.window.map_or(span.window, |window| millis(window).max(2 * span.interval));
+        if window > longest {
+            return Err(Absence::LongWindow { longest: longest / 1000 });
+        }
+        let needs_past = options.over.is_some() || window > span.window;
+        if needs_past && history.shape().names().meaning(metric).is_some() {
+            let window = SignedDuration::from_millis(window);
+            self.wishes.note(metric, (options, window), query.now)?;
+        }
+        Ok(Reach { span: Span { window, ..span }, over: options.over, is_asked: true })
     }
 
     fn max_age(&self, failure: Option<&Failure>) -> SignedDuration {
@@ -127,8 +174,11 @@ fn not_exposed(history: &History, metric: &str) -> Gap {
     }
 }
 
+/// Where a longer past is kept than rates need, this forgets as where it is not.
 fn last_seen(history: &History, metric: &str) -> Option<i64> {
-    sources(metric).into_iter().find_map(|family| history.last_seen(family))
+    let edge = history.at() - history.span().longest_gap();
+    let seen = sources(metric).into_iter().find_map(|family| history.last_seen(family));
+    seen.filter(|seen| *seen >= edge)
 }
 
 /// The families that a name may be derived from: its own, and it without a suffix that we add.

@@ -1,5 +1,6 @@
 //! Scraped values through the store's door.
 
+mod options;
 mod wholeness;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::{
-    model::{GroupResource, Presence, Quantity, Sample, Selector},
+    model::{GroupResource, MetricSelector, Presence, Quantity, Sample},
     store::{Held, Limits, Query, Write},
 };
 
@@ -34,6 +35,7 @@ fn options(name: &str) -> TargetOptions {
         max_age_after_timeout: seconds(60),
         fold: Fold::Sum,
         raw_counters: false,
+        derived: Arc::default(),
     }
 }
 
@@ -56,7 +58,7 @@ fn scrape(target: &Target, at: i64, shape: &Arc<Shape>, values: &[f64]) {
 }
 
 fn ask(store: &Store, metric: &str, selector: &str, at: i64) -> Result<Sample, Absence> {
-    let selector = Selector::parse(selector).unwrap();
+    let selector = MetricSelector::parse(selector).unwrap();
     let query = Query { presence: &Presence::Unknown, selector: &selector, now: START + seconds(at) };
     store.read(&pod(), &MetricName::new(metric).unwrap(), query).map(|value| value.sample)
 }

@@ -28,22 +28,22 @@ impl<'a> Crowd<'a> {
         crowd
     }
 
+    fn replace(&self, batch: u64) {
+        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=batch%3D{batch}");
+        self.plane.curl(&["--request", "DELETE", "--output", "/dev/null"], &path);
+        thread::sleep(Duration::from_secs(10));
+        // A part of them may be there still, or kube-apiserver away: the next turn makes them.
+        let _ = self.create(batch);
+        thread::sleep(Duration::from_secs(30));
+    }
+
     /// Replaces one batch after the other, for as long as `act` takes. While kube-apiserver is away it waits.
     pub(crate) fn churn_while(&self, act: impl FnOnce()) {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                for batch in (0..BATCHES).cycle() {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=batch%3D{batch}");
-                    self.plane.curl(&["--request", "DELETE", "--output", "/dev/null"], &path);
-                    thread::sleep(Duration::from_secs(10));
-                    // A part of them may be there still, or kube-apiserver away: the next turn makes them.
-                    let _ = self.create(batch);
-                    thread::sleep(Duration::from_secs(30));
-                }
+                let batches = (0..BATCHES).cycle();
+                batches.take_while(|_| !stop.load(Ordering::Relaxed)).for_each(|batch| self.replace(batch));
             });
             let end = Ended(&stop);
             act();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Surroundings,
-    clients::{half_sent_heads, invented_paths, readers_of_targets},
+    clients::{half_sent_heads, invented_paths, readers_of_targets, readers_that_never_read},
     proxy::Mood,
     watchers::Kind,
 };
@@ -132,8 +132,12 @@ fn hostile_clients(around: &Surroundings<'_>) {
     let (secure, admin) = (address("SECURE"), address("ADMIN"));
     runtime.expect("a runtime").block_on(async {
         let held = half_sent_heads(secure, 1_024).await;
+        let deaf = readers_that_never_read(admin, 100).await;
         let (answered, read) = tokio::join!(invented_paths(secure, 4_096), readers_of_targets(admin, 100));
-        println!("{} half-sent heads held, {answered} invented paths, {read} pages", held.len());
+        let (held, deaf) = (held.len(), deaf.len());
+        println!(
+            "{held} half-sent heads, {deaf} readers that never read, {answered} invented paths, {read} pages"
+        );
     });
 }
 

@@ -99,16 +99,18 @@ impl Reader {
             if round % 7 == 0 {
                 self.writes.iter().for_each(|path| drop(self.direct.post(path, "15")));
             }
-            for kind in [Kind::Memory, Kind::Reviewed, Kind::Aggregated] {
-                let answer = self.read(kind);
-                let mut reads = reads.lock();
-                reads.made += 1;
-                let values = answer.body.matches("\"15\"").count();
-                if answer.status != 200 || values != self.writes.len() {
-                    reads.failed.push(Failed { kind, answer });
-                }
-            }
+            [Kind::Memory, Kind::Reviewed, Kind::Aggregated].iter().for_each(|kind| self.count(*kind, reads));
             thread::sleep(Duration::from_millis(750));
+        }
+    }
+
+    fn count(&self, kind: Kind, reads: &Mutex<Reads>) {
+        let answer = self.read(kind);
+        let mut reads = reads.lock();
+        reads.made += 1;
+        let values = answer.body.matches("\"15\"").count();
+        if answer.status != 200 || values != self.writes.len() {
+            reads.failed.push(Failed { kind, answer });
         }
     }
 

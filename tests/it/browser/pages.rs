@@ -32,6 +32,7 @@ pub(crate) fn sources(hpas: usize) -> Sources {
         counts: Arc::new(TargetCounts::default),
         presence: Arc::new(|_| Presence::Unknown),
         hpas,
+        reads: Arc::new(Vec::new),
         status: Arc::new(status),
     }
 }

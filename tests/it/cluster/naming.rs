@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use custom_metrics_adapter::{
-    api::{Api, Checks, Sources},
+    api::{Api, Checks, Clues, RecentReads, Sources},
     auth::Auth,
     cluster::Pacing,
-    model::{GroupResource, ObjectRef},
+    model::{GroupResource, ObjectRef, Presence},
     store::{Limits, Store},
     write::{self, WriteOptions},
 };
@@ -82,6 +82,39 @@ async fn a_write_for_a_crd_of_a_moment_ago_waits_for_it() {
     let followed = Followed::ready(&api).await;
     api.serve("example.io", "v1", "widgets", "Widget");
     assert_eq!(written(&followed, "/write-metrics/namespaces/a/widgets/w/m", "1".to_owned()).await, "200 ");
+}
+
+#[tokio::test]
+async fn a_write_that_no_read_can_see_is_stored_and_says_so() {
+    let api = KubeApi::start().await;
+    api.apply("pods", object("shop", "web-0", ""));
+    api.apply("namespaces", object("", "shop", ""));
+    let followed = Followed::ready(&api).await;
+    let known =
+        || (followed.cluster.presence(&ObjectRef::namespace("shop")) != Presence::Unknown).then_some(());
+    seen("the namespaces are listed", known).await;
+    let write =
+        async |object: &str| written(&followed, &format!("/write-metrics/{object}/m"), "1".to_owned()).await;
+    let end = "; it is dropped in ten minutes unless the object is made\n";
+    let begin = "200 stored, and no read can see it: the cluster has no";
+    assert_eq!(write("namespaces/shop/pods/web-0").await, "200 ");
+    assert_eq!(
+        write("namespaces/shop/pods/web-1").await,
+        format!("{begin} pods \"web-1\" in namespace \"shop\"{end}")
+    );
+    assert_eq!(write("namespaces/shpo/pods/web-0").await, format!("{begin} namespace \"shpo\"{end}"));
+    // The resource was forgotten: this is a metric of a namespace.
+    assert_eq!(write("namespaces/web-0").await, format!("{begin} namespaces \"web-0\"{end}"));
+
+    let line = |pod: usize| {
+        format!(r#"{{"namespace":"shop","resource":"pods","name":"web-{pod}","metric":"m","value":"1"}}"#)
+    };
+    let batch: Vec<String> = (0..15).flat_map(|pod| [line(pod), line(pod)]).collect();
+    let answer = written(&followed, "/write-metrics", batch.join("\n")).await;
+    let lines: Vec<&str> = answer.lines().collect();
+    assert_eq!(lines.len(), 11, "{answer}");
+    assert!(lines[9].contains("pods \"web-10\""), "{answer}");
+    assert_eq!(lines[10], "8 more writes are for objects that the cluster does not have");
 }
 
 /// The answer of a write port over this cluster: its status and its body.
@@ -191,6 +224,8 @@ async fn metrics_of_resources_that_are_gone_are_not_listed_and_the_list_asks_the
         cluster: std::sync::Arc::new(followed.cluster.clone()),
         auth: Auth::disabled(),
         checks: Checks::new(Vec::new),
+        clues: Clues::of_writes_alone(None),
+        recent: RecentReads::default(),
     };
     let list = get(&Api::new(sources, Default::default()).router(), &path("")).await.json();
     let listed: Vec<_> = list["resources"].as_array().unwrap().iter().map(|one| &one["name"]).collect();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use custom_metrics_adapter::{
     cluster::{Container, Pod, PodPhase},
-    model::{GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Selector, Uid},
+    model::{GroupResource, Labels, LiveObject, MetricName, MetricSelector, ObjectRef, Presence, Uid},
     scrape::{Health, PodSource, ScrapeOptions, Scraper, TargetStatus},
     store::{Absence, Limits, Query, Store},
 };
@@ -98,8 +98,11 @@ impl World {
 
     /// What an HPA would read, in thousandths.
     pub(crate) fn read(&self, pod: &str, metric: &str) -> Result<i64, Absence> {
-        let query =
-            Query { presence: &Presence::Unknown, selector: &Selector::default(), now: Timestamp::now() };
+        let query = Query {
+            presence: &Presence::Unknown,
+            selector: &MetricSelector::default(),
+            now: Timestamp::now(),
+        };
         let value = self.store.read(&object(pod), &MetricName::new(metric).unwrap(), query)?;
         Ok(value.sample.value.milli())
     }
