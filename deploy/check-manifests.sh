@@ -7,29 +7,55 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS:}$PATH
-examples=(hpa-object hpa-pods hpa-external network-policy watch-your-resource)
+examples=(hpa-object hpa-pods hpa-external watch-your-resource)
 fail() { echo "check-manifests: $1" >&2; exit 1; }
 
-manifests=(-f deploy/k8s/deployment.yaml -f deploy/k8s/external-metrics.yaml)
+manifests=(-f deploy/k8s/deployment.yaml -f deploy/k8s/components/external-metrics/external-metrics.yaml)
 kubectl apply "${manifests[@]}" >/dev/null
 for example in "${examples[@]}"; do kubectl apply --validate=strict -f "deploy/examples/$example.yaml" >/dev/null; done
 changed=$(kubectl apply "${manifests[@]}" | grep -v ' unchanged$' || true)
 [ -z "$changed" ] || fail "a second apply changes something: $changed"
 
-# The overlay, with external metrics as its users add them: every APIService is verified.
+deploy/k8s/generate.sh --check || fail "deploy/k8s/deployment.yaml is not generated from deploy/k8s/base"
+
+# A kustomization in a folder of its own, as its users write it.
 overlay=$(mktemp -d)
 trap 'rm -r "$overlay"' EXIT
-cp -r deploy/k8s deploy/cert-manager "$overlay"
-sed -i 's/# - external-metrics.yaml/- external-metrics.yaml/' "$overlay/k8s/kustomization.yaml"
-rendered=$(kubectl kustomize "$overlay/cert-manager")
+cp -r deploy dashboards "$overlay"
+render() { # COMPONENT...
+  mkdir -p "$overlay/mine"
+  { printf 'resources: [../deploy/k8s/base]\ncomponents:\n'; printf -- '- ../deploy/k8s/components/%s\n' "$@"; } >"$overlay/mine/kustomization.yaml"
+  kubectl kustomize "$overlay/mine"
+}
 count() { grep -c -- "$1" <<<"$rendered" || true; }
-[ "$(count '^kind: APIService$')" = 3 ] || fail "the cert-manager overlay has not all three APIServices"
-[ "$(count 'cert-manager.io/inject-ca-from:')" = 3 ] || fail "an APIService of the cert-manager overlay gets no CA"
-[ "$(count insecureSkipTLSVerify)" = 0 ] || fail "an APIService of the cert-manager overlay is not verified"
-kubectl kustomize deploy/cert-manager >/dev/null
+without_labels() { # every object of the cluster that the rendered manifests make has the label
+  local objects labelled
+  objects=$(count '^kind: ') labelled=$(count '^    app.kubernetes.io/version: ')
+  [ "$labelled" = "$objects" ] || fail "$1: $objects objects, and $labelled have the recommended labels"
+}
+for component in deploy/k8s/components/*/; do
+  rendered=$(render "$(basename "$component")") || fail "$component does not render"
+  without_labels "$component"
+done
+
+rendered=$(render external-metrics cert-manager)
+[ "$(count '^kind: APIService$')" = 3 ] || fail "external-metrics and cert-manager have not all three APIServices"
+[ "$(count 'cert-manager.io/inject-ca-from:')" = 3 ] || fail "an APIService gets no CA of cert-manager's"
+[ "$(count insecureSkipTLSVerify)" = 0 ] || fail "an APIService is not verified with cert-manager"
+[ "$(count 'name: CMA_CERT_DIR')" = 0 ] || fail "cert-manager leaves the generated certificate on"
+rendered=$(render monitoring service-monitor)
+[ "$(count '^kind: PodMonitor$')$(count '^kind: ServiceMonitor$')" = 01 ] || fail "service-monitor takes no PodMonitor's place"
+rendered=$(render side-by-side)
+[ "$(count '^kind: APIService$')" = 0 ] || fail "side-by-side has an APIService"
 
 kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=1 deployment/custom-metrics-adapter --timeout=60s >/dev/null ||
   fail "no pod was admitted: $(kubectl -n custom-metrics get events)"
+
+render high-availability network-policy | kubectl apply --validate=strict -f - >/dev/null
+kubectl -n custom-metrics rollout status deployment/custom-metrics-adapter --timeout=120s >/dev/null ||
+  fail "two replicas are not ready: $(kubectl -n custom-metrics get events)"
+[ "$(kubectl -n custom-metrics get pdb custom-metrics-adapter -o jsonpath='{.status.disruptionsAllowed}')" = 1 ] ||
+  fail "with two replicas a drain may not take one"
 
 # The answer of a SubjectAccessReview; `kubectl auth can-i` guesses at resources that the cluster does not have.
 allowed() { # user verb group resource[/subresource] namespace
@@ -76,6 +102,11 @@ for verb in get list; do expect true "$hpa" $verb custom.metrics.k8s.io pods/req
 kubectl -n default create rolebinding check-manifests-reader --clusterrole=custom-metrics-adapter:external-metrics-reader \
   --user=reader --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 for user in "$hpa" reader; do expect true "$user" list external.metrics.k8s.io jobs_waiting default; done
+kubectl -n default create rolebinding check-manifests-viewer --clusterrole=view --user=viewer \
+  --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+expect true viewer get custom.metrics.k8s.io pods/requests_per_second default
+expect true viewer list external.metrics.k8s.io jobs_waiting default
+expect false viewer get custom.metrics.k8s.io pods/requests_per_second kube-system
 expect false reader list external.metrics.k8s.io jobs_waiting kube-system
 expect false reader get external.metrics.k8s.io jobs_waiting default
 expect false stranger list external.metrics.k8s.io jobs_waiting default

@@ -102,7 +102,7 @@ show_monitoring() {
   ask "How old the values were that the HPA read" \
     'histogram_quantile(0.9, sum by (le) (rate(custom_metrics_adapter_api_value_age_seconds_bucket[1m])))'
   ask "Series in memory by source" custom_metrics_adapter_store_series
-  ask "How much of each limit is taken, by the rules of deploy/monitoring" \
+  ask "How much of each limit is taken, by the rules of deploy/k8s/components/monitoring" \
     'instance:custom_metrics_adapter_limit_used:ratio > 0'
   ask "Alerts that fire (none)" 'ALERTS{alertstate="firing"}'
   cat <<TEXT

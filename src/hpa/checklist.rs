@@ -170,7 +170,7 @@ fn foreign_fix(group: MetricsGroup) -> String {
 fn manifest(group: MetricsGroup) -> &'static str {
     match group {
         MetricsGroup::Custom => "deploy/k8s/deployment.yaml",
-        MetricsGroup::External => "deploy/k8s/external-metrics.yaml",
+        MetricsGroup::External => "deploy/k8s/components/external-metrics/external-metrics.yaml",
     }
 }
 

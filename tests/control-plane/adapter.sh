@@ -24,7 +24,7 @@ kubectl() {
 }
 
 install() {
-  kubectl apply -f "$manifests/deployment.yaml" -f "$manifests/external-metrics.yaml"
+  kubectl apply -f "$manifests/deployment.yaml" -f "$manifests/components/external-metrics/external-metrics.yaml"
 }
 
 kubeconfig() {

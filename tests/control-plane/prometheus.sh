@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Prometheus beside an adapter of adapter.sh. It scrapes the adapter each second and evaluates the rules of
-# deploy/monitoring as often.
+# deploy/k8s/components/monitoring as often.
 #
 #   prometheus.sh start PLANE NAME   returns once it is ready
 #   prometheus.sh stop PLANE NAME
@@ -10,7 +10,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/processes.sh"
-rules=$(realpath "$here/../../deploy/monitoring/rules.yaml")
+rules=$(realpath "$here/../../deploy/k8s/components/monitoring/rules.yaml")
 
 configure() {
   . "$dir/../addresses"

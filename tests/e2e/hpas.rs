@@ -188,8 +188,10 @@ fn what_is_wrong_between_the_hpa_controller_and_the_adapter_is_named() {
         if page["cause"].is_null() && page["state"].is_string() { Ok(()) } else { Err(format!("{page:#}")) }
     });
 
-    let roles =
-        ["system:controller:horizontal-pod-autoscaler", "custom-metrics-reader:horizontal-pod-autoscaler"];
+    let roles = [
+        "system:controller:horizontal-pod-autoscaler",
+        "custom-metrics-adapter:custom-metrics-reader:horizontal-pod-autoscaler",
+    ];
     let saved: Vec<Value> = roles.iter().map(|role| binding(plane, role)).collect();
     roles.iter().for_each(|role| drop(plane.kubectl(&format!("delete clusterrolebinding {role}"))));
     asked.names("access-denied", true);

@@ -54,9 +54,9 @@ fn every_panel_and_rule_has_something_to_show_of_an_adapter_under_load_and_fault
 #[test]
 fn the_dashboards_reach_the_cluster_as_config_maps_unchanged() {
     let plane = ControlPlane::shared();
-    let manifests = plane.kubectl("kustomize deploy/monitoring");
+    let manifests = plane.kubectl("kustomize deploy/k8s/components/monitoring");
     for kind in ["PodMonitor", "PrometheusRule"] {
-        assert!(manifests.contains(&format!("\nkind: {kind}\n")), "no {kind} in deploy/monitoring");
+        assert!(manifests.contains(&format!("\nkind: {kind}\n")), "no {kind} in the component monitoring");
     }
     plane.kubectl("apply --validate=strict --kustomize dashboards");
     let maps = "get configmaps --namespace custom-metrics --selector grafana_dashboard=1 --output json";

@@ -123,9 +123,14 @@ impl Drop for Adapter {
 
 /// The bounds that the manifest sets.
 fn flags(manifest: &str) -> Vec<String> {
-    let arguments = manifest.lines().filter_map(|line| line.trim().strip_prefix("- --"));
-    let bounds = arguments.filter(|flag| flag.starts_with("max-") || flag.starts_with("scrape-max-"));
-    let flags: Vec<String> = bounds.map(|flag| format!("--{flag}")).collect();
+    let lines: Vec<&str> = manifest.lines().map(str::trim).collect();
+    let bounds = lines.windows(2).filter_map(|pair| {
+        let name = pair[0].strip_prefix("- name: CMA_")?.to_lowercase().replace('_', "-");
+        let value = pair[1].strip_prefix("value: ")?.trim_matches('"');
+        let bounds = name.starts_with("max-") || name.starts_with("scrape-max-");
+        bounds.then(|| format!("--{name}={value}"))
+    });
+    let flags: Vec<String> = bounds.collect();
     assert!(flags.len() >= 3, "{flags:?}");
     flags
 }

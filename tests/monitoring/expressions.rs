@@ -36,7 +36,7 @@ pub(crate) fn panels(dashboard: &Value) -> Vec<&Value> {
 
 /// The groups of the rules file.
 pub(crate) fn rules() -> Vec<Value> {
-    let text = fs::read_to_string(root().join("deploy/monitoring/rules.yaml")).unwrap();
+    let text = fs::read_to_string(root().join("deploy/k8s/components/monitoring/rules.yaml")).unwrap();
     let file: Value = serde_saphyr::from_str(&text).unwrap();
     let groups = file["groups"].as_array().unwrap().iter();
     groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()

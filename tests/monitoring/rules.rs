@@ -15,7 +15,7 @@ const BASE: &str = "https://example.com/custom-metrics-adapter/";
 
 #[test]
 fn promtool_finds_nothing_wrong_with_the_rules() {
-    promtool(&["check", "rules", "deploy/monitoring/rules.yaml"]);
+    promtool(&["check", "rules", "deploy/k8s/components/monitoring/rules.yaml"]);
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn every_alert_is_tested_firing_and_silent() {
 #[test]
 fn the_operators_rules_are_those_of_the_file() {
     let groups = |text: &str| text[text.find("groups:\n").expect("groups")..].to_owned();
-    let object = text("deploy/monitoring/prometheusrule.yaml");
+    let object = text("deploy/k8s/components/monitoring/prometheusrule.yaml");
     let (_, spec) = object.split_once("\nspec:\n").expect("a spec");
     let shallower = |line: &str| line.strip_prefix("  ").unwrap_or(line).to_owned();
     let theirs: Vec<String> = spec.lines().map(shallower).collect();
-    let file = groups(&text("deploy/monitoring/rules.yaml"));
+    let file = groups(&text("deploy/k8s/components/monitoring/rules.yaml"));
     let ours: Vec<&str> = file.lines().collect();
     assert_eq!(theirs, ours, "the head of prometheusrule.yaml says how to write it anew");
 }
