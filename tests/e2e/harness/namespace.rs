@@ -124,7 +124,7 @@ impl<'a> Namespace<'a> {
     /// A token of a new service account of this namespace, which has no rights yet.
     pub(crate) fn token_of_new_account(&self, account: &str) -> String {
         self.kubectl(&format!("create serviceaccount {account}"));
-        self.kubectl(&format!("create token {account}"))
+        self.kubectl(&format!("create token {account} --duration=6h"))
     }
 
     /// `/namespaces/NAMESPACE/pods/POD/METRIC`, the way both to write and to read a value of a pod.
