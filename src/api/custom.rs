@@ -126,7 +126,7 @@ impl Read<'_> {
         let why = match candidates.len() {
             0 => Why::NoObjects {
                 namespace: namespace.map(str::to_owned),
-                selector: printed(&self.query.objects, self.query.objects.is_empty()),
+                selector: self.query.objects.to_string(),
                 standalone,
                 is_namespace_absent: namespace.is_some_and(|namespace| self.is_absent(namespace)),
             },
@@ -160,20 +160,14 @@ impl Read<'_> {
                 }
             }
         });
-        if example.is_some() {
-            return Why::NoneHasIt {
-                objects,
-                example,
-                scraped: Scraped::default(),
-                others: Vec::new(),
-                nearest: None,
-            };
+        if let Some(example) = example {
+            return Why::NoneUsable { objects, example };
         }
         let nearest = self.store.nearest_metric(&resource.resource, metric);
         let names = candidates.iter().map(|(object, _)| self.store.metrics_of(object));
         let others = names.take(LOOKED_AT).find(|names| !names.is_empty()).unwrap_or_default();
         let others = others.into_iter().take(MENTIONED).collect();
-        Why::NoneHasIt { objects, example, scraped: self.scraped(candidates), others, nearest }
+        Why::NoneHasIt { objects, scraped: self.scraped(candidates), others, nearest }
     }
 
     /// How many of these pods are scraped or ask to be, and why one cannot be.
@@ -211,7 +205,7 @@ impl Read<'_> {
             Absence::NoSeries => self.store.label_sets(&Subject::Object(object.clone()), metric, LABEL_SETS),
             _ => Vec::new(),
         };
-        let selector = printed(&self.query.metrics, self.query.metrics.is_empty());
+        let selector = self.query.metrics.to_string();
         Lack { absence, target: self.target(object, presence), label_sets, selector }
     }
 
@@ -247,7 +241,7 @@ impl Read<'_> {
             metric: self.path.metric.clone(),
             resource: resource.resource.clone(),
             name,
-            metric_selector: printed(&self.query.metrics, self.query.metrics.is_empty()),
+            metric_selector: self.query.metrics.to_string(),
             why,
         }))
     }
@@ -268,8 +262,4 @@ fn object(resource: &ResourceType, namespace: Option<&str>, name: &str) -> Objec
 
 fn candidate(live: Arc<LiveObject>) -> Candidate {
     (live.object.clone(), Presence::Live(live))
-}
-
-fn printed(selector: &impl std::fmt::Display, is_empty: bool) -> String {
-    if is_empty { String::new() } else { selector.to_string() }
 }

@@ -65,7 +65,6 @@ impl Read<'_> {
     }
 
     fn nothing(&self, why: Why) -> NoExternalMetric {
-        let selector = if self.selector.is_empty() { String::new() } else { self.selector.to_string() };
-        NoExternalMetric { path: self.path.clone(), selector, why }
+        NoExternalMetric { path: self.path.clone(), selector: self.selector.to_string(), why }
     }
 }

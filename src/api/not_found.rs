@@ -62,14 +62,19 @@ pub(super) enum Why {
     NoneHasIt {
         /// How many.
         objects: usize,
-        /// One of them that has the metric but no usable value, and why.
-        example: Option<Box<(ObjectRef, Lack)>>,
         /// How they are scraped.
         scraped: Scraped,
-        /// What one of them has instead, if there is no example.
+        /// What one of them has instead.
         others: Vec<MetricName>,
         /// A metric of the resource with a similar or the same name.
         nearest: Option<MetricName>,
+    },
+    /// `*` selected objects, and none of those that have the metric has a usable value.
+    NoneUsable {
+        /// How many were selected.
+        objects: usize,
+        /// One that has the metric, and why it has no usable value.
+        example: Box<(ObjectRef, Lack)>,
     },
     /// Objects of this resource have a namespace, and the path has none.
     NeedsNamespace,
@@ -180,12 +185,17 @@ impl NotFound {
             {
                 write!(f, "the {objects} {resource} selected ask to be scraped and cannot be: {problem}")
             }
-            Why::NoneHasIt { objects, example, scraped, others, nearest } => {
+            Why::NoneHasIt { objects, scraped, others, nearest } => {
                 write!(f, "of the {objects} {resource} selected none has it")?;
-                match example.as_deref() {
-                    Some((object, lack)) => write!(f, "; {resource} {}: {lack}", object.name),
-                    None => self.none_has_it(f, (others, nearest.as_ref()), scraped),
-                }
+                self.none_has_it(f, (others, nearest.as_ref()), scraped)
+            }
+            Why::NoneUsable { objects, example } => {
+                let (object, lack) = &**example;
+                write!(
+                    f,
+                    "of the {objects} {resource} selected none has it; {resource} {}: {lack}",
+                    object.name
+                )
             }
             Why::NeedsNamespace => {
                 write!(f, "{resource} have a namespace: ask for namespaces/NAMESPACE/{resource}/NAME/METRIC")

@@ -255,11 +255,9 @@ impl Miss {
     fn of_read(not_found: &NotFound) -> Self {
         match &not_found.why {
             Why::Unwritten { exists: Some(false), .. } | Why::NoObjects { .. } => Self::NoObject,
-            Why::Unwritten { .. } => Self::UnknownMetric,
+            Why::Unwritten { .. } | Why::NoneHasIt { .. } => Self::UnknownMetric,
             Why::Absent(lack) => (&lack.absence).into(),
-            Why::NoneHasIt { example, .. } => {
-                example.as_ref().map_or(Self::UnknownMetric, |example| (&example.1.absence).into())
-            }
+            Why::NoneUsable { example, .. } => (&example.1.absence).into(),
             Why::NeedsNamespace | Why::OtherNamespace(_) | Why::BadName(_) => Self::Invalid,
         }
     }
