@@ -9,8 +9,8 @@ use crate::{
     events::{Events, Kind, Occurrence, Regarding},
     hpa::{Report, State},
     insight::Insight,
-    model::{GroupResource, ObjectRef, Presence, Uid},
-    scrape::{Health, Scraper, TargetStatus},
+    model::Uid,
+    scrape::{Scraper, TargetStatus},
 };
 
 /// What is looked at.
@@ -39,32 +39,10 @@ async fn look(watched: Arc<Watched>) -> Vec<Occurrence> {
 
 impl Watched {
     fn occurrences(&self) -> Vec<Occurrence> {
-        let targets = self.scraper.as_ref().map(Scraper::targets).unwrap_or_default();
-        let refused = targets.iter().filter_map(|target| self.of_target(target));
+        let refused = self.scraper.as_ref().map(Scraper::refused).unwrap_or_default();
+        let refused = refused.into_iter().filter_map(|(uid, target)| of_target(uid, target));
         let reports = self.insight.reports();
         refused.chain(reports.iter().filter_map(|report| self.of_hpa(report))).collect()
-    }
-
-    fn of_target(&self, target: &TargetStatus) -> Option<Occurrence> {
-        let note = target.problems.first().filter(|_| target.health == Health::Refused)?;
-        let regarding = Regarding {
-            kind: Kind::Pod,
-            namespace: target.namespace.clone(),
-            name: target.pod.clone(),
-            uid: self.uid(&pod(target))?,
-        };
-        Some(Occurrence {
-            regarding,
-            reason: "ScrapeRefused",
-            note: format!("it asks to be scraped and is not: {note}"),
-        })
-    }
-
-    fn uid(&self, pod: &ObjectRef) -> Option<Uid> {
-        match self.cluster.presence(pod) {
-            Presence::Live(live) => Some(live.uid.clone()),
-            Presence::Absent | Presence::Unknown => None,
-        }
     }
 
     fn of_hpa(&self, report: &Report) -> Option<Occurrence> {
@@ -88,11 +66,8 @@ impl Watched {
     }
 }
 
-fn pod(target: &TargetStatus) -> ObjectRef {
-    let TargetStatus { namespace, pod, .. } = target;
-    ObjectRef {
-        resource: GroupResource::pods(),
-        namespace: Some(namespace.as_str().into()),
-        name: pod.as_str().into(),
-    }
+fn of_target(uid: Uid, target: TargetStatus) -> Option<Occurrence> {
+    let note = format!("it asks to be scraped and is not: {}", target.problems.first()?);
+    let regarding = Regarding { kind: Kind::Pod, namespace: target.namespace, name: target.pod, uid };
+    Some(Occurrence { regarding, reason: "ScrapeRefused", note })
 }

@@ -48,6 +48,15 @@ impl Board {
         self.0.read().get(pod).and_then(|boarded| boarded.statuses().into_iter().next())
     }
 
+    /// The pods that ask to be scraped and have no target.
+    pub(super) fn refused(&self) -> Vec<(Uid, TargetStatus)> {
+        let board = self.0.read();
+        let refused = board.iter().filter(|(_, pod)| pod.running.is_empty());
+        refused
+            .flat_map(|(uid, pod)| pod.statuses().into_iter().map(|status| (uid.clone(), status)))
+            .collect()
+    }
+
     /// How many targets there are of each health; no status is kept for it.
     pub(super) fn counts(&self) -> TargetCounts {
         let mut counts = TargetCounts::default();

@@ -103,6 +103,12 @@ impl Scraper {
         self.board.status(pod)
     }
 
+    /// The pods that ask to be scraped and have no target, with the reasons.
+    #[must_use]
+    pub fn refused(&self) -> Vec<(Uid, TargetStatus)> {
+        self.board.refused()
+    }
+
     /// How many targets there are of each health.
     #[must_use]
     pub fn counts(&self) -> TargetCounts {
