@@ -15,6 +15,7 @@ use super::{
     page::{ago, as_of, refreshing},
     wants_json, wants_text,
 };
+use crate::hpa::CONTROLLER_ACCOUNT;
 
 /// One path that one user has read.
 #[derive(Clone, Debug, Serialize)]
@@ -93,8 +94,7 @@ fn row(read: &ReadRow, now: Timestamp) -> Markup {
 const HEADS: [&str; 4] = ["Last", "User", "Path", "Answer"];
 
 /// Who reads for HPAs: kube-controller-manager with and without an account for each controller.
-const CONTROLLERS: [&str; 2] =
-    ["system:serviceaccount:kube-system:horizontal-pod-autoscaler", "system:kube-controller-manager"];
+const CONTROLLERS: [&str; 2] = [CONTROLLER_ACCOUNT, "system:kube-controller-manager"];
 
 /// As many as are kept.
 const MOST: usize = 1_000;

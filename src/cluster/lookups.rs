@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{options, options::ClusterError};
 use crate::{
-    hpa::{Access, ApiService, Described, MetricsGroup, ScaleTarget},
+    hpa::{Access, ApiService, CONTROLLER_ACCOUNT, Described, MetricsGroup, ScaleTarget},
     kubernetes::root_cause,
     model::{GroupResource, ResourceType, Scope},
 };
@@ -135,7 +135,7 @@ impl Lookups {
     pub async fn access(&self, reading: Reading<'_>) -> Access {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": { "user": CONTROLLER, "groups": GROUPS, "resourceAttributes": attributes(&reading) },
+            "spec": { "user": CONTROLLER_ACCOUNT, "groups": GROUPS, "resourceAttributes": attributes(&reading) },
         });
         let request = Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews")
             .header(http::header::CONTENT_TYPE, "application/json")
@@ -226,8 +226,6 @@ impl LookupError {
     }
 }
 
-/// The account of the HPA controller, where controllers have one each, as almost everywhere.
-const CONTROLLER: &str = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
 const GROUPS: [&str; 3] =
     ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
 

@@ -43,3 +43,6 @@ pub use spec::{
     Target, Tolerances,
 };
 pub use status::{Condition, Hpa, Status};
+
+/// The account of the HPA controller, where controllers have one each, as almost everywhere.
+pub const CONTROLLER_ACCOUNT: &str = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
