@@ -29,7 +29,9 @@ impl Receipt {
     /// Of what was just stored.
     pub(super) fn of(writes: &[Write], cluster: &Cluster) -> Self {
         let mut receipt = Self::default();
-        for object in writes.iter().map(|write| write.subject.lives_with()) {
+        // One with a UID was live when its path was resolved.
+        let unbound = writes.iter().filter(|write| write.uid.is_none());
+        for object in unbound.map(|write| write.subject.lives_with()) {
             match unseen(object, cluster) {
                 Some(unseen) if receipt.unseen.contains(&unseen) => {}
                 Some(_) if receipt.unseen.len() == NAMED => receipt.more += 1,
