@@ -30,6 +30,9 @@ struct Looked {
     replicas: Replicas,
 }
 
+/// Namespace and scale target.
+type Key = (String, Described);
+
 /// Current and desired, as the HPA's status has them.
 type Replicas = (i32, i32);
 
@@ -37,7 +40,7 @@ pub(super) struct Surroundings {
     cluster: Cluster,
     lookups: Option<Lookups>,
     service: String,
-    scales: Mutex<HashMap<(String, Described), Looked>>,
+    scales: Mutex<HashMap<Key, Looked>>,
     apis: Mutex<HashMap<MetricsGroup, ApiService>>,
 }
 
@@ -49,8 +52,8 @@ impl Surroundings {
     /// From memory.
     pub(super) fn around(&self, hpa: &Hpa) -> Around {
         let Ok(spec) = &hpa.spec else { return Around { target: not_asked(), apis: Vec::new() } };
-        let key = (hpa.namespace.clone(), spec.scale_target_ref.clone());
-        let target = self.scales.lock().get(&key).map_or_else(not_asked, |looked| looked.known(hpa));
+        let target =
+            self.scales.lock().get(&key(hpa, spec)).map_or_else(not_asked, |looked| looked.known(hpa));
         let known = self.apis.lock();
         let service = |group| known.get(&group).cloned().unwrap_or(ApiService::Unknown(NOT_ASKED.to_owned()));
         let access = || Access::Unknown("the page of the HPA asks".to_owned());
@@ -71,8 +74,7 @@ impl Surroundings {
         let Some(lookups) = &self.lookups else { return };
         let specs: Vec<(&Hpa, &Spec)> =
             hpas.iter().filter_map(|hpa| Some((&**hpa, hpa.spec.as_ref().ok()?))).collect();
-        let live: std::collections::HashSet<_> =
-            specs.iter().map(|(hpa, spec)| (hpa.namespace.clone(), spec.scale_target_ref.clone())).collect();
+        let live: std::collections::HashSet<_> = specs.iter().map(|(hpa, spec)| key(hpa, spec)).collect();
         self.scales.lock().retain(|key, _| live.contains(key));
         let groups: std::collections::HashSet<MetricsGroup> =
             specs.iter().flat_map(|(_, spec)| groups(spec)).collect();
@@ -87,8 +89,7 @@ impl Surroundings {
     }
 
     fn is_due(&self, hpa: &Hpa, spec: &Spec) -> bool {
-        let key = (hpa.namespace.clone(), spec.scale_target_ref.clone());
-        self.scales.lock().get(&key).is_none_or(|looked| looked.is_due(hpa))
+        self.scales.lock().get(&key(hpa, spec)).is_none_or(|looked| looked.is_due(hpa))
     }
 
     async fn scale(&self, lookups: &Lookups, hpa: &Hpa, spec: &Spec) -> ScaleTarget {
@@ -99,7 +100,7 @@ impl Surroundings {
         let path = resource.object_path(namespace, &reference.name);
         let target = lookups.scale(&path).await;
         let looked = Looked { target: target.clone(), at: Instant::now(), replicas: replicas(hpa) };
-        self.scales.lock().insert((namespace.clone(), reference.clone()), looked);
+        self.scales.lock().insert(key(hpa, spec), looked);
         target
     }
 
@@ -153,6 +154,10 @@ impl Looked {
             target => target.clone(),
         }
     }
+}
+
+fn key(hpa: &Hpa, spec: &Spec) -> Key {
+    (hpa.namespace.clone(), spec.scale_target_ref.clone())
 }
 
 fn replicas(hpa: &Hpa) -> Replicas {
