@@ -1,7 +1,7 @@
 //! The order of written values, and where they are kept beyond the life of the process.
 //!
 //! Every write and every deletion is committed here, and nowhere else: the journal makes it durable, applies it to the
-//! [`Store`], and only then returns. Reads never come here. See ADR 12.
+//! [`Store`], and only then returns. Reads never come here.
 //!
 //! | journal | an acknowledged write survives | cost |
 //! |---|---|---|
