@@ -19,6 +19,8 @@
 
 #[path = "reads/door.rs"]
 mod door;
+#[path = "reads/idle.rs"]
+mod idle;
 #[path = "../tests/it/support/kube_api.rs"]
 mod kube_api;
 #[path = "reads/load.rs"]
@@ -35,10 +37,8 @@ use std::{
 };
 
 use custom_metrics_adapter::{
-    admin::{self, Hpas, ReadsRow, Sources, Status},
-    hpa::Listing,
-    model::Presence,
-    scrape::{Health, TargetCounts, TargetStatus},
+    admin::{self, Sources},
+    scrape::{Health, TargetStatus},
     serve::{self, Listener, ServeOptions},
     store::{self, Store},
 };
@@ -120,16 +120,9 @@ async fn read_pages(url: String, read: Arc<AtomicUsize>) {
 /// The port of the pages.
 async fn serve_pages() -> u16 {
     let targets: Vec<TargetStatus> = (0..TARGETS).map(target).collect();
-    let counts = TargetCounts::default();
-    let listing = || Listing { at: Timestamp::now(), hpas: Vec::new(), notice: None };
     let sources = Sources {
-        store: Store::new(store::Limits::default()),
         targets: Arc::new(move || targets.clone()),
-        counts: Arc::new(move || counts),
-        presence: Arc::new(|_| Presence::Unknown),
-        hpas: Hpas { list: Arc::new(listing), one: Arc::new(|_, _| Box::pin(std::future::ready(None))) },
-        reads: Arc::new(Vec::new),
-        status: Arc::new(status),
+        ..idle::sources(Store::new(store::Limits::default()))
     };
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = listener.local_address().port();
@@ -152,22 +145,6 @@ fn target(number: usize) -> TargetStatus {
         last_good: Some(Timestamp::now()),
         failures: 0,
         recent: Vec::new(),
-    }
-}
-
-fn status() -> Status {
-    Status {
-        version: "",
-        mode: "cluster",
-        started: Timestamp::now(),
-        listeners: Vec::new(),
-        checks: Vec::new(),
-        watches: Vec::new(),
-        discovery: None,
-        reads: ReadsRow::default(),
-        limits: Vec::new(),
-        certificate_ends: Timestamp::now(),
-        trends: Vec::new(),
     }
 }
 

@@ -41,8 +41,8 @@ done
 rendered=$(render external-metrics cert-manager)
 [ "$(count '^kind: APIService$')" = 3 ] || fail "external-metrics and cert-manager have not all three APIServices"
 [ "$(count 'cert-manager.io/inject-ca-from:')" = 3 ] || fail "an APIService gets no CA of cert-manager's"
-[ "$(count insecureSkipTLSVerify)" = 0 ] || fail "an APIService is not verified with cert-manager"
-[ "$(count 'name: CMA_CERT_DIR')" = 0 ] || fail "cert-manager leaves the generated certificate on"
+[ "$(count 'CMA_SERVING_CERT_SECRET\|serving-cert$')" = 3 ] || fail "cert-manager leaves something of the adapter's own CA"
+! grep -rn 'insecureSkipTLSVerify: true' deploy || fail "an APIService is not verified"
 rendered=$(render monitoring service-monitor)
 [ "$(count '^kind: PodMonitor$')$(count '^kind: ServiceMonitor$')" = 01 ] || fail "service-monitor takes no PodMonitor's place"
 rendered=$(render side-by-side)
@@ -88,11 +88,14 @@ for verb in get create update patch delete; do
   expect false "$adapter" $verb apps deployments ""
   expect false "$adapter" $verb "" secrets custom-metrics
 done
+for verb in get list watch update; do expect true "$adapter" $verb "" secrets custom-metrics custom-metrics-adapter-serving-cert; done
+for verb in create delete; do expect false "$adapter" $verb "" secrets custom-metrics custom-metrics-adapter-serving-cert; done
 for verb in list watch; do expect true "$adapter" $verb autoscaling horizontalpodautoscalers ""; done
 for verb in update patch delete; do expect false "$adapter" $verb autoscaling horizontalpodautoscalers default; done
 expect true "$adapter" get apps deployments/scale default
 expect false "$adapter" update apps deployments/scale default
-expect true "$adapter" get apiregistration.k8s.io apiservices "" v1beta1.external.metrics.k8s.io
+for verb in get list watch patch; do expect true "$adapter" $verb apiregistration.k8s.io apiservices "" v1beta1.external.metrics.k8s.io; done
+expect false "$adapter" patch apiregistration.k8s.io apiservices "" v1.apps
 expect false "$adapter" get apiregistration.k8s.io apiservices "" v1.apps
 expect true "$adapter" create authentication.k8s.io tokenreviews ""
 expect true "$adapter" create authorization.k8s.io subjectaccessreviews ""

@@ -15,7 +15,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use jiff::SignedDuration;
 
-use values::{ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, request_timeout};
+use values::{
+    ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, object_name, request_timeout,
+};
 
 pub use check::ConfigError;
 pub use derive::{Derive, Named};
@@ -100,7 +102,12 @@ pub struct Tls {
     #[arg(long, env = "CMA_TLS_PRIVATE_KEY_FILE", value_name = "FILE", value_parser = file, requires = "tls_cert_file")]
     pub tls_private_key_file: Option<PathBuf>,
 
-    /// Where a pair is generated and kept when no certificate is given: apiserver.crt, apiserver.key, ca.crt.
+    /// The Secret, in the Service's namespace, of the adapter's own CA and of the pair that it issues; replicas share it.
+    /// Both are renewed in time, and the CA is written into the adapter's APIServices (`caBundle`).
+    #[arg(long, env = "CMA_SERVING_CERT_SECRET", value_name = "NAME", value_parser = object_name, conflicts_with = "tls_cert_file")]
+    pub serving_cert_secret: Option<String>,
+
+    /// Where a pair is generated and kept when neither is given: apiserver.crt, apiserver.key, ca.crt.
     #[arg(
         long,
         env = "CMA_CERT_DIR",

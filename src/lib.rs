@@ -43,6 +43,8 @@ pub mod api;
 
 pub mod serve;
 
+pub mod ca;
+
 pub mod admin;
 
 pub mod explain;

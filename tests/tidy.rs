@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["hpa", "kubernetes", "model", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model", "notice"]),
+    ("ca", &["kubernetes", "notice", "serve"]),
     ("journal", &["notice", "store", "model"]),
     ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
@@ -47,7 +48,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/events/", "src/kubernetes/"]),
+    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/ca/", "src/events/", "src/kubernetes/"]),
     (&["clap"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],

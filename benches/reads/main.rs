@@ -8,6 +8,8 @@
 //!
 //! So `here / elsewhere` is what reads lose by waiting for writes, and `here / quiet` all that they lose. Each answer
 //! is checked; an error ends the bench.
+//!
+//! Then without writers: alone, and while [1,000 HPAs](watched) are looked at and a page of them is open.
 
 #![allow(
     missing_docs,
@@ -24,12 +26,15 @@
 mod kube_api;
 
 mod door;
+mod idle;
 mod load;
+mod watched;
 mod world;
 
 use std::time::Duration;
 
 use load::{Load, Round};
+use watched::{HPAS, Watched};
 use world::World;
 
 const CONDITIONS: [&str; 3] = ["quiet", "elsewhere", "here"];
@@ -41,7 +46,11 @@ fn main() {
         let world = World::start().await;
         println!("{}", world.describe());
         compare("in process", &world.in_process()).await;
-        compare("TLS and HTTP/2 over loopback", &world.over_loopback().await).await;
+        let loopback = world.over_loopback().await;
+        compare("TLS and HTTP/2 over loopback", &loopback).await;
+        let watched = Watched::start(&world).await;
+        beside("in process", &world.in_process(), &watched).await;
+        beside("TLS and HTTP/2 over loopback", &loopback, &watched).await;
     });
 }
 
@@ -65,6 +74,24 @@ async fn compare(title: &str, load: &Load) {
     println!("| here / quiet {}", ratios(here, quiet));
 }
 
+/// Reads alone, and beside the look at every HPA and a page of them.
+async fn beside(title: &str, load: &Load, watched: &Watched) {
+    load.run(WARM_UP, None).await;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.push(load.run(LONGER, None).await);
+        let work = watched.work();
+        beside.push(load.run(LONGER, None).await);
+        work.end().await;
+    }
+    println!("\n{title}, {HPAS} HPAs: {ROUNDS} rounds of {} s each\n", LONGER.as_secs());
+    println!("| HPAs | reads/s | p50 | p99 | longest | writes/s |\n|---|---|---|---|---|---|");
+    println!("| not looked at {}", Round::together(&alone).row());
+    println!("| looked at, and a page open {}", Round::together(&beside).row());
+    println!("\n| ratio, median of rounds | reads/s | p50 | p99 |\n|---|---|---|---|");
+    println!("| looked at / not {}", ratios(&beside, &alone));
+}
+
 fn ratios(of: &[Round], to: &[Round]) -> String {
     let ratio = |figure: fn(&Round) -> f64| {
         let mut ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| figure(of) / figure(to)).collect();
@@ -73,9 +100,11 @@ fn ratios(of: &[Round], to: &[Round]) -> String {
     };
     let reads = ratio(Round::reads_per_second);
     let [p50, p99] = [ratio(|round| round.quantile(0.5)), ratio(|round| round.quantile(0.99))];
-    format!("| {reads:.2} | {p50:.2} | {p99:.2} |")
+    format!("| {reads:.3} | {p50:.2} | {p99:.2} |")
 }
 
 const ROUNDS: usize = 5;
 const LENGTH: Duration = Duration::from_secs(3);
+/// Two looks at the HPAs and two pages.
+const LONGER: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(2);

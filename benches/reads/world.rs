@@ -21,17 +21,19 @@ use crate::{
 };
 
 pub(crate) struct World {
-    store: Store,
+    pub(crate) store: Store,
+    pub(crate) cluster: Cluster,
+    pub(crate) api: KubeApi,
     reads: Router,
     elsewhere: Router,
     here: Router,
     certificates: tempfile::TempDir,
-    _api: KubeApi,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
         let api = KubeApi::start().await;
+        api.serve("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler");
         for number in 0..PODS {
             let labels = format!("app=app-{},tier=web", number / SELECTED);
             api.apply("pods", object("load", &pod(number), &labels));
@@ -42,9 +44,9 @@ impl World {
         for router in [&here, &elsewhere] {
             fill(&Door::InProcess(router.clone())).await;
         }
-        let reads = reads(&store, cluster);
+        let reads = reads(&store, cluster.clone());
         check(&Door::InProcess(reads.clone())).await;
-        Self { store, reads, elsewhere, here, certificates: tempfile::tempdir().unwrap(), _api: api }
+        Self { store, cluster, api, reads, elsewhere, here, certificates: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn describe(&self) -> String {

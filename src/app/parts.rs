@@ -9,6 +9,7 @@ use super::{Addresses, Background, refused, scraping, std};
 use crate::{
     api::RecentReads,
     auth::{Auth, AuthKube, AuthOptions, AuthSettings},
+    ca::{CaOptions, ServingCa},
     checks::Readiness,
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
@@ -56,7 +57,7 @@ impl Parts {
                 Auth::delegated(authority(config, kube, metrics, background)).await?
             }
         };
-        let certificate = certificate(config).await?;
+        let certificate = certificate(config, &cluster, (&readiness, background)).await?;
         readiness.built(cluster.clone());
         let scraped = Arc::default();
         let insight = insight(config, (&cluster, &store), &scraped);
@@ -162,14 +163,29 @@ fn authority(config: &Config, kube: AuthKube, metrics: &Metrics, background: &Ba
     }
 }
 
-async fn certificate(config: &Config) -> anyhow::Result<Arc<ServingCertificate>> {
+async fn certificate(
+    config: &Config,
+    cluster: &Cluster,
+    (readiness, background): (&Readiness, &Background),
+) -> anyhow::Result<Arc<ServingCertificate>> {
     let tls = &config.tls;
     if let (Some(certificate), Some(key)) = (&tls.tls_cert_file, &tls.tls_private_key_file) {
         return Ok(ServingCertificate::from_files(certificate.clone(), key.clone()).await?);
     }
     let names = ServiceNames { service: tls.service_name.clone(), namespace: tls.service_namespace.clone() };
-    Ok(ServingCertificate::generated(tls.cert_dir.clone(), names).await?)
+    let Some((secret, client)) = tls.serving_cert_secret.clone().zip(cluster.client()) else {
+        return Ok(ServingCertificate::generated(tls.cert_dir.clone(), names).await?);
+    };
+    let options =
+        CaOptions { client, secret, names, deadline: SECRET_DEADLINE, waiting: readiness.waiting() };
+    let ca = ServingCa::start(options).await?;
+    let certificate = ca.certificate();
+    background.tasks.spawn(background.end.clone().run_until_cancelled_owned(ca.run()));
+    Ok(certificate)
 }
+
+/// How long to wait for the Secret of the serving certificate at the start.
+const SECRET_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long to wait for kube-apiserver's trust configuration at the start.
 const TRUST_DEADLINE: Duration = Duration::from_secs(60);

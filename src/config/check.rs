@@ -96,6 +96,11 @@ impl Config {
         let useless = [
             (self.standalone && self.kubernetes.kubeconfig.is_some(), "kubeconfig", "with --standalone"),
             (
+                self.standalone && self.tls.serving_cert_secret.is_some(),
+                "serving-cert-secret",
+                "with --standalone",
+            ),
+            (
                 files.scrape_insecure_skip_verify && files.scrape_ca_file.is_some(),
                 "scrape-ca-file",
                 "with --scrape-insecure-skip-verify",

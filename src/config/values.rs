@@ -84,6 +84,14 @@ pub(super) fn dns_label(text: &str) -> Result<String, String> {
     Err("it must be a DNS label: up to 63 lower case letters, digits and inner dashes".to_owned())
 }
 
+/// The name of a Secret or a ConfigMap.
+pub(super) fn object_name(text: &str) -> Result<String, String> {
+    let well_formed = text.len() <= 253 && text.split('.').all(|label| dns_label(label).is_ok());
+    well_formed.then(|| text.to_owned()).ok_or_else(|| {
+        "it must be a DNS subdomain: up to 253 lower case letters, digits, inner dashes and dots".to_owned()
+    })
+}
+
 /// A name that a certificate can be for.
 pub(super) fn server_name(text: &str) -> Result<String, String> {
     let known = ServerName::try_from(text).map(|_| text.to_owned());

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     generated::{self, ServiceNames},
+    issue::IssuedPair,
     pair::{self, CertificateError, Pair, PairProblem},
 };
 
@@ -22,13 +23,22 @@ use super::{
 /// New handshakes show the newest pair that could be used; open connections are not touched. A pair that cannot be
 /// used (half written, mismatched, expired) leaves the one before in force, and is reported in [`Self::status`].
 pub struct ServingCertificate {
-    certificate: PathBuf,
-    key: PathBuf,
-    /// With these names a pair of our own is renewed before it expires.
-    generated: Option<(PathBuf, ServiceNames)>,
+    source: Source,
     current: ArcSwap<Current>,
     /// What was last looked at; also keeps two reloads apart.
     seen: Mutex<Seen>,
+}
+
+/// Where the pair comes from.
+enum Source {
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+        /// With these names a pair of our own is renewed before it expires.
+        generated: Option<(PathBuf, ServiceNames)>,
+    },
+    /// Somebody hands it over. The text says who, for logs.
+    Given(String),
 }
 
 /// Which certificate is shown, and what is wrong with a newer one.
@@ -88,10 +98,31 @@ impl ServingCertificate {
             key: key.clone(),
             problem,
         })?;
+        Ok(Self::new(Source::Files { certificate, key, generated }, pair, bytes))
+    }
+
+    /// A pair that is handed over, and replaced by [`Self::replace`]; `origin` says where it is kept.
+    ///
+    /// # Errors
+    /// When chain and key make no pair.
+    pub fn given(origin: String, pair: &IssuedPair) -> Result<Arc<Self>, PairProblem> {
+        let parsed = Pair::parse(pair.chain.as_bytes(), pair.key.as_bytes())?;
+        Ok(Self::new(Source::Given(origin), parsed, (Vec::new(), Vec::new())))
+    }
+
+    fn new(source: Source, pair: Pair, bytes: (Vec<u8>, Vec<u8>)) -> Arc<Self> {
         let problem = expired(&pair).map(|problem| problem.to_string());
         let current = ArcSwap::from_pointee(Current { pair, generation: 1, problem: problem.clone() });
-        let seen = Mutex::new(Seen { bytes, problem });
-        Ok(Arc::new(Self { certificate, key, generated, current, seen }))
+        Arc::new(Self { source, current, seen: Mutex::new(Seen { bytes, problem }) })
+    }
+
+    /// Shows another pair from now on.
+    ///
+    /// # Errors
+    /// When chain and key make no pair: the one from before stays in force.
+    pub fn replace(&self, pair: &IssuedPair) -> Result<(), PairProblem> {
+        self.show(Pair::parse(pair.chain.as_bytes(), pair.key.as_bytes())?);
+        Ok(())
     }
 
     /// Which certificate is shown now.
@@ -120,9 +151,10 @@ impl ServingCertificate {
     /// Looks at the files once, after renewing a pair of our own that is about to expire.
     pub async fn reload(&self) {
         let mut seen = self.seen.lock().await;
-        let bytes = match self.read().await {
-            Ok(bytes) => bytes,
-            Err(error) => return self.report(Some(chain(&error))),
+        let bytes = match self.source.read().await {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(error)) => return self.report(Some(chain(&error))),
+            None => return,
         };
         if seen.bytes != bytes {
             let usable = Pair::parse(&bytes.0, &bytes.1).and_then(not_expired);
@@ -130,13 +162,6 @@ impl ServingCertificate {
             *seen = Seen { bytes, problem };
         }
         self.report(seen.problem.clone());
-    }
-
-    async fn read(&self) -> Result<(Vec<u8>, Vec<u8>), CertificateError> {
-        if let Some((directory, names)) = &self.generated {
-            generated::ensure(directory, names, now()).await?;
-        }
-        Ok((pair::read(&self.certificate).await?, pair::read(&self.key).await?))
     }
 
     fn show(&self, pair: Pair) {
@@ -147,18 +172,42 @@ impl ServingCertificate {
         self.current.store(Arc::new(Current { pair, generation, problem: before.problem.clone() }));
     }
 
-    fn report(&self, problem: Option<String>) {
+    /// Why a newer pair cannot be used or kept, or that nothing is wrong; logged when it changes.
+    pub fn report(&self, problem: Option<String>) {
         let current = self.current.load_full();
         if current.problem == problem {
             return;
         }
         if let Some(problem) = &problem {
-            tracing::warn!(certificate = %self.certificate.display(), problem, "keeping the serving certificate from before");
+            tracing::warn!(certificate = %self.source, problem, "keeping the serving certificate from before");
         } else {
-            tracing::info!(certificate = %self.certificate.display(), "the certificate files can be used again");
+            tracing::info!(certificate = %self.source, "the serving certificate is in order again");
         }
         let (pair, generation) = (current.pair.clone(), current.generation);
         self.current.store(Arc::new(Current { pair, generation, problem }));
+    }
+}
+
+impl Source {
+    /// The bytes of chain and key; `None` without files.
+    async fn read(&self) -> Option<Result<(Vec<u8>, Vec<u8>), CertificateError>> {
+        let Self::Files { certificate, key, generated } = self else { return None };
+        let read = async {
+            if let Some((directory, names)) = generated {
+                generated::ensure(directory, names, now()).await?;
+            }
+            Ok((pair::read(certificate).await?, pair::read(key).await?))
+        };
+        Some(read.await)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files { certificate, .. } => certificate.display().fmt(f),
+            Self::Given(origin) => origin.fmt(f),
+        }
     }
 }
 
@@ -170,7 +219,7 @@ impl ResolvesServerCert for ServingCertificate {
 
 impl fmt::Debug for ServingCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServingCertificate").field("certificate", &self.certificate).finish_non_exhaustive()
+        f.debug_struct("ServingCertificate").field("source", &self.source.to_string()).finish_non_exhaustive()
     }
 }
 

@@ -3,16 +3,15 @@
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
 
-use super::pair::{self, CertificateError, LeafFacts, Pair};
+use super::{
+    issue::{AUTHORITY, Authority},
+    pair::{self, CertificateError, LeafFacts, Pair},
+};
 
 /// The names under which the cluster and its operators reach the adapter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +24,7 @@ pub struct ServiceNames {
 
 impl ServiceNames {
     /// What the certificate is for; kube-apiserver checks `SERVICE.NAMESPACE.svc`.
-    fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         let Self { service, namespace } = self;
         vec![
             service.clone(),
@@ -35,6 +34,12 @@ impl ServiceNames {
             "127.0.0.1".to_owned(),
             "::1".to_owned(),
         ]
+    }
+
+    /// Whether a certificate is for all of them.
+    #[must_use]
+    pub fn stand_in(&self, leaf: &LeafFacts) -> bool {
+        self.all().iter().all(|name| leaf.names.contains(name))
     }
 }
 
@@ -60,7 +65,7 @@ pub(super) async fn ensure(
 /// Also true for what cannot be used but is not ours to replace: loading it tells what is wrong with it.
 fn is_usable(chain: &[u8], key: &[u8], names: &ServiceNames, now: Timestamp) -> bool {
     match Pair::parse(chain, key) {
-        Ok(pair) => !is_ours(&pair.leaf) || (covers(&pair.leaf, names) && lasts(&pair.leaf, now)),
+        Ok(pair) => !is_ours(&pair.leaf) || (names.stand_in(&pair.leaf) && lasts(&pair.leaf, now)),
         // A crash between the two renames leaves one new and one old file of ours.
         Err(pair::PairProblem::Match(_)) => !chain_is_ours(chain),
         Err(_) => true,
@@ -75,10 +80,6 @@ fn is_ours(leaf: &LeafFacts) -> bool {
     leaf.issuer.starts_with(AUTHORITY)
 }
 
-fn covers(leaf: &LeafFacts, names: &ServiceNames) -> bool {
-    names.all().iter().all(|name| leaf.names.contains(name))
-}
-
 fn lasts(leaf: &LeafFacts, now: Timestamp) -> bool {
     leaf.not_after.duration_since(now) > RENEW_BEFORE
 }
@@ -88,10 +89,11 @@ fn is_missing(error: &CertificateError) -> bool {
 }
 
 async fn generate(directory: &Path, names: &ServiceNames, now: Timestamp) -> Result<(), CertificateError> {
-    let made = Generated::new(names, now)?;
+    let authority = Authority::generate(YEAR, now)?;
+    let made = authority.issue(names, YEAR, now)?;
     let failed = |source| CertificateError::Write { path: directory.to_owned(), source };
     tokio::fs::create_dir_all(directory).await.map_err(failed)?;
-    write(&directory.join("ca.crt"), &made.authority, PUBLIC).await?;
+    write(&directory.join("ca.crt"), &authority.certificate, PUBLIC).await?;
     write(&directory.join("apiserver.key"), &made.key, PRIVATE).await?;
     write(&directory.join("apiserver.crt"), &made.chain, PUBLIC).await?;
     tracing::info!(directory = %directory.display(), "generated a serving certificate");
@@ -115,47 +117,6 @@ async fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertificateErro
     tokio::fs::rename(&beside, path).await.map_err(failed)
 }
 
-struct Generated {
-    authority: String,
-    chain: String,
-    key: String,
-}
-
-impl Generated {
-    fn new(names: &ServiceNames, now: Timestamp) -> Result<Self, rcgen::Error> {
-        let stamp = now.as_second();
-        let mut authority = valid_for_a_year(CertificateParams::new(Vec::new())?, now);
-        authority.distinguished_name.push(DnType::CommonName, format!("{AUTHORITY}@{stamp}"));
-        authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let authority_key = KeyPair::generate()?;
-        let authority_certificate = authority.self_signed(&authority_key)?;
-
-        let mut leaf = valid_for_a_year(CertificateParams::new(names.all())?, now);
-        leaf.distinguished_name.push(DnType::CommonName, format!("{}@{stamp}", names.service));
-        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate()?;
-        let leaf = leaf.signed_by(&key, &Issuer::new(authority, authority_key))?;
-
-        let authority = authority_certificate.pem();
-        Ok(Self { chain: format!("{}{authority}", leaf.pem()), authority, key: key.serialize_pem() })
-    }
-}
-
-/// From an hour ago, for clients whose clock is behind.
-fn valid_for_a_year(mut params: CertificateParams, now: Timestamp) -> CertificateParams {
-    let now =
-        SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.not_before = (now - HOUR).into();
-    params.not_after = (now + YEAR).into();
-    params
-}
-
-const AUTHORITY: &str = "custom-metrics-adapter-ca";
-const HOUR: Duration = Duration::from_secs(3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 const PUBLIC: u32 = 0o644;
@@ -164,6 +125,8 @@ const PRIVATE: u32 = 0o600;
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
 

@@ -21,6 +21,7 @@ mod counters;
 mod explained;
 mod generated;
 mod heads;
+mod issue;
 mod listener;
 mod odd_head;
 mod pair;
@@ -37,8 +38,9 @@ pub use budget::{ByteBudget, Room, Share};
 pub use certificate::{CertificateStatus, ServingCertificate};
 pub use counters::ConnectionCounters;
 pub use generated::ServiceNames;
+pub use issue::{Authority, IssuedPair};
 pub use listener::{BindError, Listener};
-pub use pair::CertificateError;
+pub use pair::{CertificateError, LeafFacts, PairProblem};
 pub use spans::RequestSpans;
 pub use tls::{Tls, TlsError};
 

@@ -21,14 +21,17 @@ pub(super) struct Pair {
     pub(super) leaf: LeafFacts,
 }
 
-/// What the leaf says.
+/// What a certificate says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct LeafFacts {
-    pub(super) not_after: Timestamp,
+pub struct LeafFacts {
+    /// Since when it is valid.
+    pub not_before: Timestamp,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
     /// The common name of the issuer.
-    pub(super) issuer: String,
+    pub issuer: String,
     /// DNS names and addresses.
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 /// A serving certificate that cannot be used.
@@ -102,13 +105,24 @@ impl Pair {
 }
 
 impl LeafFacts {
+    /// Of the first certificate in a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, or one that cannot be parsed.
+    pub fn of(pem: &str) -> Result<Self, PairProblem> {
+        leaf(pem.as_bytes())
+    }
+
     fn parse(der: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
-        let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp());
+        let validity = certificate.validity();
+        let not_before = Timestamp::from_second(validity.not_before.timestamp());
+        let not_after = Timestamp::from_second(validity.not_after.timestamp());
         let issuer = certificate.issuer().iter_common_name().next().and_then(|name| name.as_str().ok());
         let names = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
         let names = names.iter().flat_map(|extension| &extension.value.general_names).filter_map(text);
         Ok(Self {
+            not_before: not_before.unwrap_or(Timestamp::MIN),
             not_after: not_after.unwrap_or(Timestamp::MAX),
             issuer: issuer.unwrap_or_default().to_owned(),
             names: names.collect(),

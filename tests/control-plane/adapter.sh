@@ -6,6 +6,7 @@
 #   adapter.sh run PLANE NAME BINARY [FLAG...]    becomes the adapter (in the foreground)
 #   adapter.sh start PLANE NAME BINARY [FLAG...]  the same in the background; returns once it is ready
 #   adapter.sh register PLANE NAME                points the APIServices at this adapter; returns once they are Available
+#   adapter.sh ca PLANE NAME                      writes certificates/ca.crt: the CA that the adapter keeps in its Secret
 #
 # APISERVER: where the adapter finds kube-apiserver, if not at its own address.
 #
@@ -53,7 +54,7 @@ command_line() { # FLAG...: sets `command`
   . "$dir/addresses"
   # As in the image.
   export MIMALLOC_PURGE_DELAY=10 MIMALLOC_GENERIC_COLLECT=200
-  command=("$binary" --kubeconfig kubeconfig --cert-dir certificates
+  command=("$binary" --kubeconfig kubeconfig --serving-cert-secret custom-metrics-adapter-serving-cert
     --service-name "$service" --service-namespace "$namespace"
     --secure-listen "$SECURE" --write-listen "$WRITE" --admin-listen "$ADMIN" "$@")
 }
@@ -88,11 +89,9 @@ start() {
 # verifies its certificate for SERVICE.NAMESPACE.svc.
 register() {
   . "$dir/addresses"
-  local authority apiservice only_of_a_cluster_ip
-  authority=$(base64 -w0 <"$dir/certificates/ca.crt")
+  local apiservice only_of_a_cluster_ip
   for apiservice in $(registered); do
-    kubectl patch "apiservice/$apiservice" --type merge --patch \
-      "{\"spec\": {\"insecureSkipTLSVerify\": false, \"caBundle\": \"$authority\", \"service\": {\"port\": ${SECURE##*:}}}}"
+    kubectl patch "apiservice/$apiservice" --type merge --patch "{\"spec\": {\"service\": {\"port\": ${SECURE##*:}}}}"
   done
   only_of_a_cluster_ip='"clusterIP": null, "clusterIPs": null, "ipFamilies": null, "ipFamilyPolicy": null, "internalTrafficPolicy": null'
   kubectl -n "$namespace" patch service "$service" --type merge --patch \
@@ -102,11 +101,17 @@ register() {
   done
 }
 
+ca() {
+  mkdir -p "$dir/certificates"
+  kubectl -n "$namespace" get secret custom-metrics-adapter-serving-cert -o 'jsonpath={.data.ca\.crt}' |
+    base64 -d >"$dir/certificates/ca.crt"
+}
+
 registered() {
   kubectl get apiservices -o jsonpath="{range .items[?(@.spec.service.name==\"$service\")]}{.metadata.name}{\"\n\"}{end}"
 }
 
-verb=${1:?install, run, start or register}
+verb=${1:?install, run, start, register or ca}
 plane=$(cd "${2:?the directory of the control plane}" && pwd -P)
 assets=$("$here/assets.sh")
 dir=$plane/adapters/${3:-}
@@ -115,5 +120,6 @@ case $verb in
   install) install ;;
   run | start) shift 4; "$verb" "$@" ;;
   register) register ;;
+  ca) ca ;;
   *) echo "unknown verb $verb" >&2; exit 2 ;;
 esac

@@ -50,7 +50,7 @@ struct Frame {
 async fn every_page_fits_a_desk_and_a_phone_and_needs_no_script() {
     let address = serve().await;
     let (light, dark) = tokio::join!(measured(address, &[]), measured(address, &["--force-dark-mode"]));
-    assert_eq!((light.len(), dark.len()), (42, 42), "fourteen pages, three widths");
+    assert_eq!((light.len(), dark.len()), (48, 48), "sixteen pages, three widths");
     for frame in light.iter().chain(&dark) {
         let Frame { path, width, .. } = frame;
         assert!(frame.styled && !frame.heading.is_empty() && frame.rows > 0, "{path} at {width}: {frame:?}");
@@ -75,6 +75,11 @@ async fn pages_of_many_hpas_targets_and_series_are_bounded_have_their_points_and
     assert!(targets.rows <= 1_000 && !targets.sparks.is_empty(), "{} rows", targets.rows);
     assert!(targets.sparks.iter().all(|points| *points == 20), "{:?}", targets.sparks);
     assert_eq!(frame("/many/series?limit=1000").rows, 1_000);
+    assert_eq!(
+        (frame("/reads").rows, frame("/reads?by=all").rows),
+        (500, 1_000),
+        "without and with HPAs' own"
+    );
     // The document that the paths stand in has escaped them.
     assert_eq!(frame("/many/series?tab=raw&amp;limit=1000").rows, 1_000);
 }

@@ -39,9 +39,9 @@ async fn certificate_files_that_cannot_be_used_are_named_once_and_so_are_good_on
     let line = process.says(&["WARN", "keeping the serving certificate from before"]).await;
     assert!(line.contains("apiserver.crt"), "{line}");
     fs::write(&certificate, good).unwrap();
-    process.says(&["INFO", "the certificate files can be used again"]).await;
+    process.says(&["INFO", "the serving certificate is in order again"]).await;
     eventually("each is said once", async || {
-        [["WARN", "keeping the serving"], ["INFO", "can be used again"]]
+        [["WARN", "keeping the serving"], ["INFO", "in order again"]]
             .iter()
             .all(|words| process.lines(words).len() == 1)
     })

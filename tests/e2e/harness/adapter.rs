@@ -82,6 +82,7 @@ impl Adapter {
         let mut adapter =
             Self { process, direct: Direct { plane_directory, directory, addresses: HashMap::new() } };
         adapter.wait_until_ready();
+        plane.adapter_script(&["ca", name]);
         adapter
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use custom_metrics_adapter::{
     admin::{
-        DiscoveryRow, Hpas, LimitRow, Listener, ReadsRow, Sources, Status, StatusCheck, Trend, WatchRow,
+        DiscoveryRow, Hpas, LimitRow, Listener, ReadRow, ReadsRow, Sources, Status, StatusCheck, Trend,
+        WatchRow,
     },
     hpa::{
-        Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport, Point, Replicas, Report,
-        State, Step, StepKind,
+        CONTROLLER_ACCOUNT, Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport,
+        Point, Replicas, Report, State, Step, StepKind,
     },
     model::Presence,
     scrape::{ErrorClass, Health, LastError, LastScrape, RecentScrape, TargetCounts, TargetStatus},
@@ -32,7 +33,7 @@ pub(crate) fn sources(hpas: usize) -> Sources {
         counts: Arc::new(TargetCounts::default),
         presence: Arc::new(|_| Presence::Unknown),
         hpas,
-        reads: Arc::new(Vec::new),
+        reads: Arc::new(reads),
         status: Arc::new(status),
     }
 }
@@ -190,6 +191,18 @@ fn status() -> Status {
         certificate_ends: Timestamp::now() + SignedDuration::from_hours(8_000),
         trends: trends(),
     }
+}
+
+/// As many as are kept, half of them by the HPA controller.
+fn reads() -> Vec<ReadRow> {
+    let read = |number: usize| ReadRow {
+        path: format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{}/pods/*/{number}", "n".repeat(63)),
+        user: if number.is_multiple_of(2) { CONTROLLER_ACCOUNT.to_owned() } else { "u".repeat(100) },
+        at: Timestamp::now(),
+        times: u64::MAX,
+        error: number.is_multiple_of(3).then(|| url('r')),
+    };
+    (0..1_000).map(read).collect()
 }
 
 fn watch(state: &'static str) -> WatchRow {
