@@ -56,8 +56,8 @@ pub struct App {
 pub struct Addresses {
     /// The metrics APIs, TLS.
     pub secure: SocketAddr,
-    /// /write-metrics.
-    pub write: SocketAddr,
+    /// /write-metrics over plain HTTP; `None` if it listens nowhere.
+    pub write: Option<SocketAddr>,
     /// Probes and pages.
     pub admin: SocketAddr,
 }
@@ -142,6 +142,7 @@ impl App {
     fn announce(&self) {
         let Addresses { secure, write, admin } = self.addresses;
         let (version, mode) = (env!("CARGO_PKG_VERSION"), parts::mode(&self.config));
+        let write = write.map_or_else(|| "off".to_owned(), |address| address.to_string());
         tracing::info!(version, mode, %secure, %write, %admin, "custom-metrics-adapter listens");
     }
 }

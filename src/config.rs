@@ -10,7 +10,7 @@ mod journal;
 mod scrape;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use jiff::SignedDuration;
@@ -81,13 +81,42 @@ pub struct Listen {
     #[arg(long, env = "CMA_SECURE_LISTEN", value_name = "ADDRESS", default_value = "[::]:6443")]
     pub secure_listen: SocketAddr,
 
-    /// Plain HTTP: /write-metrics.
+    /// Plain HTTP: /write-metrics; `off` listens nowhere. The TLS port takes writes by Kubernetes identity either way.
     #[arg(long, env = "CMA_WRITE_LISTEN", value_name = "ADDRESS", default_value = "[::]:8080")]
-    pub write_listen: SocketAddr,
+    pub write_listen: OptionalAddress,
+
+    /// Who may write over plain HTTP: whoever reaches the port (none), or nobody, because writers have to show who they are
+    /// at the TLS port (kubernetes).
+    #[arg(long, env = "CMA_WRITE_AUTH", value_name = "HOW", value_enum, default_value_t = WriteAuth::None)]
+    pub write_auth: WriteAuth,
 
     /// Plain HTTP: /metrics, probes and pages for operators.
     #[arg(long, env = "CMA_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,
+}
+
+/// An address, or `off`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OptionalAddress(pub Option<SocketAddr>);
+
+impl FromStr for OptionalAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address))).map_err(|error| format!("{error}, nor is it off"))
+    }
+}
+
+/// How the plain port knows its writers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum WriteAuth {
+    /// Not at all.
+    None,
+    /// It takes none: the TLS port asks kube-apiserver.
+    Kubernetes,
 }
 
 /// The certificate of the secure port.

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("serve", &["auth", "model", "notice"]),
     ("ca", &["kubernetes", "notice", "serve"]),
     ("journal", &["notice", "store", "model"]),
-    ("write", &["journal", "store", "exposition", "cluster", "serve", "model"]),
+    ("write", &["auth", "journal", "store", "exposition", "cluster", "serve", "model"]),
     ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
     ("api", &["store", "cluster", "auth", "serve", "model"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model"]),

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -10,24 +11,24 @@ use super::{Addresses, metrics, pages, parts::Parts, std, trends::Pulse};
 use crate::{
     admin,
     api::{self, Api, Clues, PodTarget},
-    config::{Config, JournalKind},
+    config::{Config, JournalKind, WriteAuth},
     model::Uid,
     serve::{self, ByteBudget, ConnectionCounters, Listener, ServeOptions, Tls},
     telemetry::{
         metrics::{Listeners, Metrics},
         traces::{self, Edge},
     },
-    write::{self, WriteOptions},
+    write::{self, Access, WriteOptions},
 };
 
 /// Open, and not yet served.
 pub(super) struct Sockets {
     secure: Listener,
-    write: Listener,
+    write: Option<Listener>,
 }
 
 /// Listeners with what they serve.
-pub(super) struct Doors([Door; 2]);
+pub(super) struct Doors(Vec<Door>);
 
 struct Door {
     listener: Listener,
@@ -44,14 +45,17 @@ pub(super) fn counters(config: &Config) -> Listeners {
 
 impl Sockets {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self {
-            secure: Listener::bind(config.listen.secure_listen).await?,
-            write: Listener::bind(config.listen.write_listen).await?,
-        })
+        let secure = Listener::bind(config.listen.secure_listen).await?;
+        let write = match config.listen.write_listen.0 {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { secure, write })
     }
 
     pub(super) fn addresses(&self, admin: SocketAddr) -> Addresses {
-        Addresses { secure: self.secure.local_address(), write: self.write.local_address(), admin }
+        let write = self.write.as_ref().map(Listener::local_address);
+        Addresses { secure: self.secure.local_address(), write, admin }
     }
 }
 
@@ -70,18 +74,24 @@ impl Doors {
             spans: traces::of_requests(edge),
         };
         let tls = Tls::new(parts.certificate.clone(), parts.auth.clone())?;
-        let secure = options(Some(tls), &counters.secure, Edge::Api);
-        let write = options(None, &counters.write, Edge::Write);
-        Ok(Self([
-            Door { listener: sockets.secure, router: api(config, parts, metrics), options: secure },
-            Door { listener: sockets.write, router: writes(config, parts, metrics), options: write },
-        ]))
+        let writes = writes(config, parts, metrics);
+        let by_identity = writes.routes(Access::Reviewed(parts.auth.clone()));
+        let secure = Door {
+            listener: sockets.secure,
+            router: api(config, parts, metrics).merge(by_identity),
+            options: options(Some(tls), &counters.secure, Edge::Api),
+        };
+        let write = sockets.write.map(|listener| Door {
+            listener,
+            router: writes.router(plain_access(config)),
+            options: options(None, &counters.write, Edge::Write),
+        });
+        Ok(Self(std::iter::once(secure).chain(write).collect()))
     }
 
     /// Serves all of them until `stop`, and to the end of their drains.
     pub(super) async fn serve(self, stop: &CancellationToken) {
-        let [secure, write] = self.0;
-        tokio::join!(secure.serve(stop), write.serve(stop));
+        join_all(self.0.into_iter().map(|door| door.serve(stop))).await;
     }
 }
 
@@ -122,14 +132,21 @@ fn clues(config: &Config, parts: &Parts) -> Clues {
     Clues { started, target: Arc::new(target) }
 }
 
-fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
+fn plain_access(config: &Config) -> Access {
+    match config.listen.write_auth {
+        WriteAuth::None => Access::Open,
+        WriteAuth::Kubernetes => Access::Closed,
+    }
+}
+
+fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> write::Port {
     let options = WriteOptions {
         ttl: Some(config.store.write_ttl).filter(SignedDuration::is_positive),
         in_flight: config.requests.max_writes_inflight,
         deadline: std(config.requests.request_timeout).min(BODY_DEADLINE),
     };
     let (store, journal, cluster) = (parts.store.clone(), parts.journal.clone(), parts.cluster.clone());
-    write::observed(write::Sources { store, journal, cluster }, options, metrics.write.clone())
+    write::Port::new(write::Sources { store, journal, cluster }, options, metrics.write.clone())
 }
 
 /// How the admin port is served.

@@ -62,11 +62,10 @@ fn hpas(insight: &Insight) -> Hpas {
 }
 
 fn listeners(addresses: Addresses) -> Vec<Listener> {
-    vec![
-        Listener { purpose: "Metrics API (TLS)", address: addresses.secure },
-        Listener { purpose: "Writes", address: addresses.write },
-        Listener { purpose: "This page", address: addresses.admin },
-    ]
+    let write = addresses.write.map(|address| Listener { purpose: "Writes", address });
+    let secure = Listener { purpose: "Metrics API (TLS)", address: addresses.secure };
+    let admin = Listener { purpose: "This page", address: addresses.admin };
+    [Some(secure), write, Some(admin)].into_iter().flatten().collect()
 }
 
 fn read(read: RecentRead) -> ReadRow {

@@ -15,7 +15,7 @@ use super::Addresses;
 pub(super) async fn addresses(server: &Uri, listeners: Addresses) -> Vec<SocketAddr> {
     let servers = resolve(server).await;
     let mut ours = Vec::new();
-    for listener in [listeners.secure, listeners.write] {
+    for listener in [Some(listeners.secure), listeners.write].into_iter().flatten() {
         ours.extend(reached_by(listener, &servers).await);
     }
     servers.into_iter().chain(ours).collect()
@@ -70,7 +70,8 @@ mod tests {
 
     async fn refused(server: &str, listeners: [&str; 3]) -> Vec<String> {
         let [secure, write, admin] = listeners.map(|address| address.parse().unwrap());
-        let refused = addresses(&server.parse().unwrap(), Addresses { secure, write, admin }).await;
+        let refused =
+            addresses(&server.parse().unwrap(), Addresses { secure, write: Some(write), admin }).await;
         refused.iter().map(ToString::to_string).collect()
     }
 

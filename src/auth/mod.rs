@@ -130,6 +130,12 @@ impl Auth {
         Ok(Self(Some(Arc::new(Delegated::new(trust, reviews, rules, observer)))))
     }
 
+    /// Whether anybody is asked at all.
+    #[must_use]
+    pub fn is_delegated(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Who asks, in the order front proxy, client certificate, bearer token, anonymous.
     ///
     /// Certificates that nobody here trusts make the request fail unless a valid token comes with them; so does the

@@ -43,7 +43,8 @@ impl User {
     }
 
     /// Whether this is a caller without credentials, ours or one that kube-apiserver forwards.
-    pub(super) fn is_anonymous(&self) -> bool {
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
         self.name == ANONYMOUS || self.is_in(UNAUTHENTICATED_GROUP)
     }
 

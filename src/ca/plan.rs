@@ -1,9 +1,9 @@
 //! When keys and certificates are replaced. A pair of a new CA is shown only once every APIService has had that CA for a
-//! while; a former CA stays there until no pair of it is shown.
+//! while, and copies of `ca.crt` have had a month to be made again; a former CA stays until no pair of it is shown.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::material::Material;
 use crate::serve::{LeafFacts, ServiceNames};
@@ -49,10 +49,11 @@ pub(super) struct Moment<'a> {
 
 /// The next step, if one is due.
 pub(super) fn due(material: &Material, moment: &Moment<'_>) -> Option<Step> {
-    if material.next.is_some() {
-        return (moment.published >= SPREAD).then_some(Step::Promote);
-    }
     let Moment { now, names, asked, published } = moment;
+    if let Some(next) = &material.next {
+        let is_known = *asked == Some(Rotation::Authority) || age(&next.certificate, *now) >= NOTICE;
+        return (is_known && *published >= SPREAD).then_some(Step::Promote);
+    }
     let is_old = |pem: &str| LeafFacts::of(pem).map_or(true, |facts| is_old(&facts, *now));
     if *asked == Some(Rotation::Authority) || is_old(&material.authority.certificate) {
         return Some(Step::NextAuthority);
@@ -69,11 +70,19 @@ fn is_old(facts: &LeafFacts, now: Timestamp) -> bool {
     facts.not_after.duration_since(now) < whole / 3
 }
 
+/// How long ago a certificate was made.
+fn age(pem: &str, now: Timestamp) -> SignedDuration {
+    LeafFacts::of(pem).map_or(SignedDuration::MAX, |facts| now.duration_since(facts.not_before))
+}
+
 /// Two years: replaced after 16 months.
 pub(super) const AUTHORITY_VALIDITY: Duration = Duration::from_secs(730 * DAY);
 
 /// Ninety days: replaced after sixty.
 pub(super) const PAIR_VALIDITY: Duration = Duration::from_secs(90 * DAY);
+
+/// For those who copy `ca.crt` to verify the adapter themselves. Who asks for another CA does not wait for them.
+const NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Every kube-apiserver has a changed APIService by then: it follows them by a watch.
 pub(super) const SPREAD: Duration = Duration::from_secs(30);
@@ -127,16 +136,17 @@ mod tests {
         assert_eq!(due_at(&first, day(488), None, FAREWELL), Some(Step::NextAuthority));
         let announced = first.after(Step::NextAuthority, &names(), day(488)).unwrap();
         assert!(announced.pair == first.pair && announced.bundle().starts_with(&first.bundle()));
-        assert_eq!(due_at(&announced, day(488), None, SPREAD - Duration::from_secs(1)), None, "too early");
-        assert_eq!(due_at(&announced, day(488), None, SPREAD), Some(Step::Promote));
-        let promoted = announced.after(Step::Promote, &names(), day(488)).unwrap();
+        assert_eq!(due_at(&announced, day(517), None, FAREWELL), None, "copies of it are still made");
+        assert_eq!(due_at(&announced, day(518), None, SPREAD - Duration::from_secs(1)), None, "too early");
+        assert_eq!(due_at(&announced, day(518), None, SPREAD), Some(Step::Promote));
+        let promoted = announced.after(Step::Promote, &names(), day(518)).unwrap();
         assert!(promoted.pair_fits(&names()) && promoted.pair != first.pair);
         assert!(promoted.bundle().ends_with(&first.authority.certificate), "the pair of before is accepted");
-        assert_eq!(due_at(&promoted, day(488), None, SPREAD), None, "too early");
-        assert_eq!(due_at(&promoted, day(488), None, FAREWELL), Some(Step::Retire));
-        let retired = promoted.after(Step::Retire, &names(), day(488)).unwrap();
+        assert_eq!(due_at(&promoted, day(518), None, SPREAD), None, "too early");
+        assert_eq!(due_at(&promoted, day(518), None, FAREWELL), Some(Step::Retire));
+        let retired = promoted.after(Step::Retire, &names(), day(518)).unwrap();
         assert_eq!(retired.bundle(), retired.authority.certificate);
-        assert_eq!(due_at(&retired, day(488), None, FAREWELL), None);
+        assert_eq!(due_at(&retired, day(518), None, FAREWELL), None);
     }
 
     #[test]
@@ -146,7 +156,12 @@ mod tests {
         let asked = Rotation::parse("ca");
         assert_eq!(due_at(&first, day(0), asked, Duration::ZERO), Some(Step::NextAuthority));
         let announced = first.after(Step::NextAuthority, &names(), day(0)).unwrap();
-        assert_eq!(due_at(&announced, day(0), asked, Duration::ZERO), None);
+        assert_eq!(due_at(&announced, day(0), asked, Duration::ZERO), None, "no kube-apiserver knows it yet");
+        assert_eq!(
+            due_at(&announced, day(0), asked, SPREAD),
+            Some(Step::Promote),
+            "nobody else is waited for"
+        );
         assert_eq!(Rotation::parse("everything"), None);
     }
 

@@ -40,11 +40,12 @@ impl Store {
         Ok(Kept { secret, material, asked })
     }
 
-    /// Keeps `material` in place of what was there, unless somebody was faster: then `false`.
+    /// Keeps `material` in place of what was there, unless somebody was faster: then `false`. What was asked for is over
+    /// with it, but for a CA that has yet to be promoted.
     pub(super) async fn replace(&self, kept: Kept, material: &Material) -> Result<bool, Problem> {
         let mut secret = kept.secret;
         secret.data = Some(material.data());
-        if let Some(annotations) = &mut secret.metadata.annotations {
+        if let (Some(annotations), None) = (&mut secret.metadata.annotations, &material.next) {
             annotations.remove(ROTATE);
         }
         match within(self.api.replace(&self.name, &PostParams::default(), &secret)).await {

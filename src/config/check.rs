@@ -5,7 +5,7 @@ use std::{fmt::Display, net::SocketAddr};
 use clap::{ArgMatches, parser::ValueSource};
 use jiff::SignedDuration;
 
-use super::{Config, Listen};
+use super::{Config, Listen, WriteAuth};
 use crate::derive::DerivationError;
 
 /// Why a configuration that parses cannot be run.
@@ -101,6 +101,11 @@ impl Config {
                 "with --standalone",
             ),
             (
+                self.listen.write_listen.0.is_none() && self.listen.write_auth == WriteAuth::Kubernetes,
+                "write-auth",
+                "with --write-listen=off",
+            ),
+            (
                 files.scrape_insecure_skip_verify && files.scrape_ca_file.is_some(),
                 "scrape-ca-file",
                 "with --scrape-insecure-skip-verify",
@@ -117,12 +122,11 @@ impl Config {
 }
 
 impl Listen {
-    fn each(&mut self) -> [(&'static str, &mut SocketAddr); 3] {
-        [
-            ("secure-listen", &mut self.secure_listen),
-            ("write-listen", &mut self.write_listen),
-            ("admin-listen", &mut self.admin_listen),
-        ]
+    fn each(&mut self) -> Vec<(&'static str, &mut SocketAddr)> {
+        let mut each =
+            vec![("secure-listen", &mut self.secure_listen), ("admin-listen", &mut self.admin_listen)];
+        each.extend(self.write_listen.0.as_mut().map(|address| ("write-listen", address)));
+        each
     }
 
     fn move_to_loopback(&mut self) -> Result<(), ConfigError> {
@@ -138,10 +142,11 @@ impl Listen {
     }
 
     fn check_ports(&mut self) -> Result<(), ConfigError> {
-        let [secure, write, admin] = self.each().map(|(flag, address)| (flag, *address));
-        for (first, second) in [(secure, write), (secure, admin), (write, admin)] {
-            if overlap(first.1, second.1) {
-                return Err(ConfigError::SameAddress { flag: second.0, address: second.1, other: first.0 });
+        let each: Vec<_> = self.each().into_iter().map(|(flag, address)| (flag, *address)).collect();
+        for (at, &(other, first)) in each.iter().enumerate() {
+            let clash = each.iter().skip(at + 1).find(|(_, second)| overlap(first, *second));
+            if let Some(&(flag, address)) = clash {
+                return Err(ConfigError::SameAddress { flag, address, other });
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ fn standalone_listens_on_loopback_only() {
 #[test]
 fn in_a_cluster_the_defaults_are_reachable() {
     let config = Config::from_args::<_, &str>([]).unwrap();
-    assert_eq!(config.listen.write_listen.to_string(), "[::]:8080");
+    assert_eq!(config.listen.write_listen.0.unwrap().to_string(), "[::]:8080");
     assert_eq!(config.store.write_ttl, SignedDuration::ZERO);
 }
 

@@ -11,7 +11,7 @@ use crate::{
     journal::CommitError,
 };
 
-use super::{BodyError, WriteError, observe::Rejected};
+use super::{AccessError, BodyError, WriteError, observe::Rejected};
 
 /// The JSON body of an error.
 #[derive(Serialize)]
@@ -48,7 +48,11 @@ impl WriteError {
             Self::Packing(DecodeError::UnknownEncoding(_)) => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
             }
+            Self::Access(AccessError::Closed | AccessError::Anonymous | AccessError::Unauthenticated(_)) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             Self::TooManyRequests(_)
+            | Self::Access(AccessError::Crowded)
             | Self::Body(BodyError::Displaced)
             | Self::Commit(CommitError::Away { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

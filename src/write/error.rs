@@ -11,7 +11,7 @@ use crate::{
     store::{Outdated, Removal},
 };
 
-use super::{observe::Rejection, query::UnknownParameter, receive::BodyError};
+use super::{AccessError, observe::Rejection, query::UnknownParameter, receive::BodyError};
 
 /// Why a write was refused. Nothing was stored, but for the good lines of a partial batch.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +178,9 @@ pub enum WriteError {
     /// Too many requests under way.
     #[error("{0} writes are under way already: try again in a second")]
     TooManyRequests(usize),
+    /// The writer is not known, or may not.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Lines of a batch.
     #[error("{count} of the batch's lines are refused; {}", stored_lines(*stored))]
     Lines {
@@ -252,6 +255,7 @@ impl WriteError {
             }
             Self::Commit(CommitError::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Access(error) => error.status(),
             Self::Packing(DecodeError::Gzip(_))
             | Self::Segment { .. }
             | Self::Name { .. }
@@ -283,6 +287,18 @@ impl WriteError {
             | Self::Ahead { .. }
             | Self::Twice(_)
             | Self::Body(BodyError::Aborted { .. }) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl AccessError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Closed | Self::Anonymous | Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::ReviewFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Push in: `POST /write-metrics/…` puts a value into the store, `DELETE` takes it out, over plain HTTP.
+//! Push in: `POST /write-metrics/…` puts a value into the store, `DELETE` takes it out: over plain HTTP for who reaches the
+//! port, or over TLS for whom kube-apiserver allows to ([`Access`]).
 //!
 //! | request | object |
 //! |---|---|
@@ -11,8 +12,10 @@
 //! `DELETE` takes the same paths. Success is 200 with an empty body, as clients of the upstream test-adapter expect; where no
 //! read can see the value, a line of text says so. Every error is JSON that says what to change.
 
+mod access;
 mod answer;
 mod arrivals;
+mod audit;
 pub mod batch;
 mod body;
 mod clue;
@@ -31,8 +34,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
-    http::{Method, Uri},
+    http::{Method, Uri, request::Parts},
     middleware::{self, Next},
     response::Response,
     routing::any,
@@ -40,6 +44,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, time::timeout};
 
+pub use access::{Access, AccessError};
 pub use body::Value;
 pub use error::WriteError;
 pub use observe::{Ended, Observer, Operation, Rejection};
@@ -53,7 +58,9 @@ use crate::{
     model::{Labels, Sample, Subject},
     store::{Removal, Store, Write},
 };
+use access::{Verb, Writer};
 use arrivals::{Arrival, Arrivals, ROOM};
+use audit::Audit;
 use batch::Batch;
 use observe::{Admission, Turn};
 use query::BatchQuery;
@@ -108,8 +115,13 @@ struct Writes {
     /// writes for nothing at all does not keep out who need not wait.
     waits: Arc<Semaphore>,
     arrivals: Arrivals,
+    access: Access,
+    audit: Audit,
     observer: Arc<dyn Observer>,
 }
+
+/// The routes of writes, at one port or at several, which share their limits.
+pub struct Port(Writes);
 
 /// The largest request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -125,17 +137,38 @@ pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
 
 /// The routes of the write port, which tell `observer` of each request.
 pub fn observed(sources: Sources, options: WriteOptions, observer: Arc<dyn Observer>) -> Router {
-    let Sources { store, journal, cluster } = sources;
-    let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-    let (permits, waits) = (places(options.in_flight), places(options.in_flight.div_ceil(2)));
-    let writes =
-        Writes { store, journal, cluster, options, permits, waits, arrivals: Arrivals::new(ROOM), observer };
-    Router::new()
-        .route("/write-metrics", any(batch_request))
-        .route("/write-metrics/{*path}", any(one))
-        .fallback(|uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) })
-        .layer(middleware::from_fn_with_state(writes.clone(), observe))
-        .with_state(writes)
+    Port::new(sources, options, observer).router(Access::Open)
+}
+
+impl Port {
+    /// What tells `observer` of each request.
+    pub fn new(sources: Sources, options: WriteOptions, observer: Arc<dyn Observer>) -> Self {
+        let Sources { store, journal, cluster } = sources;
+        let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let (permits, waits) = (places(options.in_flight), places(options.in_flight.div_ceil(2)));
+        let (arrivals, access, audit) = (Arrivals::new(ROOM), Access::Open, Audit::default());
+        Self(Writes { store, journal, cluster, options, permits, waits, arrivals, access, audit, observer })
+    }
+
+    /// The routes of a port of its own.
+    pub fn router(&self, access: Access) -> Router {
+        let no_route = |uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) };
+        self.layered(self.paths().fallback(no_route), access)
+    }
+
+    /// The routes of a port that has others.
+    pub fn routes(&self, access: Access) -> Router {
+        self.layered(self.paths(), access)
+    }
+
+    fn paths(&self) -> Router<Writes> {
+        Router::new().route("/write-metrics", any(batch_request)).route("/write-metrics/{*path}", any(one))
+    }
+
+    fn layered(&self, paths: Router<Writes>, access: Access) -> Router {
+        let writes = Writes { access, ..self.0.clone() };
+        paths.layer(middleware::from_fn_with_state(writes.clone(), observe)).with_state(writes)
+    }
 }
 
 async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> Response {
@@ -146,10 +179,13 @@ async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> 
 }
 
 async fn one(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
-    let path = WritePath::parse(request.uri().path())?;
-    let done = match *request.method() {
-        Method::POST => writes.write(path, request).await,
-        Method::DELETE => writes.delete(path, request.uri().query().unwrap_or_default()).await,
+    let (head, body) = request.into_parts();
+    let writer = writes.access.identify(&head, &writes.audit).await?;
+    let path = WritePath::parse(head.uri.path())?;
+    let query = head.uri.query().unwrap_or_default();
+    let done = match head.method {
+        Method::POST => writes.write(path, (&head, body), &writer).await,
+        Method::DELETE => writes.delete(path, query, &writer).await,
         ref method => Err(WriteError::Method {
             method: method.clone(),
             allowed: "POST, DELETE",
@@ -160,8 +196,10 @@ async fn one(State(writes): State<Writes>, request: Request) -> Result<Receipt, 
 }
 
 async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
-    let done = match *request.method() {
-        Method::POST => writes.write_batch(request).await,
+    let (head, body) = request.into_parts();
+    let writer = writes.access.identify(&head, &writes.audit).await?;
+    let done = match head.method {
+        Method::POST => writes.write_batch(&head, body, &writer).await,
         ref method => Err(WriteError::Method { method: method.clone(), allowed: "POST", read: None }),
     };
     done.map_err(|error| error.with_nearest(&writes.cluster))
@@ -172,16 +210,35 @@ impl Resolved {
         self.writes.push(write);
         self.numbers.push(number);
     }
+
+    /// Without the writes that have an error, by their place.
+    fn without(self, mut error: impl FnMut(usize, &Write) -> Option<WriteError>) -> Self {
+        let writes = Vec::with_capacity(self.writes.len());
+        let mut kept = Self { writes, numbers: Vec::new(), refused: self.refused };
+        for (at, (write, number)) in self.writes.into_iter().zip(self.numbers).enumerate() {
+            match error(at, &write) {
+                Some(error) => kept.refused.push((number, error)),
+                None => kept.add(write, number),
+            }
+        }
+        kept
+    }
 }
 
 impl Writes {
-    async fn write(&self, path: WritePath, request: Request) -> Result<Receipt, WriteError> {
-        let query = Query::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
-        let Received { body, arrival, _admission } = self.receive(request).await?;
+    async fn write(
+        &self,
+        path: WritePath,
+        (head, body): (&Parts, Body),
+        writer: &Writer,
+    ) -> Result<Receipt, WriteError> {
+        let query = Query::parse(head.uri.query().unwrap_or_default(), Timestamp::now())?;
+        let Received { body, arrival, _admission } = self.receive(head, body).await?;
         let now = Timestamp::now();
         let value = Value::parse(&body, now)?.with_query(&query)?;
         self.learn([&path].into_iter(), &arrival, body.len()).await?;
         let target = Target::resolve(&self.cluster, path)?;
+        self.access.allow(writer, (Verb::Create, &target.subject, &target.metric), &self.audit).await?;
         let write = vec![self.stamped(target, value, now)?];
         if let Some((_, outdated)) = self.store.outdated(&write, now).pop() {
             return Err(outdated.into());
@@ -191,13 +248,14 @@ impl Writes {
         Ok(receipt)
     }
 
-    async fn write_batch(&self, request: Request) -> Result<Receipt, WriteError> {
-        let query = BatchQuery::parse(request.uri().query().unwrap_or_default(), Timestamp::now())?;
-        let Received { body, arrival, _admission } = self.receive(request).await?;
+    async fn write_batch(&self, head: &Parts, body: Body, writer: &Writer) -> Result<Receipt, WriteError> {
+        let query = BatchQuery::parse(head.uri.query().unwrap_or_default(), Timestamp::now())?;
+        let Received { body, arrival, _admission } = self.receive(head, body).await?;
         let now = Timestamp::now();
         let batch = batch::parse(&body, now)?;
         self.learn(batch.lines.iter().map(|line| &line.path), &arrival, body.len()).await?;
         let resolved = self.resolve_lines(batch, &query.defaults, now);
+        let resolved = self.refuse_forbidden(resolved, writer).await?;
         let resolved = self.refuse_outdated(resolved, now);
         if query.partial {
             self.commit_each(resolved, now).await
@@ -231,25 +289,20 @@ impl Writes {
         if refused.is_empty() { Ok(receipt) } else { Err(WriteError::partly(refused, stored)) }
     }
 
+    async fn refuse_forbidden(&self, resolved: Resolved, writer: &Writer) -> Result<Resolved, WriteError> {
+        let values = resolved.writes.iter().map(|write| (&write.subject, &write.metric));
+        let refused = self.access.refused(writer, values, &self.audit).await?;
+        let error = |_, write: &Write| Some(refused.error(&write.subject, &write.metric)?.into());
+        Ok(resolved.without(error))
+    }
+
     fn refuse_outdated(&self, resolved: Resolved, now: Timestamp) -> Resolved {
         let outdated = self.store.outdated(&resolved.writes, now);
         if outdated.is_empty() {
             return resolved;
         }
         let mut outdated = outdated.into_iter().peekable();
-        let lines = resolved.writes.into_iter().zip(resolved.numbers).enumerate();
-        let mut kept = Resolved {
-            writes: Vec::with_capacity(lines.len()),
-            numbers: Vec::new(),
-            refused: resolved.refused,
-        };
-        for (at, (write, number)) in lines {
-            match outdated.next_if(|(outdated, _)| *outdated == at) {
-                Some((_, outdated)) => kept.refused.push((number, outdated.into())),
-                None => kept.add(write, number),
-            }
-        }
-        kept
+        resolved.without(|at, _| Some(outdated.next_if(|(outdated, _)| *outdated == at)?.1.into()))
     }
 
     /// Where a resource is not known, waits once for discovery: the CRD may be a moment old. Who waits holds what has
@@ -280,8 +333,7 @@ impl Writes {
         Ok(())
     }
 
-    async fn receive(&self, request: Request) -> Result<Received<'_>, WriteError> {
-        let (head, body) = request.into_parts();
+    async fn receive(&self, head: &Parts, body: Body) -> Result<Received<'_>, WriteError> {
         let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
         let arrival = self.arrivals.begin();
         let packed = receive::read(&head.headers, body, limits, &arrival).await?;
@@ -298,11 +350,12 @@ impl Writes {
         Ok(Admission::new(&*self.observer, permit))
     }
 
-    async fn delete(&self, path: WritePath, query: &str) -> Result<Receipt, WriteError> {
+    async fn delete(&self, path: WritePath, query: &str, writer: &Writer) -> Result<Receipt, WriteError> {
         let labels = query::labels_of_deletion(query)?;
         let _admission = self.admit()?;
         self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
         let Target { subject, metric, .. } = Target::resolve(&self.cluster, path)?;
+        self.access.allow(writer, (Verb::Delete, &subject, &metric), &self.audit).await?;
         let removal = Removal { subject, metric, labels };
         match self.journal.remove(removal.clone()).await? {
             0 => Err(WriteError::NothingStored(removal)),

@@ -10,7 +10,7 @@ use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{exposition::decode::DecodeError, journal::CommitError};
 
-use super::{BodyError, WriteError};
+use super::{AccessError, BodyError, WriteError};
 
 /// Watches writes; every method does nothing unless it is overridden. Called in the task that answers the request.
 pub trait Observer: Send + Sync + 'static {
@@ -117,6 +117,12 @@ pub enum Rejection {
     JournalAway,
     /// Too many requests under way.
     TooManyRequests,
+    /// The writer showed no credentials, or none that count.
+    Unauthenticated,
+    /// The writer may not.
+    Forbidden,
+    /// kube-apiserver could not say.
+    ReviewFailed,
 }
 
 impl Operation {
@@ -168,7 +174,13 @@ impl Rejection {
             WriteError::Body(BodyError::Displaced) => Self::Displaced,
             WriteError::Commit(CommitError::Append(_) | CommitError::Full { .. }) => Self::Full,
             WriteError::Commit(CommitError::Away { .. }) => Self::JournalAway,
-            WriteError::TooManyRequests(_) => Self::TooManyRequests,
+            WriteError::TooManyRequests(_) | WriteError::Access(AccessError::Crowded) => {
+                Self::TooManyRequests
+            }
+            WriteError::Access(AccessError::Forbidden { .. }) => Self::Forbidden,
+            WriteError::Access(AccessError::ReviewFailed(_)) => Self::ReviewFailed,
+            WriteError::Access(AccessError::TooMany(_)) => Self::TooLarge,
+            WriteError::Access(_) => Self::Unauthenticated,
             WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,
         })
     }

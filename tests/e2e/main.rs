@@ -13,6 +13,7 @@
 mod harness;
 
 mod access;
+mod ca;
 mod custom_resources;
 mod deploy;
 mod discovery;

@@ -146,12 +146,17 @@ label!(Rejection, "reason", {
     Full => "full",
     JournalAway => "journal_away",
     TooManyRequests => "too_many_requests",
+    Unauthenticated => "unauthenticated",
+    Forbidden => "forbidden",
+    ReviewFailed => "review_failed",
 });
 
 codes!(Code, {
     200 => Ok,
     207 => Partial,
     400 => BadRequest,
+    401 => Unauthorized,
+    403 => NotAllowed,
     404 => NotFound,
     405 => Method,
     408 => Timeout,

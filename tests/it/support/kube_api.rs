@@ -1,7 +1,7 @@
 //! A Kubernetes API server that does what a test says, on a port of its own.
 //!
 //! It has discovery, lists (in pages, whole or metadata only), watches that resume from a resource version, and
-//! single objects; and it fails on command: refuses a resource, forgets its history (410), breaks its streams, is
+//! single objects, which can be replaced and merged into; and it fails on command: refuses a resource, forgets its history (410), breaks its streams, is
 //! down. Anything else that a test needs (reviews, for instance) is an [`KubeApi::answer`] to a path.
 //!
 //! Field selectors know `metadata.name` and `metadata.namespace`; label selectors are not looked at.
@@ -169,6 +169,12 @@ impl KubeApi {
     /// Deletes an object; `namespace` is empty for what is cluster-scoped.
     pub(crate) fn delete(&self, resource: &str, namespace: &str, name: &str) {
         self.script.lock().delete(resource, namespace, name);
+    }
+
+    /// An object as it is now.
+    pub(crate) fn object(&self, resource: &str, namespace: &str, name: &str) -> Value {
+        let mut script = self.script.lock();
+        script.resource(resource).objects[&(namespace.to_owned(), name.to_owned())].clone()
     }
 
     /// Sends a bookmark to the watches of a resource and returns its resource version.
@@ -388,8 +394,8 @@ impl Script {
             ["apis"] => reply(200, &self.groups()),
             ["api", version] => self.group_resources("", version),
             ["apis", group, version] => self.group_resources(group, version),
-            ["api", version, rest @ ..] => self.objects(("", version), rest, asked),
-            ["apis", group, version, rest @ ..] => self.objects((group, version), rest, asked),
+            ["api", version, rest @ ..] => self.objects(("", version), rest, (asked, body)),
+            ["apis", group, version, rest @ ..] => self.objects((group, version), rest, (asked, body)),
             _ => status(404, "404 page not found"),
         }
     }
@@ -440,7 +446,12 @@ impl Script {
         reply(200, &json!({"kind": "APIResourceList", "groupVersion": version, "resources": resources}))
     }
 
-    fn objects(&mut self, (group, served_as): (&str, &str), rest: &[&str], asked: &Asked) -> Response {
+    fn objects(
+        &mut self,
+        (group, served_as): (&str, &str),
+        rest: &[&str],
+        (asked, body): (&Asked, &Value),
+    ) -> Response {
         let (namespace, plural, name) = match rest {
             ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
             ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
@@ -458,10 +469,9 @@ impl Script {
         }
         if let Some(name) = name {
             let key = (namespace.unwrap_or_default().to_owned(), name.to_owned());
-            return resource
-                .objects
-                .get(&key)
-                .map_or_else(|| status(404, "not found"), |found| reply(200, found));
+            let Some(found) = resource.objects.get(&key).cloned() else { return status(404, "not found") };
+            let name = resource.name();
+            return self.object(found, &name, (asked, body));
         }
         let fields = Fields::of(asked, namespace);
         let whole = !asked.accept.contains("PartialObjectMetadata");
@@ -473,6 +483,36 @@ impl Script {
             resource.list(&fields, version, whole, asked)
         }
     }
+}
+
+impl Script {
+    /// Reads `found`, replaces it, or merges into it; not over a version that the asker has not seen.
+    fn object(&mut self, found: Value, resource: &str, (asked, body): (&Asked, &Value)) -> Response {
+        let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        let changed = match asked.method.as_str() {
+            "PUT" | "PATCH" if version(body).is_some_and(|seen| version(&found) != Some(seen)) => {
+                return status(409, "the object has been modified");
+            }
+            "PUT" => body.clone(),
+            "PATCH" => merged(found, body),
+            _ => return reply(200, &found),
+        };
+        let key = key(&changed["metadata"]);
+        self.apply(resource, changed);
+        reply(200, &self.resource(resource).objects[&key])
+    }
+}
+
+/// By RFC 7386.
+fn merged(mut object: Value, patch: &Value) -> Value {
+    for (key, value) in patch.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => drop(object.as_object_mut().unwrap().remove(key)),
+            Value::Object(_) => object[key] = merged(object[key].take(), value),
+            _ => object[key] = value.clone(),
+        }
+    }
+    object
 }
 
 impl Resource {

@@ -29,7 +29,7 @@ impl Running {
     }
 
     async fn write(&self, path: &str, body: &'static str) -> u16 {
-        let url = format!("http://{}/write-metrics{path}", self.addresses.write);
+        let url = format!("http://{}/write-metrics{path}", self.addresses.write.unwrap());
         within("a write", self.client.post(url).body(body).send()).await.unwrap().status().as_u16()
     }
 
