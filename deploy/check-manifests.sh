@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS:}$PATH
-examples=(hpa-object hpa-pods hpa-external watch-your-resource)
+examples=(hpa-object hpa-pods hpa-external watch-your-resource write-from-cronjob write-from-pod)
 fail() { echo "check-manifests: $1" >&2; exit 1; }
 
 manifests=(-f deploy/k8s/deployment.yaml -f deploy/k8s/components/external-metrics/external-metrics.yaml)
@@ -113,5 +113,15 @@ expect false viewer get custom.metrics.k8s.io pods/requests_per_second kube-syst
 expect false reader list external.metrics.k8s.io jobs_waiting kube-system
 expect false reader get external.metrics.k8s.io jobs_waiting default
 expect false stranger list external.metrics.k8s.io jobs_waiting default
+kubectl -n default create rolebinding check-manifests-writer --clusterrole=custom-metrics-adapter:metrics-writer \
+  --user=writer --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+expect true writer create custom.metrics.k8s.io pods/requests_per_second default web-0
+expect true writer delete external.metrics.k8s.io jobs_waiting default
+expect false writer create custom.metrics.k8s.io pods/requests_per_second kube-system web-0
+expect false writer get custom.metrics.k8s.io pods/requests_per_second default web-0
+queue=system:serviceaccount:default:queue-writer
+expect true $queue create custom.metrics.k8s.io deployments.apps/queue_depth default worker
+expect false $queue create custom.metrics.k8s.io deployments.apps/queue_depth default web
+expect false viewer create custom.metrics.k8s.io pods/requests_per_second default
 expect false "$hpa" update custom.metrics.k8s.io pods/requests_per_second default
 echo "manifests: apply cleanly and again, the pod is admitted, the rights are as written"

@@ -5,7 +5,7 @@ use std::{fmt::Display, net::SocketAddr};
 use clap::{ArgMatches, parser::ValueSource};
 use jiff::SignedDuration;
 
-use super::{Config, Listen, WriteAuth};
+use super::{Config, Listen};
 use crate::derive::DerivationError;
 
 /// Why a configuration that parses cannot be run.
@@ -99,11 +99,6 @@ impl Config {
                 self.standalone && self.tls.serving_cert_secret.is_some(),
                 "serving-cert-secret",
                 "with --standalone",
-            ),
-            (
-                self.listen.write_listen.0.is_none() && self.listen.write_auth == WriteAuth::Kubernetes,
-                "write-auth",
-                "with --write-listen=off",
             ),
             (
                 files.scrape_insecure_skip_verify && files.scrape_ca_file.is_some(),

@@ -31,3 +31,4 @@ mod shutdown;
 mod soak;
 mod steadiness;
 mod tracing;
+mod writers;

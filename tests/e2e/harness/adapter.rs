@@ -107,6 +107,16 @@ impl Adapter {
         self.direct.read(path, caller)
     }
 
+    /// Posts to the port of the metrics API, as `caller`.
+    pub(crate) fn post_as(&self, path: &str, body: &str, caller: &Caller<'_>) -> Answer {
+        self.direct.ask(&["--data", body], &format!("/write-metrics{path}"), caller)
+    }
+
+    /// Deletes there.
+    pub(crate) fn delete_as(&self, path: &str, caller: &Caller<'_>) -> Answer {
+        self.direct.ask(&["--request", "DELETE"], &format!("/write-metrics{path}"), caller)
+    }
+
     /// The same ways for another thread.
     pub(crate) fn direct(&self) -> Direct {
         self.direct.clone()
@@ -187,16 +197,22 @@ impl Direct {
     }
 
     pub(crate) fn read(&self, path: &str, caller: &Caller<'_>) -> Answer {
+        self.ask(&[], path, caller)
+    }
+
+    /// Asks the port of the metrics API.
+    fn ask(&self, arguments: &[&str], path: &str, caller: &Caller<'_>) -> Answer {
         let host = "custom-metrics-apiserver.custom-metrics.svc";
         let (ip, port) = self.address("SECURE").rsplit_once(':').expect("HOST:PORT");
         let authority = self.directory.join("certificates/ca.crt");
-        let mut arguments = vec![
+        let mut arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        arguments.extend([
             "--cacert".to_owned(),
             authority.display().to_string(),
             "--resolve".to_owned(),
             format!("{host}:{port}:{ip}"),
             format!("https://{host}:{port}{path}"),
-        ];
+        ]);
         arguments.extend(self.credentials(caller));
         Answer::to_curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
