@@ -24,6 +24,7 @@ mod moment;
 mod names;
 mod observe;
 mod path;
+mod port;
 mod query;
 mod receipt;
 mod receive;
@@ -32,15 +33,7 @@ mod text;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    http::{Method, Uri, request::Parts},
-    middleware::{self, Next},
-    response::Response,
-    routing::any,
-};
+use axum::{body::Body, http::request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -49,6 +42,7 @@ pub use body::Value;
 pub use error::WriteError;
 pub use observe::{Ended, Observer, Operation, Rejection};
 pub use path::{NamedObject, NamedSubject, WritePath};
+pub use port::{Port, observed, router};
 pub use query::{Query, UnknownParameter};
 pub use receive::BodyError;
 
@@ -59,10 +53,10 @@ use crate::{
     store::{Removal, Store, Write},
 };
 use access::{Verb, Writer};
-use arrivals::{Arrival, Arrivals, ROOM};
+use arrivals::{Arrival, Arrivals};
 use audit::Audit;
 use batch::Batch;
-use observe::{Admission, Turn};
+use observe::Admission;
 use query::BatchQuery;
 use receipt::Receipt;
 use receive::BodyLimits;
@@ -120,90 +114,11 @@ struct Writes {
     observer: Arc<dyn Observer>,
 }
 
-/// The routes of writes, at one port or at several, which share their limits.
-pub struct Port(Writes);
-
 /// The largest request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// What a body and what was read of it take, in bodies: the shortest lines of a batch take eight times their text.
 const PARSED_FACTOR: usize = 9;
-
-/// The routes of the write port.
-pub fn router(store: Store, cluster: Cluster, options: WriteOptions) -> Router {
-    let journal = Journal::memory(store.clone());
-    observed(Sources { store, journal, cluster }, options, Arc::new(()))
-}
-
-/// The routes of the write port, which tell `observer` of each request.
-pub fn observed(sources: Sources, options: WriteOptions, observer: Arc<dyn Observer>) -> Router {
-    Port::new(sources, options, observer).router(Access::Open)
-}
-
-impl Port {
-    /// What tells `observer` of each request.
-    pub fn new(sources: Sources, options: WriteOptions, observer: Arc<dyn Observer>) -> Self {
-        let Sources { store, journal, cluster } = sources;
-        let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        let (permits, waits) = (places(options.in_flight), places(options.in_flight.div_ceil(2)));
-        let (arrivals, access, audit) = (Arrivals::new(ROOM), Access::Open, Audit::default());
-        Self(Writes { store, journal, cluster, options, permits, waits, arrivals, access, audit, observer })
-    }
-
-    /// The routes of a port of its own.
-    pub fn router(&self, access: Access) -> Router {
-        let no_route = |uri: Uri| async move { WriteError::NoRoute(uri.path().to_owned()) };
-        self.layered(self.paths().fallback(no_route), access)
-    }
-
-    /// The routes of a port that has others.
-    pub fn routes(&self, access: Access) -> Router {
-        self.layered(self.paths(), access)
-    }
-
-    fn paths(&self) -> Router<Writes> {
-        Router::new().route("/write-metrics", any(batch_request)).route("/write-metrics/{*path}", any(one))
-    }
-
-    fn layered(&self, paths: Router<Writes>, access: Access) -> Router {
-        let writes = Writes { access, ..self.0.clone() };
-        paths.layer(middleware::from_fn_with_state(writes.clone(), observe)).with_state(writes)
-    }
-}
-
-async fn observe(State(writes): State<Writes>, request: Request, next: Next) -> Response {
-    let mut turn = Turn::begin(&writes.observer, Operation::of(request.method(), request.uri().path()));
-    let response = next.run(request).await;
-    turn.answered(&response);
-    response
-}
-
-async fn one(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
-    let (head, body) = request.into_parts();
-    let writer = writes.access.identify(&head, &writes.audit).await?;
-    let path = WritePath::parse(head.uri.path())?;
-    let query = head.uri.query().unwrap_or_default();
-    let done = match head.method {
-        Method::POST => writes.write(path, (&head, body), &writer).await,
-        Method::DELETE => writes.delete(path, query, &writer).await,
-        ref method => Err(WriteError::Method {
-            method: method.clone(),
-            allowed: "POST, DELETE",
-            read: Some(path.read_path()),
-        }),
-    };
-    done.map_err(|error| error.with_nearest(&writes.cluster))
-}
-
-async fn batch_request(State(writes): State<Writes>, request: Request) -> Result<Receipt, WriteError> {
-    let (head, body) = request.into_parts();
-    let writer = writes.access.identify(&head, &writes.audit).await?;
-    let done = match head.method {
-        Method::POST => writes.write_batch(&head, body, &writer).await,
-        ref method => Err(WriteError::Method { method: method.clone(), allowed: "POST", read: None }),
-    };
-    done.map_err(|error| error.with_nearest(&writes.cluster))
-}
 
 impl Resolved {
     fn add(&mut self, write: Write, number: usize) {
@@ -229,7 +144,7 @@ impl Writes {
     async fn write(
         &self,
         path: WritePath,
-        (head, body): (&Parts, Body),
+        (head, body): (&Parts, &mut Body),
         writer: &Writer,
     ) -> Result<Receipt, WriteError> {
         let query = Query::parse(head.uri.query().unwrap_or_default(), Timestamp::now())?;
@@ -248,7 +163,12 @@ impl Writes {
         Ok(receipt)
     }
 
-    async fn write_batch(&self, head: &Parts, body: Body, writer: &Writer) -> Result<Receipt, WriteError> {
+    async fn write_batch(
+        &self,
+        head: &Parts,
+        body: &mut Body,
+        writer: &Writer,
+    ) -> Result<Receipt, WriteError> {
         let query = BatchQuery::parse(head.uri.query().unwrap_or_default(), Timestamp::now())?;
         let Received { body, arrival, _admission } = self.receive(head, body).await?;
         let now = Timestamp::now();
@@ -333,7 +253,7 @@ impl Writes {
         Ok(())
     }
 
-    async fn receive(&self, head: &Parts, body: Body) -> Result<Received<'_>, WriteError> {
+    async fn receive(&self, head: &Parts, body: &mut Body) -> Result<Received<'_>, WriteError> {
         let limits = BodyLimits { bytes: MAX_BODY_BYTES, deadline: self.options.deadline };
         let arrival = self.arrivals.begin();
         let packed = receive::read(&head.headers, body, limits, &arrival).await?;

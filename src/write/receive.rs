@@ -89,6 +89,27 @@ where
     }
 }
 
+/// Takes and forgets what is left of a small body, for a moment. A client that asks first (`Expect: 100-continue`) sends none
+/// before its answer.
+pub(super) async fn discard<B>(headers: &HeaderMap, body: B)
+where
+    B: Body<Data = Bytes>,
+{
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let mut body = pin!(body);
+    let mut left = DISCARDED;
+    let rest = async {
+        while let Some(Ok(frame)) = body.as_mut().frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            let Some(less) = left.checked_sub(size) else { break };
+            left = less;
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, rest).await;
+}
+
 async fn collect<B>(body: B, limit: usize, arrival: &Arrival) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
@@ -122,6 +143,10 @@ fn overdue(limits: BodyLimits, too_large: bool) -> BodyError {
 }
 
 const DISCARD_FACTOR: usize = 8;
+
+/// What is taken of the body of a request that its head has refused, in bytes, and for how long.
+const DISCARDED: usize = 64 * 1024;
+const DISCARDING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
