@@ -18,6 +18,7 @@ mod parts;
 mod refused;
 mod scraping;
 mod trends;
+mod warm;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

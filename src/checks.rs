@@ -23,6 +23,8 @@ struct Inner {
     /// Why the start goes on, while it does.
     waiting: watch::Sender<Option<String>>,
     cluster: OnceLock<Cluster>,
+    /// Why the scrapes so far are not enough, while that is so.
+    warming: watch::Sender<Option<String>>,
     shutting_down: AtomicBool,
 }
 
@@ -39,6 +41,12 @@ impl Readiness {
     pub fn built(&self, cluster: Cluster) {
         // Built once: a second set would be ignored.
         let _ = self.0.cluster.set(cluster);
+    }
+
+    /// Where it is said why the scrapes so far are not enough to be ready.
+    #[must_use]
+    pub fn warming(&self) -> watch::Sender<Option<String>> {
+        self.0.warming.clone()
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -70,6 +78,9 @@ impl Inner {
     fn list(&self) -> Vec<Check> {
         let cluster = |cluster: &Cluster| cluster.checks().into_iter().map(Check::from).collect();
         let mut checks = self.cluster.get().map_or_else(|| vec![self.starting()], cluster);
+        if let Some(reason) = self.warming.borrow().clone() {
+            checks.push(ready("scraped", Some(reason)));
+        }
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));
         checks

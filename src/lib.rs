@@ -49,6 +49,8 @@ pub mod admin;
 
 pub mod explain;
 
+pub mod warming;
+
 pub mod checks;
 
 pub mod config;

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("insight", &["cluster", "hpa", "model", "scrape", "store"]),
     ("config", &["derive", "model"]),
     ("runtime", &[]),
+    ("warming", &[]),
     ("shutdown", &[]),
     (
         "telemetry",

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Addresses, Background, refused, scraping, std};
+use super::{Addresses, Background, refused, scraping, std, warm};
 use crate::{
     api::RecentReads,
     auth::{Auth, AuthKube, AuthOptions, AuthSettings},
@@ -58,6 +58,10 @@ impl Parts {
             }
         };
         let certificate = certificate(config, &cluster, (&readiness, background)).await?;
+        if waits_for_scrapes(config) && cluster.client().is_some() {
+            // Before anybody can find it ready.
+            readiness.warming().send_replace(Some("the scrapes have not begun".to_owned()));
+        }
         readiness.built(cluster.clone());
         let scraped = Arc::default();
         let insight = insight(config, (&cluster, &store), &scraped);
@@ -90,8 +94,17 @@ impl Parts {
             ScrapeOptions { refused_addresses, share, ..scraping::options(&config.scrape, metrics) };
         let Background { tasks, end } = background.clone();
         let scraper = Scraper::start(options, self.cluster.clone(), self.store.clone(), tasks, end);
-        self.scraper = Some(self.scraped.get_or_init(|| scraper).clone());
+        let scraper = self.scraped.get_or_init(|| scraper).clone();
+        if waits_for_scrapes(config) {
+            let warms = warm::up(config, self, scraper.clone());
+            background.tasks.spawn(background.end.clone().run_until_cancelled_owned(warms));
+        }
+        self.scraper = Some(scraper);
     }
+}
+
+fn waits_for_scrapes(config: &Config) -> bool {
+    config.scrape.scrape && config.scrape.wait_for_scrapes.is_positive()
 }
 
 pub(super) fn mode(config: &Config) -> &'static str {

@@ -143,7 +143,7 @@ mod tests {
         ServiceNames { service: "adapter".to_owned(), namespace: "custom-metrics".to_owned() }
     }
 
-    fn registration(spec: serde_json::Value, annotation: &str) -> Registration {
+    fn registration(spec: &serde_json::Value, annotation: &str) -> Registration {
         let metadata =
             json!({ "name": NAMES[0], "resourceVersion": "7", "annotations": { annotation: "x" } });
         serde_json::from_value(json!({ "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
@@ -155,7 +155,7 @@ mod tests {
         let bundle = bundle.map(|bundle| ByteString(bundle.as_bytes().to_vec()));
         let spec = json!({ "service": { "namespace": "custom-metrics", "name": service }, "caBundle": bundle,
             "insecureSkipTLSVerify": skip, "groupPriorityMinimum": 1, "versionPriority": 1 });
-        look(&registration(spec, "a"), "CA", &names())
+        look(&registration(&spec, "a"), "CA", &names())
     }
 
     #[test]
@@ -167,14 +167,14 @@ mod tests {
         let foreign = Found::Foreign("Service custom-metrics/prometheus-adapter".to_owned());
         assert_eq!(found("prometheus-adapter", None, true), foreign);
         let local = json!({ "groupPriorityMinimum": 1, "versionPriority": 1 });
-        assert!(matches!(look(&registration(local, "a"), "CA", &names()), Found::Foreign(_)));
+        assert!(matches!(look(&registration(&local, "a"), "CA", &names()), Found::Foreign(_)));
     }
 
     #[test]
     fn what_cert_manager_writes_is_left_to_it() {
         let spec = json!({ "service": { "namespace": "custom-metrics", "name": "adapter" },
             "groupPriorityMinimum": 1, "versionPriority": 1 });
-        let injected = registration(spec, "cert-manager.io/inject-ca-from");
+        let injected = registration(&spec, "cert-manager.io/inject-ca-from");
         assert_eq!(look(&injected, "CA", &names()), Found::Injected);
         assert_eq!(patch(&injected, "CA")["metadata"]["resourceVersion"], "7");
     }

@@ -131,6 +131,25 @@ impl Lookups {
         ApiService::Missing
     }
 
+    /// Whether a pod other than `own` serves behind a Service of a namespace.
+    ///
+    /// # Errors
+    /// When kube-apiserver does not tell.
+    pub async fn others_serve(
+        &self,
+        (namespace, service): (&str, &str),
+        own: &str,
+    ) -> Result<bool, LookupError> {
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+        let selector = format!("kubernetes.io/service-name={service}");
+        let slices = self.get(&format!("{path}?{}", query(&[("labelSelector", &selector)]))).await?;
+        let slices = slices.pointer("/items").and_then(Value::as_array).into_iter().flatten();
+        let endpoints = slices.filter_map(|slice| slice.pointer("/endpoints")?.as_array()).flatten();
+        // Without the condition an endpoint counts as ready.
+        let serves = |endpoint: &Value| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false));
+        Ok(endpoints.filter(|endpoint| serves(endpoint)).any(|other| text(other, "/targetRef/name") != own))
+    }
+
     /// Whether the HPA controller may read a metric.
     pub async fn access(&self, reading: Reading<'_>) -> Access {
         let review = json!({

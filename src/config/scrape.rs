@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 
-use super::values::{annotation_prefix, count, file, scrape_interval, scrape_timeout, server_name};
+use super::values::{
+    ONE_HOUR, annotation_prefix, count, duration_up_to, file, scrape_interval, scrape_timeout, server_name,
+};
 
 /// What is scraped, and how.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,6 +30,11 @@ pub struct Scrape {
     /// How often a target is scraped that does not say so itself.
     #[arg(long, env = "CMA_SCRAPE_INTERVAL", value_name = "DURATION", value_parser = scrape_interval, default_value = "15s")]
     pub scrape_interval: SignedDuration,
+
+    /// How long a replica that starts beside another one waits for two scrapes of each target before it is ready; 0s: not
+    /// at all.
+    #[arg(long, env = "CMA_WAIT_FOR_SCRAPES", value_name = "DURATION", value_parser = duration_up_to(ONE_HOUR), default_value = "45s")]
+    pub wait_for_scrapes: SignedDuration,
 
     /// How long one scrape may take: connection, headers and body together.
     #[arg(long, env = "CMA_SCRAPE_TIMEOUT", value_name = "DURATION", value_parser = scrape_timeout, default_value = "5s")]

@@ -66,6 +66,12 @@ impl Board {
         counts
     }
 
+    /// How many targets have been scraped too seldom for a rate, and do not fail.
+    pub(super) fn cold(&self) -> usize {
+        let is_cold = |running: &&Running| running.state.is_cold() && !running.orders.borrow().is_terminating;
+        self.0.read().values().map(|pod| pod.running.iter().filter(is_cold).count()).sum()
+    }
+
     /// How many loops there are.
     pub(super) fn len(&self) -> usize {
         self.0.read().values().map(|pod| pod.running.len()).sum()

@@ -121,6 +121,12 @@ impl Scraper {
         self.board.len()
     }
 
+    /// How many of them have been scraped too seldom for a rate. Those that fail do not count.
+    #[must_use]
+    pub fn cold(&self) -> usize {
+        self.board.cold()
+    }
+
     /// Totals over all scrapes.
     #[must_use]
     pub fn stats(&self) -> &ScrapeStats {

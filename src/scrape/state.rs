@@ -230,6 +230,12 @@ impl TargetState {
         }
     }
 
+    /// Whether it was scraped too seldom for a rate, and its scrapes do not fail.
+    pub(super) fn is_cold(&self) -> bool {
+        let inner = self.0.lock();
+        inner.failures == 0 && inner.recent.len() < RATED
+    }
+
     pub(super) fn status(
         &self,
         spec: &TargetSpec,
@@ -370,6 +376,9 @@ pub(super) type SharedState = Arc<TargetState>;
 
 /// Families that a page shows of a target.
 const SHOWN: usize = 10;
+
+/// Scrapes that a rate needs.
+const RATED: usize = 2;
 
 /// Scrapes that are remembered of each target: 16 bytes each, 6.4 MB for 20,000 targets.
 const RECENT: usize = 20;

@@ -25,6 +25,7 @@ mod ipv6;
 mod monitoring;
 mod outage;
 mod pods;
+mod rollout;
 mod scaling;
 mod scraping;
 mod shutdown;

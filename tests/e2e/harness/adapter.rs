@@ -147,6 +147,12 @@ impl Adapter {
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh runs").success());
     }
 
+    /// Sends SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("a child can be waited for");
+    }
+
     /// The status that it ends with, which must come by itself.
     pub(crate) fn exit_status(&mut self) -> ExitStatus {
         eventually("the adapter ends", Duration::from_secs(60), || {

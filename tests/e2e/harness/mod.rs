@@ -9,6 +9,7 @@ mod exposition_server;
 mod hpa;
 mod namespace;
 mod prometheus;
+mod service;
 mod target;
 mod wait;
 
@@ -20,6 +21,7 @@ pub(crate) use exposition_server::{ExpositionServer, Load, Traffic};
 pub(crate) use hpa::{Described, Hpa};
 pub(crate) use namespace::{Namespace, Subject};
 pub(crate) use prometheus::Prometheus;
+pub(crate) use service::Service;
 pub(crate) use target::Target;
 pub(crate) use wait::{SOON, eventually, eventually_equals};
 
