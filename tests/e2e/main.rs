@@ -14,6 +14,7 @@ mod harness;
 
 mod access;
 mod ca;
+mod chart;
 mod custom_resources;
 mod deploy;
 mod discovery;

@@ -34,6 +34,13 @@ impl ControlPlane {
         Self::new(name).started()
     }
 
+    /// Another one, on which nothing of the adapter is installed.
+    pub(crate) fn bare(name: &str) -> Self {
+        let plane = Self::new(name);
+        plane.control("start");
+        plane
+    }
+
     /// Another one that has no IPv4 at all.
     pub(crate) fn of_ipv6(name: &str) -> Self {
         let mut plane = Self::new(name);
