@@ -49,7 +49,8 @@ impl Material {
 
     /// `None` if there is nothing: a Secret that was applied to be filled.
     pub(super) fn parse(data: &BTreeMap<String, ByteString>) -> Result<Option<Self>, MaterialError> {
-        let Some(there) = data.keys().next() else { return Ok(None) };
+        let filled = data.iter().find(|(_, bytes)| !bytes.0.is_empty());
+        let Some((there, _)) = filled else { return Ok(None) };
         let optional = |key: &'static str| match data.get(key).filter(|bytes| !bytes.0.is_empty()) {
             None => Ok(None),
             Some(bytes) => {
@@ -64,7 +65,9 @@ impl Material {
             (Some(certificate), Some(key)) => Some(Authority { certificate, key }),
             _ => None,
         };
-        Self { authority, pair, next, former: optional(FORMER)? }.checked().map(Some)
+        // One that is no certificate helps nobody, and would be in every bundle.
+        let former = optional(FORMER)?.filter(|pem| LeafFacts::of(pem).is_ok());
+        Self { authority, pair, next, former }.checked().map(Some)
     }
 
     fn checked(self) -> Result<Self, MaterialError> {
@@ -120,6 +123,17 @@ impl Material {
         Ok(after)
     }
 
+    /// The same, with another CA that a pair is still shown of.
+    pub(super) fn trusting(&self, certificate: &str) -> Self {
+        let former = format!("{}{certificate}", self.former.as_deref().unwrap_or_default());
+        Self { former: Some(former), ..self.clone() }
+    }
+
+    /// Whether clients of the bundle accept pairs of the CA with this certificate.
+    pub(super) fn trusts(&self, certificate: &str) -> bool {
+        self.bundle().contains(certificate)
+    }
+
     /// Whether the pair is of the CA and for `names`.
     pub(super) fn pair_fits(&self, names: &ServiceNames) -> bool {
         let is_of_authority = self.pair.chain.ends_with(&self.authority.certificate);
@@ -128,6 +142,10 @@ impl Material {
 }
 
 fn can_issue(authority: &Authority) -> bool {
+    let own = IssuedPair { chain: authority.certificate.clone(), key: authority.key.clone() };
+    if ServingCertificate::given(String::new(), &own).is_err() {
+        return false;
+    }
     let names = ServiceNames { service: "a".to_owned(), namespace: "b".to_owned() };
     authority.issue(&names, PAIR_VALIDITY, Timestamp::UNIX_EPOCH).is_ok()
 }

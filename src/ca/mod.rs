@@ -12,7 +12,7 @@ mod secret;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use kube::{
     Client,
@@ -28,11 +28,11 @@ use tokio::{
 
 use crate::{
     notice::Incident,
-    serve::{PairProblem, ServiceNames, ServingCertificate},
+    serve::{IssuedPair, PairProblem, ServiceNames, ServingCertificate},
 };
 use calls::Problem;
 use material::Material;
-use plan::{Moment, due};
+use plan::{Moment, SPREAD, due};
 use publish::ApiService;
 use secret::{Kept, Store};
 
@@ -86,6 +86,11 @@ pub struct ServingCa {
     certificate: Arc<ServingCertificate>,
     names: ServiceNames,
     material: Material,
+    shown: IssuedPair,
+    /// The certificate of the CA of the pair that is shown.
+    shown_by: String,
+    /// The last bundle that kube-apiserver has had for a while, or that was there at the start.
+    trusted: String,
     /// Since when the CAs have been in every APIService.
     published: Option<Instant>,
     incident: Incident,
@@ -100,9 +105,18 @@ impl ServingCa {
         let store = Store::new(&options.client, &options.names.namespace, &options.secret);
         let material = load(&store, &options).await?;
         let certificate = ServingCertificate::given(store.origin(), &material.pair).map_err(CaError::Pair)?;
-        let (services, names) = (ApiService::all(&options.client), options.names);
-        let incident = Incident::default();
-        let mut ca = Self { store, services, certificate, names, material, published: None, incident };
+        let mut ca = Self {
+            services: ApiService::all(&options.client),
+            names: options.names,
+            shown: material.pair.clone(),
+            shown_by: material.authority.certificate.clone(),
+            trusted: material.bundle(),
+            published: None,
+            incident: Incident::default(),
+            store,
+            certificate,
+            material,
+        };
         ca.look().await;
         Ok(ca)
     }
@@ -120,6 +134,7 @@ impl ServingCa {
             let _ = timeout(EACH, changes.next()).await;
             // What comes together is looked at once.
             sleep(CALM).await;
+            while changes.next().now_or_never().is_some() {}
             self.look().await;
         }
     }
@@ -138,56 +153,96 @@ impl ServingCa {
     }
 
     async fn look(&mut self) {
-        let kept = self.keep().await.err().map(|problem| self.tell(problem));
-        if kept.is_none() && self.incident.works().is_some() {
+        let kept = self.read().await;
+        let unpublished = self.publish().await;
+        self.show();
+        let made = match kept {
+            Ok(Some(kept)) => self.step(kept).await,
+            Ok(None) => Ok(()),
+            Err(problem) => Err(problem),
+        };
+        let unkept = made.err().map(|problem| self.tell(problem));
+        if unkept.is_none() && self.incident.works().is_some() {
             tracing::info!(
                 secret = self.store.origin(),
                 "the Secret of the serving certificate can be used again"
             );
         }
-        let unpublished = self.publish().await;
-        self.certificate.report(kept.or(unpublished));
+        self.certificate.report(unkept.or(unpublished));
     }
 
-    /// Takes what the Secret holds, and makes the step that is due.
-    async fn keep(&mut self) -> Result<(), Problem> {
+    /// Takes what the Secret holds, which is given back unless it had to be written.
+    async fn read(&mut self) -> Result<Option<Kept>, Problem> {
         let kept = self.store.get().await?;
-        match &kept.material {
-            Ok(Some(material)) => self.take(material.clone()),
+        let material = match &kept.material {
+            Ok(Some(material)) => material.clone(),
             // Emptied or spoilt: what this process shows is what kube-apiserver knows.
             Ok(None) => return self.restore(kept).await,
             Err(problem) => {
                 tracing::warn!(secret = self.store.origin(), %problem, "the Secret is written again");
                 return self.restore(kept).await;
             }
+        };
+        // Somebody put another CA in its place: the pair that is shown is trusted until there is one of that CA.
+        let ours = &self.shown_by;
+        if !material.trusts(ours) {
+            let both = material.trusting(ours);
+            tracing::warn!(secret = self.store.origin(), "the Secret has another CA: changing over to it");
+            if self.store.replace(kept, &both, None).await? {
+                self.take(both);
+            }
+            return Ok(None);
         }
-        let published = self.published.map_or(Duration::ZERO, |since| since.elapsed());
+        self.take(material);
+        Ok(Some(kept))
+    }
+
+    /// Makes the step that is due.
+    async fn step(&mut self, kept: Kept) -> Result<(), Problem> {
+        let published = self.published_for();
         let moment = Moment { now: Timestamp::now(), names: &self.names, asked: kept.asked, published };
         let Some(step) = due(&self.material, &moment) else { return Ok(()) };
         let after =
             self.material.after(step, &self.names, moment.now).map_err(|error| Problem::making(&error))?;
-        if self.store.replace(kept, &after).await? {
+        if self.store.replace(kept, &after, Some(step)).await? {
             tracing::info!(?step, secret = self.store.origin(), "changed keys or certificates");
             self.take(after);
+            self.show();
         }
         Ok(())
     }
 
-    async fn restore(&self, kept: Kept) -> Result<(), Problem> {
-        self.store.replace(kept, &self.material).await.map(drop)
+    async fn restore(&self, kept: Kept) -> Result<Option<Kept>, Problem> {
+        self.store.replace(kept, &self.material, None).await.map(|_| None)
     }
 
     fn take(&mut self, material: Material) {
         if material.bundle() != self.material.bundle() {
             self.published = None;
         }
-        if material.pair != self.material.pair
-            && let Err(problem) = self.certificate.replace(&material.pair)
-        {
-            tracing::warn!(%problem, secret = self.store.origin(), "keeping the serving certificate from before");
+        self.material = material;
+    }
+
+    /// Shows the pair of the material once clients have known its CA for a while.
+    fn show(&mut self) {
+        let Material { authority, pair, .. } = &self.material;
+        if self.published_for() >= SPREAD {
+            self.trusted = self.material.bundle();
+        }
+        if *pair == self.shown || !self.trusted.contains(&authority.certificate) {
             return;
         }
-        self.material = material;
+        match self.certificate.replace(pair) {
+            Ok(()) => {
+                self.shown = pair.clone();
+                self.shown_by.clone_from(&authority.certificate);
+            }
+            Err(problem) => tracing::warn!(%problem, "keeping the serving certificate from before"),
+        }
+    }
+
+    fn published_for(&self) -> Duration {
+        self.published.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Why an APIService has not the CAs, if one has not.
@@ -195,7 +250,12 @@ impl ServingCa {
         let bundle = self.material.bundle();
         let mut problem = None;
         for service in &self.services {
-            problem = problem.or(service.publish(&bundle, &self.names).await);
+            match service.publish(&bundle, &self.names).await {
+                // kube-apiserver had others until now.
+                Ok(true) => self.published = None,
+                Ok(false) => {}
+                Err(why) => problem = problem.or(Some(why)),
+            }
         }
         self.published =
             if problem.is_none() { self.published.or_else(|| Some(Instant::now())) } else { None };
@@ -261,7 +321,7 @@ async fn attempt(store: &Store, names: &ServiceNames) -> Result<Result<Option<Ma
         Err(problem) => Err(CaError::Foreign { origin: store.origin(), problem }),
         Ok(None) => {
             let material = Material::generate(names, Timestamp::now())?;
-            let stored = store.replace(kept, &material).await;
+            let stored = store.replace(kept, &material, None).await;
             Ok(stored.map(|stored| stored.then_some(material)))
         }
     }

@@ -49,25 +49,45 @@ pub(super) struct Moment<'a> {
 
 /// The next step, if one is due.
 pub(super) fn due(material: &Material, moment: &Moment<'_>) -> Option<Step> {
-    let Moment { now, names, asked, published } = moment;
-    if let Some(next) = &material.next {
-        let is_known = *asked == Some(Rotation::Authority) || age(&next.certificate, *now) >= NOTICE;
-        return (is_known && *published >= SPREAD).then_some(Step::Promote);
-    }
-    let is_old = |pem: &str| LeafFacts::of(pem).map_or(true, |facts| is_old(&facts, *now));
-    if *asked == Some(Rotation::Authority) || is_old(&material.authority.certificate) {
-        return Some(Step::NextAuthority);
-    }
-    if *asked == Some(Rotation::Pair) || !material.pair_fits(names) || is_old(&material.pair.chain) {
-        return Some(Step::Pair);
-    }
-    (material.former.is_some() && *published >= FAREWELL).then_some(Step::Retire)
+    authority_step(material, moment).or_else(|| pair_step(material, moment))
 }
 
-/// Whether two thirds of its time are over.
-fn is_old(facts: &LeafFacts, now: Timestamp) -> bool {
-    let whole = facts.not_after.duration_since(facts.not_before);
-    facts.not_after.duration_since(now) < whole / 3
+fn authority_step(material: &Material, moment: &Moment<'_>) -> Option<Step> {
+    let is_asked = moment.asked == Some(Rotation::Authority);
+    let Some(next) = &material.next else {
+        let is_due = is_asked || is_old(&material.authority.certificate, moment.now);
+        return is_due.then_some(Step::NextAuthority);
+    };
+    if !is_valid(&next.certificate, moment.now) {
+        return Some(Step::NextAuthority);
+    }
+    // Nobody accepts a pair of a CA outside of its time: there is nothing to wait for.
+    if !is_valid(&material.authority.certificate, moment.now) {
+        return Some(Step::Promote);
+    }
+    let is_known = is_asked || age(&next.certificate, moment.now) >= NOTICE;
+    (is_known && moment.published >= SPREAD).then_some(Step::Promote)
+}
+
+/// Also while a CA waits to be promoted, which may take longer than the pair lasts.
+fn pair_step(material: &Material, moment: &Moment<'_>) -> Option<Step> {
+    let is_asked = moment.asked == Some(Rotation::Pair);
+    if is_asked || !material.pair_fits(moment.names) || is_old(&material.pair.chain, moment.now) {
+        return Some(Step::Pair);
+    }
+    (material.former.is_some() && moment.published >= FAREWELL).then_some(Step::Retire)
+}
+
+/// Whether two thirds of its time are over, or it has not begun.
+fn is_old(pem: &str, now: Timestamp) -> bool {
+    LeafFacts::of(pem).map_or(true, |facts| {
+        let whole = facts.not_after.duration_since(facts.not_before);
+        facts.not_before > now || facts.not_after.duration_since(now) < whole / 3
+    })
+}
+
+fn is_valid(pem: &str, now: Timestamp) -> bool {
+    LeafFacts::of(pem).is_ok_and(|facts| (facts.not_before..=facts.not_after).contains(&now))
 }
 
 /// How long ago a certificate was made.
@@ -134,6 +154,7 @@ mod tests {
     fn a_new_authority_is_known_before_it_issues_and_the_former_one_is_trusted_for_a_while() {
         let first = material();
         assert_eq!(due_at(&first, day(488), None, FAREWELL), Some(Step::NextAuthority));
+        let first = first.after(Step::Pair, &names(), day(488)).unwrap();
         let announced = first.after(Step::NextAuthority, &names(), day(488)).unwrap();
         assert!(announced.pair == first.pair && announced.bundle().starts_with(&first.bundle()));
         assert_eq!(due_at(&announced, day(517), None, FAREWELL), None, "copies of it are still made");
@@ -147,6 +168,44 @@ mod tests {
         let retired = promoted.after(Step::Retire, &names(), day(518)).unwrap();
         assert_eq!(retired.bundle(), retired.authority.certificate);
         assert_eq!(due_at(&retired, day(518), None, FAREWELL), None);
+    }
+
+    #[test]
+    fn a_pair_is_replaced_although_a_new_authority_waits_for_its_month_or_for_the_right_to_publish_it() {
+        let announced = material().after(Step::NextAuthority, &names(), day(488)).unwrap();
+        let renewed = announced.after(Step::Pair, &names(), day(488)).unwrap();
+        assert_eq!(due_at(&renewed, day(488), None, Duration::ZERO), None);
+        assert_eq!(due_at(&renewed, day(488), Rotation::parse("pair"), Duration::ZERO), Some(Step::Pair));
+        assert_eq!(
+            due_at(&renewed, day(549), None, Duration::ZERO),
+            Some(Step::Pair),
+            "it cannot be promoted"
+        );
+        let again = renewed.after(Step::Pair, &names(), day(549)).unwrap();
+        assert!(
+            again.authority == renewed.authority && again.next == renewed.next && again.pair != renewed.pair
+        );
+    }
+
+    #[test]
+    fn nobody_waits_for_a_client_of_an_authority_outside_of_its_time() {
+        let (expired, ahead) = (day(800), day(-2));
+        for now in [expired, ahead] {
+            let old = material();
+            assert_eq!(due_at(&old, now, None, Duration::ZERO), Some(Step::NextAuthority));
+            let announced = old.after(Step::NextAuthority, &names(), now).unwrap();
+            assert_eq!(due_at(&announced, now, None, Duration::ZERO), Some(Step::Promote));
+            let promoted = announced.after(Step::Promote, &names(), now).unwrap();
+            assert_eq!(due_at(&promoted, now, None, Duration::ZERO), None);
+        }
+        let waiting = material().after(Step::NextAuthority, &names(), day(0)).unwrap();
+        assert_eq!(due_at(&waiting, expired, None, SPREAD), Some(Step::NextAuthority), "it has expired too");
+    }
+
+    #[test]
+    fn a_pair_from_a_clock_that_is_ahead_is_replaced() {
+        let ahead = material().after(Step::Pair, &names(), day(30)).unwrap();
+        assert_eq!(due_at(&ahead, day(1), None, FAREWELL), Some(Step::Pair));
     }
 
     #[test]
@@ -186,6 +245,10 @@ mod tests {
         let mut data = material().data();
         data.insert("ca.key".to_owned(), k8s_openapi::ByteString(b"garbage".to_vec()));
         assert_eq!(said(&data), "ca.crt and its key make no certificate authority");
+        data.insert("ca.key".to_owned(), material().data()["ca.key"].clone());
+        assert_eq!(said(&data), "ca.crt and its key make no certificate authority", "another one's key");
+        let emptied = material().data().into_keys().map(|key| (key, k8s_openapi::ByteString::default()));
+        assert!(Material::parse(&emptied.collect()).unwrap().is_none(), "to be filled");
     }
 
     fn said(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> String {

@@ -37,17 +37,18 @@ impl ApiService {
         NAMES.into_iter().map(service).collect()
     }
 
-    /// Sees to it that the APIService has the CAs, unless it is absent or somebody else's; why it has not, if so.
-    pub(super) async fn publish(&self, bundle: &str, names: &ServiceNames) -> Option<String> {
+    /// Sees to it that the APIService has the CAs, unless it is absent or somebody else's: whether it had others until now,
+    /// or why it has not.
+    pub(super) async fn publish(&self, bundle: &str, names: &ServiceNames) -> Result<bool, String> {
         match self.published(bundle, names).await {
-            Ok(()) => {
+            Ok(is_written) => {
                 if self.incident.works().is_some() {
                     tracing::info!(
                         apiservice = self.name,
                         "the APIService has the CA of the serving certificate"
                     );
                 }
-                None
+                Ok(is_written)
             }
             Err(problem) => {
                 if self.incident.fails(problem.class) {
@@ -60,18 +61,23 @@ impl ApiService {
                     );
                 }
                 // Another adapter may serve an API, as KEDA does: nothing is wrong with our certificate then.
-                (problem.class != FOREIGN).then(|| format!("APIService {}: {}", self.name, problem.text))
+                if problem.class == FOREIGN {
+                    return Ok(false);
+                }
+                Err(format!("APIService {}: {}", self.name, problem.text))
             }
         }
     }
 
-    async fn published(&self, bundle: &str, names: &ServiceNames) -> Result<(), Problem> {
+    async fn published(&self, bundle: &str, names: &ServiceNames) -> Result<bool, Problem> {
         let failed = |error| {
             Problem::of(&error, "bind ClusterRole custom-metrics-adapter:apiservices to this service account")
         };
-        let Some(found) = within(self.api.get_opt(self.name)).await.map_err(failed)? else { return Ok(()) };
+        let Some(found) = within(self.api.get_opt(self.name)).await.map_err(failed)? else {
+            return Ok(false);
+        };
         match look(&found, bundle, names) {
-            Found::Published => Ok(()),
+            Found::Published => Ok(false),
             Found::Stale => {
                 let patch = Patch::Merge(patch(&found, bundle));
                 within(self.api.patch(self.name, &PatchParams::default(), &patch)).await.map_err(failed)?;
@@ -79,7 +85,7 @@ impl ApiService {
                     apiservice = self.name,
                     "wrote the CA of the serving certificate into the APIService"
                 );
-                Ok(())
+                Ok(true)
             }
             Found::Foreign(service) => Err(Problem::foreign(&service)),
             Found::Injected => Err(Problem::injected()),

@@ -8,7 +8,7 @@ use kube::{Api, Client, api::PostParams};
 use super::{
     calls::{Failure, Problem, within},
     material::{Material, MaterialError},
-    plan::Rotation,
+    plan::{Rotation, Step},
 };
 
 /// Where the material is kept.
@@ -41,11 +41,21 @@ impl Store {
     }
 
     /// Keeps `material` in place of what was there, unless somebody was faster: then `false`. What was asked for is over
-    /// with it, but for a CA that has yet to be promoted.
-    pub(super) async fn replace(&self, kept: Kept, material: &Material) -> Result<bool, Problem> {
+    /// with the `step`, but for a CA that has yet to be promoted.
+    pub(super) async fn replace(
+        &self,
+        kept: Kept,
+        material: &Material,
+        step: Option<Step>,
+    ) -> Result<bool, Problem> {
         let mut secret = kept.secret;
         secret.data = Some(material.data());
-        if let (Some(annotations), None) = (&mut secret.metadata.annotations, &material.next) {
+        let is_done = match kept.asked {
+            Some(Rotation::Pair) => matches!(step, Some(Step::Pair | Step::Promote)),
+            Some(Rotation::Authority) => step == Some(Step::Promote),
+            None => false,
+        };
+        if let (Some(annotations), true) = (&mut secret.metadata.annotations, is_done) {
             annotations.remove(ROTATE);
         }
         match within(self.api.replace(&self.name, &PostParams::default(), &secret)).await {

@@ -172,6 +172,21 @@ async fn a_pair_is_replaced_when_somebody_asks_for_it_and_every_replica_shows_th
 }
 
 #[tokio::test]
+async fn another_ca_in_the_secret_is_known_beside_the_first_before_anything_of_it_is_shown() {
+    let api = cluster().await;
+    let replica = Replica::start(&api).await;
+    let authority = kept(&api, "ca.crt").unwrap();
+    let elsewhere = cluster().await;
+    let _stranger = Replica::start(&elsewhere).await;
+    fill(&api, &elsewhere.object("secrets", "cm", NAME)["data"].clone(), &json!({}));
+    let both = || published(&api, OURS).filter(|bundle| certificates(bundle) == 2);
+    let bundle = seen("the APIService has both", both).await;
+    assert!(bundle.starts_with(&kept(&elsewhere, "ca.crt").unwrap()) && bundle.ends_with(&authority));
+    assert_eq!(kept(&api, "former-ca.crt").as_ref(), Some(&authority), "the other replicas publish the same");
+    assert!(replica.is_verified_by(&authority).await, "kube-apiserver knows no other yet");
+}
+
+#[tokio::test]
 async fn a_new_ca_is_in_the_apiservice_before_it_issues_anything() {
     let api = cluster().await;
     let replica = Replica::start(&api).await;
