@@ -8,14 +8,15 @@ use std::{borrow::Cow, collections::BTreeMap, collections::HashSet, sync::Arc};
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time},
 };
 use kube::{
     Resource,
     core::{ApiResource, DynamicResourceScope},
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
+use super::owners::{Controller, Link, LinkKind, Tie, WireEndpoint, WireLink, WireLinkSpec};
 use super::pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
 use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 
@@ -24,6 +25,38 @@ use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 pub(super) struct WireMeta {
     #[serde(deserialize_with = "slim")]
     metadata: ObjectMeta,
+}
+
+/// An object that leads to pods or to Services.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct WireLinked {
+    #[serde(deserialize_with = "slim")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Option<WireLinkSpec>,
+    #[serde(default)]
+    endpoints: Option<Vec<WireEndpoint>>,
+}
+
+/// An object of any resource, as much of it as is needed.
+pub(super) trait WireObject: Resource<DynamicType = ApiResource> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static {
+    /// Its metadata, and where it leads to.
+    fn parts(self, resource: &GroupResource) -> (ObjectMeta, Option<Link>);
+}
+
+impl WireObject for WireMeta {
+    fn parts(self, _: &GroupResource) -> (ObjectMeta, Option<Link>) {
+        (self.metadata, None)
+    }
+}
+
+impl WireObject for WireLinked {
+    fn parts(self, resource: &GroupResource) -> (ObjectMeta, Option<Link>) {
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        let wire = WireLink { spec: self.spec, endpoints: self.endpoints };
+        let link = LinkKind::of(resource).map(|kind| wire.link(kind, namespace));
+        (self.metadata, link)
+    }
 }
 
 /// A pod.
@@ -122,6 +155,7 @@ struct WireObjectMeta {
     deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
 }
 
 /// A time that cannot be read is none.
@@ -141,6 +175,7 @@ fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
         deletion_timestamp: wire.deletion_timestamp,
         labels: wire.labels,
         annotations: wire.annotations,
+        owner_references: wire.owner_references,
         ..ObjectMeta::default()
     })
 }
@@ -152,6 +187,35 @@ impl Resource for WireMeta {
     fn metadata_api() -> bool {
         true
     }
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl Resource for WireLinked {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
 
     fn kind(resource: &ApiResource) -> Cow<'_, str> {
         resource.kind.as_str().into()
@@ -221,17 +285,20 @@ impl Decoder {
     }
 
     /// The object, or `None` for one without a name or a UID, which kube-apiserver never sends.
-    pub(super) fn object(&mut self, wire: WireMeta) -> Option<LiveObject> {
-        self.live(wire.metadata)
+    pub(super) fn object(&mut self, wire: impl WireObject) -> Option<(LiveObject, Tie)> {
+        let (mut metadata, link) = wire.parts(&self.resource);
+        let controller = self.controller(&mut metadata);
+        Some((self.live(metadata)?, Tie { controller, link: link.map(Arc::new) }))
     }
 
     /// The pod with the annotations under one of `prefixes`.
-    pub(super) fn pod(&mut self, wire: WirePod, prefixes: &[String]) -> Option<Pod> {
+    pub(super) fn pod(&mut self, wire: WirePod, prefixes: &[String]) -> Option<(Pod, Tie)> {
         let WirePod { mut metadata, spec, status } = wire;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let annotations = metadata.annotations.take().unwrap_or_default();
+        let controller = self.controller(&mut metadata);
         let is_ours = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        Some(Pod {
+        let pod = Pod {
             annotations: annotations.into_iter().filter(|(name, _)| is_ours(name)).collect(),
             phase: phase(status.phase.as_deref()),
             ready: is_ready(&status),
@@ -241,7 +308,17 @@ impl Decoder {
             node: spec.node_name.as_deref().map(|node| self.share(node)),
             containers: containers(&spec, &status),
             live: Arc::new(self.live(metadata)?),
-        })
+        };
+        Some((pod, Tie { controller, link: None }))
+    }
+
+    /// The one owner that controls it.
+    fn controller(&mut self, metadata: &mut ObjectMeta) -> Option<Arc<Controller>> {
+        let owners = metadata.owner_references.take()?;
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let (group, kind) = (self.share(group), self.share(&owner.kind));
+        Some(Arc::new(Controller { uid: Uid(self.share(&owner.uid)), group, kind }))
     }
 
     fn live(&mut self, metadata: ObjectMeta) -> Option<LiveObject> {

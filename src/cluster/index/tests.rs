@@ -66,7 +66,7 @@ fn expect(known: &mut Known, event: &Event) {
 
 fn play(index: &Index, event: Event) -> Vec<Change> {
     match event {
-        Event::Shown(live) => index.insert(Arc::new(live)).changes,
+        Event::Shown(live) => index.insert(Arc::new(live)),
         Event::Deleted(live) => index.remove(&live.object, &live.uid).into_iter().collect(),
         Event::Listed(listed) => index.replace(listed.into_iter().map(Arc::new).collect()),
     }
