@@ -6,12 +6,12 @@ use kube::{Api, Client, core::ApiResource};
 
 use super::{
     Change, OnChange,
-    owners::Tie,
+    owners::{Tie, WireObject},
     pod::{Pod, Pods},
     resources::Book,
     watch::Sink,
     watched::Watched,
-    wire::{Decoder, WireObject, WirePod},
+    wire::{Decoder, WirePod},
 };
 use crate::model::{LiveObject, ObjectRef, ResourceType, Uid};
 

@@ -8,12 +8,12 @@ use tokio::{runtime::Handle, time::interval};
 
 use super::{
     ClusterOptions,
-    owners::LinkKind,
+    owners::{LinkKind, WireLinked, WireObject},
     resources::Book,
     sink::Objects,
     watch::follow,
     watched::Watched,
-    wire::{WireLinked, WireMeta, WireObject},
+    wire::WireMeta,
 };
 use crate::model::{GroupResource, ResourceType};
 

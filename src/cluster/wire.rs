@@ -14,9 +14,9 @@ use kube::{
     Resource,
     core::{ApiResource, DynamicResourceScope},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 
-use super::owners::{Controller, Link, LinkKind, Tie, WireEndpoint, WireLink, WireLinkSpec};
+use super::owners::{Controller, Tie, WireObject};
 use super::pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
 use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 
@@ -24,39 +24,7 @@ use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct WireMeta {
     #[serde(deserialize_with = "slim")]
-    metadata: ObjectMeta,
-}
-
-/// An object that leads to pods or to Services.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct WireLinked {
-    #[serde(deserialize_with = "slim")]
-    metadata: ObjectMeta,
-    #[serde(default)]
-    spec: Option<WireLinkSpec>,
-    #[serde(default)]
-    endpoints: Option<Vec<WireEndpoint>>,
-}
-
-/// An object of any resource, as much of it as is needed.
-pub(super) trait WireObject: Resource<DynamicType = ApiResource> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static {
-    /// Its metadata, and where it leads to.
-    fn parts(self, resource: &GroupResource) -> (ObjectMeta, Option<Link>);
-}
-
-impl WireObject for WireMeta {
-    fn parts(self, _: &GroupResource) -> (ObjectMeta, Option<Link>) {
-        (self.metadata, None)
-    }
-}
-
-impl WireObject for WireLinked {
-    fn parts(self, resource: &GroupResource) -> (ObjectMeta, Option<Link>) {
-        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        let wire = WireLink { spec: self.spec, endpoints: self.endpoints };
-        let link = LinkKind::of(resource).map(|kind| wire.link(kind, namespace));
-        (self.metadata, link)
-    }
+    pub(super) metadata: ObjectMeta,
 }
 
 /// A pod.
@@ -164,7 +132,7 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::E
     Ok(text.and_then(|text| text.parse().ok()).map(Time))
 }
 
-fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+pub(super) fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let wire = WireObjectMeta::deserialize(deserializer)?;
     Ok(ObjectMeta {
         name: wire.name,
@@ -187,35 +155,6 @@ impl Resource for WireMeta {
     fn metadata_api() -> bool {
         true
     }
-
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        resource.kind.as_str().into()
-    }
-
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        resource.group.as_str().into()
-    }
-
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.version.as_str().into()
-    }
-
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        resource.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
-
-impl Resource for WireLinked {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
 
     fn kind(resource: &ApiResource) -> Cow<'_, str> {
         resource.kind.as_str().into()

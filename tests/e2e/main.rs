@@ -23,6 +23,7 @@ mod hpas;
 mod ipv6;
 mod monitoring;
 mod outage;
+mod owners;
 mod pods;
 mod scaling;
 mod scraping;

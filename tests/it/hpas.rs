@@ -7,6 +7,7 @@ use custom_metrics_adapter::{
     admin::{self, Hpas, Sources},
     cluster::{Cluster, ClusterOptions, KnownHpas},
     insight::{self, Insight},
+    owned::Rules,
     store::{Limits, Store},
 };
 use http::{Request, StatusCode};
@@ -70,6 +71,7 @@ impl Pages {
             cluster: cluster.clone(),
             store: store.clone(),
             targets: Arc::new(Vec::new),
+            rules: Rules::default(),
             service: "custom-metrics/custom-metrics-apiserver".to_owned(),
         });
         let (list, one) = (insight.clone(), insight.clone());

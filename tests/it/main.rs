@@ -23,6 +23,7 @@ mod hpas;
 mod journal;
 mod notices;
 mod odd_writes;
+mod owners;
 mod pages;
 mod replay;
 mod scrape;

@@ -6,7 +6,7 @@ use axum::{Router, body::Body};
 use custom_metrics_adapter::{
     api::{Api, Checks, Clues, ClusterView, Limits, RecentReads, Sources},
     auth::Auth,
-    cluster::{Cluster, Unavailable, UnknownResource},
+    cluster::{Cluster, Members, NoMembers, Unavailable, UnknownResource},
     model::{
         GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Quantity, ResourceType, Sample,
         Selector, Subject, Uid,
@@ -83,6 +83,10 @@ impl World {
 }
 
 impl ClusterView for World {
+    fn members(&self, _: &ObjectRef) -> Result<Members, NoMembers> {
+        Err(Unavailable::Standalone.into())
+    }
+
     fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
         Cluster::standalone().resolve(name)
     }

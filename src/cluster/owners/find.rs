@@ -35,7 +35,7 @@ impl Connected {
         } else {
             self.pod_details.get_all(self.controlled(&live)?)
         };
-        Ok(Members { pods: in_order(pods)?, are_alike: !is_place })
+        Ok(Members { object: live, pods: in_order(pods)?, are_alike: !is_place })
     }
 
     fn live(&self, object: &ObjectRef) -> Result<(Arc<Watched>, Arc<LiveObject>), NoMembers> {

@@ -14,19 +14,23 @@
 
 mod find;
 mod link;
+mod object;
 mod ties;
 
 use std::sync::Arc;
 
-pub(super) use link::{Link, LinkKind, WireEndpoint, WireLink, WireLinkSpec};
+pub(super) use link::{Link, LinkKind};
+pub(super) use object::{WireLinked, WireObject};
 pub(super) use ties::{Controller, Tie, Ties};
 
 use super::{Pod, Unavailable};
-use crate::model::ObjectRef;
+use crate::model::{LiveObject, ObjectRef};
 
 /// The pods of an object.
 #[derive(Clone, Debug)]
 pub struct Members {
+    /// The object.
+    pub object: Arc<LiveObject>,
     /// All of them, sorted by name, whatever their phase.
     pub pods: Vec<Arc<Pod>>,
     /// Whether they are there for the object, as replicas of a workload and backends of a Service are. The pods of a

@@ -17,6 +17,7 @@ use super::{
     history::{History, moment},
     names::Meaning,
     past::Gone,
+    quantile::Histograms,
     rate::{Increase, Part, Point, Span, Unknown, increase},
     shape::{Family, Group, Set},
 };
@@ -210,7 +211,8 @@ impl Reader<'_> {
 
     fn quantile(&self, q: f64, family: &Family) -> Result<Contribution, Absence> {
         let grown = self.of_sets(family, |set| !set.buckets.is_empty(), |kind| kind != SeriesKind::Sum)?;
-        let buckets = grown.iter().flat_map(Grown::buckets).collect();
+        let mut buckets = Histograms::default();
+        grown.iter().for_each(|grown| buckets.add(grown.buckets()));
         Ok(Grown::contribute(&grown, Parts::Buckets { q, buckets }))
     }
 
