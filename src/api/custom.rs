@@ -133,12 +133,13 @@ impl Read<'_> {
             Err(unavailable) => return Err(ApiError::Unavailable(unavailable)),
         };
         let allowance = Allowance::new();
-        let read = |(object, presence): &Candidate| match self.store.read(object, metric, self.query(presence)) {
-            Err(absence) if *absence.root() == Absence::UnknownMetric => {
-                self.of_pods(object, metric, &allowance).ok()
-            }
-            read => read.ok(),
-        };
+        let read =
+            |(object, presence): &Candidate| match self.store.read(object, metric, self.query(presence)) {
+                Err(absence) if *absence.root() == Absence::UnknownMetric => {
+                    self.of_pods(object, metric, &allowance).ok()
+                }
+                read => read.ok(),
+            };
         let values: Vec<MetricValue> = candidates.iter().filter_map(read).collect();
         if !values.is_empty() {
             return Ok(values);

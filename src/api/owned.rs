@@ -65,7 +65,8 @@ impl Read<'_> {
         if is_of_no_pods(&why) {
             return Err(None);
         }
-        let is_of_nobody = matches!(&why, Nothing::Absent(Absence::Coverage(coverage)) if coverage.is_of_nobody());
+        let is_of_nobody =
+            matches!(&why, Nothing::Absent(Absence::Coverage(coverage)) if coverage.is_of_nobody());
         let nearest = || self.store.nearest_metric(&GroupResource::pods(), metric);
         let nearest = is_of_nobody.then(nearest).flatten().filter(|nearest| nearest != metric);
         Err(Some(Why::NotOwned(Box::new(NotOwned { why, write: write_path(object, metric), nearest }))))
@@ -100,7 +101,10 @@ impl fmt::Display for NotOwned {
                 write!(f, "{why}; {}", grant(resource))
             }
             Nothing::Unknown(NoMembers::Unavailable(Unavailable::NotSynced { resource })) => {
-                write!(f, "the list of {resource} is still being read from the cluster; ask again in a second")
+                write!(
+                    f,
+                    "the list of {resource} is still being read from the cluster; ask again in a second"
+                )
             }
             Nothing::Unknown(_) => write!(f, "nothing is written for it under this name, and {why}"),
             Nothing::NoPods => write!(

@@ -6,9 +6,12 @@ use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, metrics, pages,
+use super::{
+    Addresses, metrics, pages,
     parts::{self, Parts},
-    std, trends::Pulse};
+    std,
+    trends::Pulse,
+};
 use crate::{
     admin,
     api::{self, Api, Clues, PodTarget},

@@ -54,7 +54,12 @@ impl Insight {
     pub fn new(sources: Sources) -> Self {
         let lookups = sources.cluster.client().map(Lookups::new);
         let surroundings = Surroundings::new(sources.cluster.clone(), lookups, sources.service);
-        let memory = Memory { cluster: sources.cluster, store: sources.store, targets: sources.targets, rules: sources.rules };
+        let memory = Memory {
+            cluster: sources.cluster,
+            store: sources.store,
+            targets: sources.targets,
+            rules: sources.rules,
+        };
         Self(Arc::new(Inner { memory, surroundings, board: Board::default() }))
     }
 

@@ -10,7 +10,9 @@ use crate::{
 /// What is lacking; `None` where nothing is to be said of pods.
 pub(super) fn lack(why: &Nothing) -> Option<Lack> {
     let kind = match why {
-        Nothing::Unknown(NoMembers::Unavailable(Unavailable::Standalone) | NoMembers::NoObject(_) | NoMembers::IsPod)
+        Nothing::Unknown(
+            NoMembers::Unavailable(Unavailable::Standalone) | NoMembers::NoObject(_) | NoMembers::IsPod,
+        )
         | Nothing::Absent(Absence::UnknownMetric) => return None,
         Nothing::Unknown(NoMembers::Unavailable(Unavailable::Forbidden { .. })) => LackKind::Denied,
         Nothing::Unknown(NoMembers::Unavailable(Unavailable::NotSynced { .. })) => LackKind::Unseen,
@@ -36,7 +38,9 @@ fn of_absence(absence: &Absence) -> LackKind {
     let has_some = matches!(absence, Absence::Coverage(coverage) if coverage.having > 0);
     match absence.root() {
         Absence::Stale { .. } | Absence::NotScraped { error: Some(_) } => LackKind::TargetDown,
-        Absence::NotScraped { error: None } | Absence::Early | Absence::ShortWindow { .. } => LackKind::TooEarly,
+        Absence::NotScraped { error: None } | Absence::Early | Absence::ShortWindow { .. } => {
+            LackKind::TooEarly
+        }
         // Nobody but young pods.
         Absence::Coverage(_) => LackKind::TooEarly,
         Absence::NoSeries => LackKind::NoSeries,

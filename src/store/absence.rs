@@ -185,7 +185,9 @@ pub enum Absence {
         pods: Box<str>,
     },
     /// Pods of one object derive it differently.
-    #[error("its pods {pods} derive it by different expressions: it has a value once all of them have the same")]
+    #[error(
+        "its pods {pods} derive it by different expressions: it has a value once all of them have the same"
+    )]
     DerivedUnlike {
         /// Two of them.
         pods: Box<str>,

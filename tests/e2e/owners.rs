@@ -58,7 +58,9 @@ fn below_the_coverage_an_hpa_keeps_its_replicas_and_says_which_pod_is_missing() 
     let front = Described { api_version: "v1", kind: "Service", name: "front" };
     let hpa = Hpa::of("scaled", &world.namespace).on_object(&front, "queue_depth", "20");
 
-    let said = hpa.eventually_says("computed from its pods: 2 of 3 pods have it, and 90 % of them have to; web-silent: ");
+    let said = hpa.eventually_says(
+        "computed from its pods: 2 of 3 pods have it, and 90 % of them have to; web-silent: ",
+    );
     assert!(said.contains("Connection refused") || said.contains("connection refused"), "{said}");
     assert_eq!(world.namespace.replicas_of("scaled"), "1");
     world.namespace.delete_pod("web-silent");
@@ -82,7 +84,9 @@ fn pods_count_for_the_owner_that_they_have_now() {
     world.namespace.kubectl(&format!("label pod {moved} --overwrite app=api"));
     world.eventually_is("services/front", 20.0);
     world.eventually_is("deployments.apps/web", 20.0);
-    let set = world.namespace.kubectl("get replicasets --selector app=web --output jsonpath={.items[0].metadata.name}");
+    let set = world
+        .namespace
+        .kubectl("get replicasets --selector app=web --output jsonpath={.items[0].metadata.name}");
     world.namespace.kubectl("delete deployment web --cascade=orphan --wait");
     world.eventually_is(&format!("replicasets.apps/{set}"), 20.0);
     let answer = world.read("deployments.apps/web");
@@ -115,7 +119,11 @@ fn an_hpa_of_type_external_scales_from_zero_on_what_an_exporter_in_its_namespace
     world.namespace.annotated_pod("exporter", "exporter", &scraped(world.port()));
     world.namespace.pod("bystander", "other");
     world.namespace.deployment("workers", 1);
-    let _hpa = Hpa::of("workers", &world.namespace).between(0, 5).on_external_average("queue_depth", &json!({}), "10");
+    let _hpa = Hpa::of("workers", &world.namespace).between(0, 5).on_external_average(
+        "queue_depth",
+        &json!({}),
+        "10",
+    );
 
     world.namespace.eventually_runs("workers", 0);
     world.pods.receives(Traffic::Each(Load { queue: 40.0, ..Load::default() }));

@@ -72,7 +72,8 @@ impl World {
 
     /// An object with a controller above it, of which it is named.
     fn put(&self, (resource, _, _): Kind, name: &str, above: Option<(Kind, &str)>) {
-        let mut new = if resource == "pods" { pod(NAMESPACE, name, "app=web") } else { object(NAMESPACE, name, "") };
+        let mut new =
+            if resource == "pods" { pod(NAMESPACE, name, "app=web") } else { object(NAMESPACE, name, "") };
         new["metadata"]["uid"] = uid(resource, name).into();
         if let Some(above) = above {
             new["metadata"]["ownerReferences"] = controlled_by(above);
@@ -152,8 +153,13 @@ async fn a_deployment_has_the_pods_of_its_replica_sets_and_no_others() {
     world.put(POD, "alone", None);
     assert_eq!(world.pods("deployments.apps", "web").await.unwrap(), ["web-1-a", "web-2-a"]);
     assert_eq!(world.pods("replicasets.apps", "web-2").await.unwrap(), ["web-2-a"]);
-    let watched: Vec<String> = world.cluster.watches().iter().map(|watch| watch.resource.to_string()).collect();
-    assert_eq!(watched, ["pods", "deployments.apps", "replicasets.apps"], "only what is asked for is watched");
+    let watched: Vec<String> =
+        world.cluster.watches().iter().map(|watch| watch.resource.to_string()).collect();
+    assert_eq!(
+        watched,
+        ["pods", "deployments.apps", "replicasets.apps"],
+        "only what is asked for is watched"
+    );
     let lists = world.api.asked("/apis/apps/v1/replicasets");
     assert!(lists.iter().all(|asked| asked.accept.contains("PartialObjectMetadata")), "{lists:?}");
 }
@@ -224,12 +230,18 @@ async fn a_service_has_the_pods_that_its_selector_matches_now() {
     world.service("web", json!({"app": "web"}));
     assert_eq!(world.pods("services", "web").await.unwrap(), ["web-0", "web-1"]);
     let lists = world.api.asked("/api/v1/services");
-    assert!(lists.iter().all(|asked| !asked.accept.contains("PartialObjectMetadata")), "its selector is in its spec");
+    assert!(
+        lists.iter().all(|asked| !asked.accept.contains("PartialObjectMetadata")),
+        "its selector is in its spec"
+    );
     world.service("web", json!({"app": "db"}));
     world.becomes("services", "web", &["db-0"]).await;
     world.api.apply("pods", pod(NAMESPACE, "db-1", "app=db"));
     world.becomes("services", "web", &["db-0", "db-1"]).await;
-    assert_eq!(world.pods("services", "none").await, Err(NoMembers::NoObject(world.object("services", "none"))));
+    assert_eq!(
+        world.pods("services", "none").await,
+        Err(NoMembers::NoObject(world.object("services", "none")))
+    );
 }
 
 #[tokio::test]
@@ -251,23 +263,27 @@ async fn an_ingress_has_the_pods_of_its_services_each_once_and_a_route_none_of_a
     for (name, labels) in [("web-0", "app=web"), ("api-0", "app=api")] {
         world.api.apply("pods", pod(NAMESPACE, name, labels));
     }
-    for (name, selector) in [("web", json!({"app": "web"})), ("web-too", json!({"app": "web"})), ("api", json!({"app": "api"}))] {
+    for (name, selector) in
+        [("web", json!({"app": "web"})), ("web-too", json!({"app": "web"})), ("api", json!({"app": "api"}))]
+    {
         world.service(name, selector);
     }
     let path = |name: &str| json!({"backend": {"service": {"name": name}}});
     let mut ingress = object(NAMESPACE, "shop", "");
-    ingress["spec"] = json!({"rules": [{"http": {"paths": [path("web"), path("web-too"), path("api"), path("gone")]}}]});
+    ingress["spec"] =
+        json!({"rules": [{"http": {"paths": [path("web"), path("web-too"), path("api"), path("gone")]}}]});
     world.api.apply("ingresses.networking.k8s.io", ingress.clone());
     assert_eq!(world.pods("ingresses.networking.k8s.io", "shop").await.unwrap(), ["api-0", "web-0"]);
     ingress["spec"] = json!({"rules": [{"http": {"paths": [path("gone")]}}]});
     ingress["metadata"]["name"] = "lost".into();
     world.api.apply("ingresses.networking.k8s.io", ingress);
     let gone: Result<(), NoMembers> = Err(NoMembers::NoService(vec!["gone".to_owned()]));
-    let object = world.object("ingresses.networking.k8s.io", "lost");
-    let lost = || world.cluster.members(&object).map(|_| ());
+    let lost = world.object("ingresses.networking.k8s.io", "lost");
+    let lost = || world.cluster.members(&lost).map(|_| ());
     seen("its Service is missed", || (lost() == gone).then_some(())).await;
     let mut route = object(NAMESPACE, "shop", "");
-    route["spec"] = json!({"rules": [{"backendRefs": [{"name": "web"}, {"name": "vault", "namespace": "bank"}]}]});
+    route["spec"] =
+        json!({"rules": [{"backendRefs": [{"name": "web"}, {"name": "vault", "namespace": "bank"}]}]});
     world.api.apply("httproutes.gateway.networking.k8s.io", route);
     let foreign = NoMembers::Foreign { namespace: "bank".to_owned(), service: "vault".to_owned() };
     assert_eq!(world.pods("httproutes.gateway.networking.k8s.io", "shop").await, Err(foreign));
@@ -296,7 +312,10 @@ async fn what_the_adapter_may_not_list_is_said_by_name() {
     world.api.refuse("replicasets.apps", 403, "replicasets.apps is forbidden");
     let refused = world.pods("deployments.apps", "web").await.unwrap_err();
     let resource = GroupResource::new("apps", "replicasets");
-    assert!(matches!(&refused, NoMembers::Unavailable(Unavailable::Forbidden { resource: of, .. }) if *of == resource), "{refused}");
+    assert!(
+        matches!(&refused, NoMembers::Unavailable(Unavailable::Forbidden { resource: of, .. }) if *of == resource),
+        "{refused}"
+    );
 }
 
 /// A forest: of each pod the way up to what owns it, by name.
@@ -317,8 +336,12 @@ async fn compare(forest: &Forest) {
     let mut sums: BTreeMap<(&str, String), i64> = BTreeMap::new();
     for (number, (kind, owner, middle)) in forest.iter().enumerate() {
         let pod = format!("pod-{number:02}");
-        let (top, between) = [(DEPLOYMENT, Some(REPLICA_SET)), (CRON_JOB, Some(JOB)), (ROLLOUT, Some(REPLICA_SET)), (STATEFUL_SET, None)]
-            [usize::from(*kind)];
+        let (top, between) = [
+            (DEPLOYMENT, Some(REPLICA_SET)),
+            (CRON_JOB, Some(JOB)),
+            (ROLLOUT, Some(REPLICA_SET)),
+            (STATEFUL_SET, None),
+        ][usize::from(*kind)];
         let name = format!("owner-{owner}");
         world.put(top, &name, None);
         let above = match between {
@@ -337,11 +360,13 @@ async fn compare(forest: &Forest) {
     for ((resource, name), sum) in sums {
         let members = || world.cluster.members(&world.object(resource, &name));
         let metric = MetricName::new("load").unwrap();
-        let read = || owned::read(&store, members(), &metric, (&MetricSelector::default(), now, Rules::default()));
+        let read =
+            || owned::read(&store, members(), &metric, (&MetricSelector::default(), now, Rules::default()));
         let expected = Quantity::from_i64(sum).unwrap();
         let is_sum = || read().is_ok_and(|sample| sample.value == expected).then_some(());
         seen(&format!("{resource} {name} of {forest:?} is {sum}"), is_sum).await;
-        let each = members().unwrap().pods.iter().map(|pod| single(&store, &pod.live, now)).collect::<Vec<_>>();
+        let each =
+            members().unwrap().pods.iter().map(|pod| single(&store, &pod.live, now)).collect::<Vec<_>>();
         assert_eq!(Quantity::checked_sum(each).unwrap(), Some(expected), "the reads of its pods");
     }
 }
@@ -374,7 +399,8 @@ async fn pods_that_do_not_run_or_are_ending_do_not_count() {
     world.api.apply("pods", pending);
     world.api.apply("pods", ending);
     let load = MetricName::new("load").unwrap();
-    let read = |members| owned::read(&store, members, &load, (&MetricSelector::default(), now, Rules::default()));
+    let read =
+        |members| owned::read(&store, members, &load, (&MetricSelector::default(), now, Rules::default()));
     assert_eq!(read(world.members("services", "web").await), Err(Nothing::NoneRuns(2)));
     world.api.apply("pods", pod(NAMESPACE, "web-0", "app=web"));
     world.becomes("services", "web", &["web-0", "web-1", "web-2"]).await;

@@ -26,12 +26,7 @@ pub(in crate::api) struct AskedFor {
 
 impl AskedFor {
     /// A read of `metric` had a value.
-    pub(in crate::api) fn note(
-        &self,
-        resource: Option<&GroupResource>,
-        metric: &MetricName,
-        now: Timestamp,
-    ) {
+    pub(in crate::api) fn note(&self, resource: Option<&GroupResource>, metric: &MetricName, now: Timestamp) {
         let mut known = self.known.lock();
         let key = (resource.cloned(), metric.clone());
         if let Some(asked) = known.get_mut(&key) {

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::response::Response;
 use bytes::Bytes;
-use jiff::Timestamp;
 use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
+use jiff::Timestamp;
 
 use crate::{
     model::{GroupResource, MetricName, Scope},
@@ -150,7 +150,10 @@ impl Discovery {
             return Ok(listing);
         }
         let before = listing;
-        let listing = Arc::new(Listing { generations: Some(generations), ..self.list(&self.asked.added_to(&catalog))? });
+        let listing = Arc::new(Listing {
+            generations: Some(generations),
+            ..self.list(&self.asked.added_to(&catalog))?
+        });
         if listing.hidden != before.hidden && !listing.hidden.is_empty() {
             tracing::info!(
                 metrics = %Names(&listing.hidden),

@@ -71,7 +71,8 @@ impl Connected {
             Some(Link::Services(_)) => return Err(NoMembers::NoBackend),
             link => return self.of_service(namespace, &live.object.name, link),
         };
-        if let Some((foreign, other)) = backends.iter().find_map(|one| Some((one, one.namespace.as_deref()?))) {
+        if let Some((foreign, other)) = backends.iter().find_map(|one| Some((one, one.namespace.as_deref()?)))
+        {
             let (namespace, service) = (other.to_owned(), foreign.service.to_string());
             return Err(NoMembers::Foreign { namespace, service });
         }
@@ -104,7 +105,8 @@ impl Connected {
             return Ok(live.iter().map(|live| live.uid.clone()).collect());
         }
         let slices = self.synced(&GroupResource::new("discovery.k8s.io", "endpointslices"))?;
-        let named = Selector::parse(&format!("{SERVICE_OF_SLICE}={name}")).map_err(|_| NoMembers::NoSelector)?;
+        let named =
+            Selector::parse(&format!("{SERVICE_OF_SLICE}={name}")).map_err(|_| NoMembers::NoSelector)?;
         let mut pods = BTreeSet::new();
         for slice in slices.index.list(Some(namespace), &named).unwrap_or_default() {
             let Some(link) = slices.ties.link(&slice.uid) else { continue };
@@ -127,7 +129,8 @@ impl Connected {
     /// The pods below `owner`: those that it controls itself, and those of what it controls.
     fn controlled(&self, owner: &LiveObject) -> Result<Vec<Uid>, NoMembers> {
         let namespace = owner.object.namespace.as_deref();
-        let mut climb = Climb { connected: self, owner, between: between(&owner.object.resource), kinds: HashMap::new() };
+        let mut climb =
+            Climb { connected: self, owner, between: between(&owner.object.resource), kinds: HashMap::new() };
         let mut ours: HashSet<Uid, RandomState> = HashSet::default();
         for controller in self.pods.ties.controllers(namespace) {
             if climb.leads_to_owner(&controller)? {
@@ -171,7 +174,8 @@ impl Climb<'_> {
         if let Some(known) = self.kinds.get(&kind) {
             return Ok(known.clone());
         }
-        let can_be = self.between.is_none_or(|between| between.contains(&(&controller.group, &controller.kind)));
+        let can_be =
+            self.between.is_none_or(|between| between.contains(&(&controller.group, &controller.kind)));
         let name = format!("{}.{}", controller.kind, controller.group);
         let resource = self.connected.book.find(&name).filter(|_| can_be);
         let watched = resource.map(|resource| self.connected.synced(&resource.resource)).transpose()?;

@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_service_leads_to_the_pods_of_its_selector_or_of_its_endpoint_slices() {
-        let selected = json!({"spec": {"selector": {"app": "web", "tier": "front"}, "ports": [{"port": 80}]}});
+        let selected =
+            json!({"spec": {"selector": {"app": "web", "tier": "front"}, "ports": [{"port": 80}]}});
         let selector = Selector::parse("app=web,tier=front").unwrap();
         assert_eq!(link(LinkKind::Service, selected), Link::Pods(Some(selector)));
         for without in [json!({"spec": {"selector": {}}}), json!({"spec": {}}), json!({})] {
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn an_ingress_and_a_route_lead_to_each_of_their_services_once() {
-        let path = |name: &str| json!({"path": "/", "backend": {"service": {"name": name, "port": {"number": 80}}}});
+        let path =
+            |name: &str| json!({"path": "/", "backend": {"service": {"name": name, "port": {"number": 80}}}});
         let ingress = json!({"spec": {
             "defaultBackend": {"service": {"name": "fallback"}},
             "rules": [

@@ -96,7 +96,8 @@ impl Ties {
         controllers: &HashSet<Uid, RandomState>,
     ) -> Vec<Uid> {
         let known = self.0.read();
-        let families = known.families.iter().filter(|(name, _)| namespace.is_none_or(|only| only == &***name));
+        let families =
+            known.families.iter().filter(|(name, _)| namespace.is_none_or(|only| only == &***name));
         let members = |families: &HashMap<Uid, Family, RandomState>| {
             let wanted = controllers.iter().filter_map(|uid| families.get(uid));
             wanted.flat_map(|family| family.members.iter().cloned()).collect::<Vec<_>>()

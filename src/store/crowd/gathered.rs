@@ -92,7 +92,11 @@ impl Gathered {
                     (_, Some(_)) => {
                         let numbers = values.into_iter().filter(|value| value.is_finite());
                         let numbers = numbers.map(sample).collect::<Result<Vec<_>, _>>()?;
-                        if numbers.is_empty() { Err(Absence::NotANumber) } else { Ok(Whole::Numbers(numbers)) }
+                        if numbers.is_empty() {
+                            Err(Absence::NotANumber)
+                        } else {
+                            Ok(Whole::Numbers(numbers))
+                        }
                     }
                 }
             }
@@ -104,7 +108,8 @@ impl Gathered {
 impl Whole {
     fn merge(&mut self, other: Self) -> Result<(), ()> {
         match (self, other) {
-            (Self::Numbers(samples), Self::Numbers(more)) | (Self::Quantiles(samples), Self::Quantiles(more)) => {
+            (Self::Numbers(samples), Self::Numbers(more))
+            | (Self::Quantiles(samples), Self::Quantiles(more)) => {
                 samples.extend(more);
                 Ok(())
             }

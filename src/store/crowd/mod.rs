@@ -86,7 +86,9 @@ impl Look<'_> {
         let mut found: Option<(Arc<Expression>, &Member)> = None;
         for member in &self.crowd.members {
             let Some(slot) = self.store.0.slots.object(&member.live.object) else { continue };
-            let Some(expression) = scraped::derived(&slot.scraped, metric, &member.presence()) else { continue };
+            let Some(expression) = scraped::derived(&slot.scraped, metric, &member.presence()) else {
+                continue;
+            };
             match &found {
                 None => found = Some((expression, member)),
                 Some((same, _)) if *same == expression => {}
@@ -150,7 +152,12 @@ impl Look<'_> {
         gathered.value(options)
     }
 
-    fn piece(&self, member: &Member, metric: &MetricName, selector: &MetricSelector) -> Result<Piece, Missing> {
+    fn piece(
+        &self,
+        member: &Member,
+        metric: &MetricName,
+        selector: &MetricSelector,
+    ) -> Result<Piece, Missing> {
         let slot = self.store.0.slots.object(&member.live.object);
         let Some(slot) = slot else { return Err(Missing { why: Absence::UnknownMetric, interval: None }) };
         let presence = member.presence();

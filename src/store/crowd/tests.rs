@@ -83,7 +83,8 @@ impl World {
     fn scrape(&mut self, pod: usize, shape: &Arc<Shape>, rates: &[f64]) {
         let target = self.target(pod, |options| options);
         for seconds in (NOW - 90..=NOW - 5).step_by(15) {
-            let values: Vec<f64> = rates.iter().map(|rate| 1000.0 + rate * (seconds - NOW + 90) as f64).collect();
+            let values: Vec<f64> =
+                rates.iter().map(|rate| 1000.0 + rate * (seconds - NOW + 90) as f64).collect();
             target.append(Scrape::new(at(seconds), shape, &values)).unwrap();
         }
     }
@@ -125,7 +126,8 @@ impl World {
     }
 
     fn text(&self, name: &str, selector: &str) -> String {
-        self.read(name, selector).map_or_else(|absence| absence.to_string(), |sample| sample.value.to_string())
+        self.read(name, selector)
+            .map_or_else(|absence| absence.to_string(), |sample| sample.value.to_string())
     }
 
     /// The reads of the pods one by one.
@@ -219,13 +221,17 @@ fn of_pods_without_written_values_gauges_are_added_up_or_folded_as_asked() {
         let fold = format!("custom-metrics-adapter/fold={selector}");
         assert_eq!(world.text("depth", if selector.is_empty() { "" } else { &fold }), wanted, "{selector}");
     }
-    assert_eq!(world.text("depth", "custom-metrics-adapter/fold=max,custom-metrics-adapter/scale=100"), "700");
+    assert_eq!(
+        world.text("depth", "custom-metrics-adapter/fold=max,custom-metrics-adapter/scale=100"),
+        "700"
+    );
 }
 
 #[test]
 fn a_pods_own_fold_counts_within_the_pod_and_its_numbers_are_added_up() {
     let mut world = World::new(2);
-    let two = shape(&[("depth", SeriesKind::Gauge, &[("q", "a")]), ("depth", SeriesKind::Gauge, &[("q", "b")])]);
+    let two =
+        shape(&[("depth", SeriesKind::Gauge, &[("q", "a")]), ("depth", SeriesKind::Gauge, &[("q", "b")])]);
     for pod in 0..2 {
         let target = world.target(pod, |options| TargetOptions { fold: Fold::Max, ..options });
         target.append(Scrape::new(at(NOW - 5), &two, &[5.0, 9.0])).unwrap();

@@ -8,7 +8,7 @@ use crate::store::Absence;
 
 /// Histograms that are looked at together; those of the same bounds are added up.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(super) struct Histograms(Vec<Buckets>);
+pub(in crate::store) struct Histograms(Vec<Buckets>);
 
 /// Cumulative buckets (upper bound, observations), by bound.
 type Buckets = Vec<(f64, f64)>;
@@ -179,7 +179,13 @@ mod tests {
             let (mut lower, mut counted) = (0.0, 0.0);
             for (upper, count) in buckets {
                 let inside = ((count - counted) * EACH).round();
-                let place = |n: f64| if upper.is_finite() { lower + (upper - lower) * (n + 0.5) / inside } else { f64::INFINITY };
+                let place = |n: f64| {
+                    if upper.is_finite() {
+                        lower + (upper - lower) * (n + 0.5) / inside
+                    } else {
+                        f64::INFINITY
+                    }
+                };
                 let mut n = 0.0;
                 while n < inside {
                     all.push(place(n));
