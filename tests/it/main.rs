@@ -22,6 +22,7 @@ mod external;
 mod hpas;
 mod journal;
 mod notices;
+mod objects;
 mod odd_writes;
 mod owners;
 mod pages;
