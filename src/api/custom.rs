@@ -105,7 +105,7 @@ impl Read<'_> {
         if *absence.root() == Absence::UnknownMetric {
             match self.of_pods(object, metric, &Allowance::new()) {
                 Ok(value) => return Ok(vec![value]),
-                Err(Some(why)) => return Err(why),
+                Err(Some(why)) => return Err(Why::NotOwned(why)),
                 Err(None) => {}
             }
         }

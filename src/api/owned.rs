@@ -2,10 +2,7 @@
 
 use std::{cell::Cell, fmt};
 
-use super::{
-    custom::Read,
-    not_found::{Why, remedy},
-};
+use super::{custom::Read, not_found::remedy};
 use crate::{
     cluster::{Members, NoMembers, Unavailable, grant},
     model::{GroupResource, MetricName, MetricValue, ObjectRef},
@@ -49,7 +46,7 @@ impl Read<'_> {
         object: &ObjectRef,
         metric: &MetricName,
         allowance: &Allowance,
-    ) -> Result<MetricValue, Option<Why>> {
+    ) -> Result<MetricValue, Option<Box<NotOwned>>> {
         if object.resource == GroupResource::pods() {
             return Err(None);
         }
@@ -69,7 +66,7 @@ impl Read<'_> {
             matches!(&why, Nothing::Absent(Absence::Coverage(coverage)) if coverage.is_of_nobody());
         let nearest = || self.store.nearest_metric(&GroupResource::pods(), metric);
         let nearest = is_of_nobody.then(nearest).flatten().filter(|nearest| nearest != metric);
-        Err(Some(Why::NotOwned(Box::new(NotOwned { why, write: write_path(object, metric), nearest }))))
+        Err(Some(Box::new(NotOwned { why, write: write_path(object, metric), nearest })))
     }
 }
 

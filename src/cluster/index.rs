@@ -76,13 +76,13 @@ impl Index {
 
     /// Takes what a watch event shows, and tells what that means to others: nothing, `Seen`, or `Gone` and `Seen` where the
     /// name has a new UID.
-    pub(super) fn insert(&self, shown: Arc<LiveObject>) -> Vec<Change> {
+    pub(super) fn insert(&self, shown: &Arc<LiveObject>) -> Vec<Change> {
         let before = self.find(&shown.object);
-        if before.as_ref() == Some(&shown) {
+        if before.as_ref() == Some(shown) {
             return Vec::new();
         }
-        self.write(|objects| objects.replace(before.as_ref(), &shown));
-        changes(before.as_ref(), Some(&shown))
+        self.write(|objects| objects.replace(before.as_ref(), shown));
+        changes(before.as_ref(), Some(shown))
     }
 
     /// The object as it is known already, or `shown` if it is new or has changed. A list that is kept for a while holds

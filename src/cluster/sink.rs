@@ -33,7 +33,7 @@ impl Memory {
 
     fn seen(&self, (live, tie): (Arc<LiveObject>, Tie)) {
         self.watched.ties.put(&live, tie);
-        let changes = self.watched.index.insert(live);
+        let changes = self.watched.index.insert(&live);
         changes.iter().for_each(|change| self.tell(change));
     }
 

@@ -220,10 +220,18 @@ impl Look<'_> {
         self.memory.store.external_metrics(self.namespace, query)
     }
 
+    /// Of the object itself, else of its pods.
     fn object_metrics(&self, object: &Described) -> Vec<MetricName> {
-        let resource = self.memory.cluster.resolve(&object.kind_group());
-        let object = resource.map(|resource| self.object(&resource, &object.name));
-        object.map(|object| self.memory.store.metrics_of(&object)).unwrap_or_default()
+        let (cluster, store) = (&self.memory.cluster, &self.memory.store);
+        let Ok(resource) = cluster.resolve(&object.kind_group()) else { return Vec::new() };
+        let object = self.object(&resource, &object.name);
+        let own = store.metrics_of(&object);
+        if !own.is_empty() {
+            return own;
+        }
+        let pods = cluster.members(&object).map(|members| members.pods).unwrap_or_default();
+        let metrics = pods.iter().take(LOOKED_AT).map(|pod| store.metrics_of(&pod.live.object));
+        metrics.max_by_key(Vec::len).unwrap_or_default()
     }
 
     /// Of the first pod that has any: the pods of one target expose the same.

@@ -81,7 +81,7 @@ impl World {
         self.api.apply(resource, new);
     }
 
-    fn service(&self, name: &str, selector: Value) {
+    fn service(&self, name: &str, selector: &Value) {
         let mut service = object(NAMESPACE, name, "");
         service["spec"] = json!({ "selector": selector });
         self.api.apply("services", service);
@@ -227,14 +227,14 @@ async fn a_service_has_the_pods_that_its_selector_matches_now() {
         world.api.apply("pods", pod(NAMESPACE, name, labels));
     }
     world.api.apply("pods", pod("bank", "web-9", "app=web"));
-    world.service("web", json!({"app": "web"}));
+    world.service("web", &json!({"app": "web"}));
     assert_eq!(world.pods("services", "web").await.unwrap(), ["web-0", "web-1"]);
     let lists = world.api.asked("/api/v1/services");
     assert!(
         lists.iter().all(|asked| !asked.accept.contains("PartialObjectMetadata")),
         "its selector is in its spec"
     );
-    world.service("web", json!({"app": "db"}));
+    world.service("web", &json!({"app": "db"}));
     world.becomes("services", "web", &["db-0"]).await;
     world.api.apply("pods", pod(NAMESPACE, "db-1", "app=db"));
     world.becomes("services", "web", &["db-0", "db-1"]).await;
@@ -249,7 +249,7 @@ async fn a_service_without_a_selector_has_the_pods_that_its_endpoint_slices_name
     let world = World::new().await;
     world.api.apply("pods", pod(NAMESPACE, "web-0", ""));
     world.api.apply("pods", pod(NAMESPACE, "web-1", ""));
-    world.service("web", Value::Null);
+    world.service("web", &Value::Null);
     assert_eq!(world.pods("services", "web").await, Err(NoMembers::NoSelector));
     let mut slice = object(NAMESPACE, "web-x", "kubernetes.io/service-name=web");
     slice["endpoints"] = json!([{"targetRef": {"kind": "Pod", "namespace": NAMESPACE, "name": "web-1"}}]);
@@ -266,7 +266,7 @@ async fn an_ingress_has_the_pods_of_its_services_each_once_and_a_route_none_of_a
     for (name, selector) in
         [("web", json!({"app": "web"})), ("web-too", json!({"app": "web"})), ("api", json!({"app": "api"}))]
     {
-        world.service(name, selector);
+        world.service(name, &selector);
     }
     let path = |name: &str| json!({"backend": {"service": {"name": name}}});
     let mut ingress = object(NAMESPACE, "shop", "");
@@ -391,7 +391,7 @@ fn single(store: &Store, live: &Arc<LiveObject>, now: Timestamp) -> Quantity {
 #[tokio::test]
 async fn pods_that_do_not_run_or_are_ending_do_not_count() {
     let (world, store, now) = (World::new().await, Store::new(Limits::default()), Timestamp::now());
-    world.service("web", json!({"app": "web"}));
+    world.service("web", &json!({"app": "web"}));
     let mut pending = pod(NAMESPACE, "web-1", "app=web");
     pending["status"]["phase"] = "Pending".into();
     let mut ending = pod(NAMESPACE, "web-2", "app=web");

@@ -141,6 +141,9 @@ impl Connected {
     }
 }
 
+/// Group and kind.
+type Kind = (Arc<str>, Arc<str>);
+
 /// The way from a controller of pods up to one owner.
 struct Climb<'a> {
     connected: &'a Connected,
@@ -148,7 +151,7 @@ struct Climb<'a> {
     /// The resources that can stand on the way; any where that is not known.
     between: Option<&'static [(&'static str, &'static str)]>,
     /// The watches of the kinds that were met; `None` for a kind that the cluster does not serve.
-    kinds: HashMap<(Arc<str>, Arc<str>), Option<Arc<Watched>>>,
+    kinds: HashMap<Kind, Option<Arc<Watched>>>,
 }
 
 impl Climb<'_> {

@@ -86,19 +86,15 @@ impl Gathered {
             Piece::Written(samples) => Ok(Whole::Numbers(vec![fold::fold(Fold::Sum, samples)?])),
             Piece::Scraped(Contribution { parts: Parts::Values { values, kind }, window, at }, rule) => {
                 let sample = |value| scraped::sample(Derived { value, window, at });
-                match (kind, self.fold) {
-                    (ValueKind::Quantile, _) => Ok(Whole::Quantiles(vec![sample(Fold::Max.of(&values)?)?])),
-                    (_, None) => Ok(Whole::Numbers(vec![sample(rule.of(&values)?)?])),
-                    (_, Some(_)) => {
-                        let numbers = values.into_iter().filter(|value| value.is_finite());
-                        let numbers = numbers.map(sample).collect::<Result<Vec<_>, _>>()?;
-                        if numbers.is_empty() {
-                            Err(Absence::NotANumber)
-                        } else {
-                            Ok(Whole::Numbers(numbers))
-                        }
-                    }
+                if kind == ValueKind::Quantile {
+                    return Ok(Whole::Quantiles(vec![sample(Fold::Max.of(&values)?)?]));
                 }
+                if self.fold.is_none() {
+                    return Ok(Whole::Numbers(vec![sample(rule.of(&values)?)?]));
+                }
+                let numbers = values.into_iter().filter(|value| value.is_finite()).map(sample);
+                let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+                if numbers.is_empty() { Err(Absence::NotANumber) } else { Ok(Whole::Numbers(numbers)) }
             }
             Piece::Scraped(contribution, _) => Ok(Whole::Together(contribution)),
         }

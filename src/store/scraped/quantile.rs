@@ -171,32 +171,24 @@ mod tests {
         assert_eq!(quantile(0.1, vec![(-1.0, 5.0), (f64::INFINITY, 6.0)]), Ok(-1.0));
     }
 
-    /// The quantile by another way: each bucket's observations are laid out one by one, and all are sorted.
+    /// The quantile by another way: the observations of each bucket are laid out one by one, and all are sorted.
     fn counted_out(q: f64, histograms: &[Buckets]) -> f64 {
-        const EACH: f64 = 1000.0;
-        let mut all = Vec::new();
-        for buckets in histograms {
-            let (mut lower, mut counted) = (0.0, 0.0);
-            for (upper, count) in buckets {
-                let inside = ((count - counted) * EACH).round();
-                let place = |n: f64| {
-                    if upper.is_finite() {
-                        lower + (upper - lower) * (n + 0.5) / inside
-                    } else {
-                        f64::INFINITY
-                    }
-                };
-                let mut n = 0.0;
-                while n < inside {
-                    all.push(place(n));
-                    n += 1.0;
-                }
-                (lower, counted) = (*upper, *count);
-            }
-        }
+        let mut all: Vec<f64> = histograms.iter().flat_map(laid_out).collect();
         all.sort_by(f64::total_cmp);
-        let rank = ((q * all.len() as f64).ceil() as usize).clamp(1, all.len());
-        all[rank - 1]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "observations are few")]
+        let rank = (q * all.len() as f64).ceil() as usize;
+        all[rank.clamp(1, all.len()) - 1]
+    }
+
+    /// A thousand values for each observation, evenly spread within its bucket.
+    fn laid_out(buckets: &Buckets) -> Vec<f64> {
+        let lower = std::iter::once((0.0, 0.0)).chain(buckets.iter().copied());
+        let each = |((lower, counted), (upper, count)): ((f64, f64), &(f64, f64))| {
+            let inside = ((count - counted) * 1000.0).round();
+            let place = |n: u32| lower + (upper - lower) * (f64::from(n) + 0.5) / inside;
+            (0..u32::MAX).take_while(|n| f64::from(*n) < inside).map(place).collect::<Vec<_>>()
+        };
+        lower.zip(buckets).flat_map(each).collect()
     }
 
     proptest! {
