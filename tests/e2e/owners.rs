@@ -68,6 +68,27 @@ fn below_the_coverage_an_hpa_keeps_its_replicas_and_says_which_pod_is_missing() 
 }
 
 #[test]
+fn a_quantile_and_a_mean_of_a_service_are_those_of_all_requests_to_its_pods() {
+    let world = World::new("counts-all-requests");
+    let slow = ExpositionServer::start("0.0.0.0:0").expect("a port is free");
+    world.pods.receives(Traffic::Each(Load { quick: 50.0, ..Load::default() }));
+    slow.receives(Traffic::Each(Load { slow: 50.0, ..Load::default() }));
+    for quick in ["quick-0", "quick-1"] {
+        world.namespace.annotated_pod(quick, "web", &scraped(world.port()));
+    }
+    world.namespace.annotated_pod("slow", "web", &scraped(slow.address().port()));
+    world.service("front", &json!({ "app": "web" }));
+
+    // Of three requests one takes 800 ms. The mean of the pods' own 99th percentiles would be 0.4.
+    for (metric, expected) in [("latency_seconds_p99", 0.9..1.0), ("latency_seconds_avg", 0.25..0.35)] {
+        eventually(metric, SOON, || match world.value("services/front", metric) {
+            Some(value) if expected.contains(&value) => Ok(()),
+            value => Err(format!("{value:?}, not within {expected:?}")),
+        });
+    }
+}
+
+#[test]
 fn pods_count_for_the_owner_that_they_have_now() {
     let world = World::new("moves-pods");
     world.pods.receives(Traffic::Each(Load { queue: 10.0, ..Load::default() }));
@@ -188,12 +209,14 @@ impl World {
         self.adapter.read(&path, &Caller::AGGREGATOR).body
     }
 
+    fn value(&self, object: &str, metric: &str) -> Option<f64> {
+        let path = format!("{API}/namespaces/{}/{object}/{metric}", self.namespace.name);
+        let answer = self.adapter.read(&path, &Caller::AGGREGATOR);
+        answer.numbers().first().map(|(_, value)| *value)
+    }
+
     fn eventually_is(&self, object: &str, expected: f64) {
-        let path = format!("{API}/namespaces/{}/{object}/queue_depth", self.namespace.name);
-        let value = || {
-            let answer = self.adapter.read(&path, &Caller::AGGREGATOR);
-            answer.numbers().first().map(|(_, value)| *value)
-        };
+        let value = || self.value(object, "queue_depth");
         eventually_equals(&format!("{object} has {expected}"), SOON, &Some(expected), value);
     }
 }

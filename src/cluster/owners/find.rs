@@ -77,12 +77,17 @@ impl Connected {
             return Err(NoMembers::Foreign { namespace, service });
         }
         let services = self.synced(&GroupResource::new("", "services"))?;
-        let mut found = None;
+        let (mut found, mut looked_at) = (None, 0);
         for backend in backends {
             let service = self.service(namespace, &backend.service);
             let Presence::Live(live) = services.index.presence(&service) else { continue };
             let link = services.ties.link(&live.uid);
             let pods = self.of_service(namespace, &backend.service, link.as_deref())?;
+            // Many Services of the same many pods would be much work for one read.
+            looked_at += pods.len();
+            if looked_at > Members::MOST {
+                return Err(NoMembers::TooMany { most: Members::MOST });
+            }
             found.get_or_insert_with(BTreeSet::new).extend(pods);
         }
         let names = || backends.iter().map(|backend| backend.service.to_string()).collect();
