@@ -55,6 +55,11 @@ fn below_the_coverage_an_hpa_keeps_its_replicas_and_says_which_pod_is_missing() 
     world.namespace.annotated_pod("web-silent", "web", &scraped(1));
     world.service("front", &json!({ "app": "web" }));
     world.namespace.deployment("scaled", 1);
+    // A pod that has just begun to run does not count yet.
+    eventually("the silent pod counts", SOON, || {
+        let answer = world.read("services/front");
+        if answer.contains("2 of 3 pods have it") { Ok(()) } else { Err(answer) }
+    });
     let front = Described { api_version: "v1", kind: "Service", name: "front" };
     let hpa = Hpa::of("scaled", &world.namespace).on_object(&front, "queue_depth", "20");
 
