@@ -43,7 +43,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is asked for: the metric of the Service, and the same in PromQL.
 const QUESTIONS: [(&str, &str, &str); 3] = [
-    ("gauge", "queue_0_depth", "sum(queue_0_depth)"),
+    ("gauge", "process_max_fds", "sum(process_max_fds)"),
     ("rate, 12 series a pod", "http_0_requests_per_second", "sum(rate(http_0_requests_total[1m]))"),
     (
         "p99, 13 series a pod",

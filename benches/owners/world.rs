@@ -55,7 +55,7 @@ impl World {
         let reads = Api::new(sources, api::Limits::default()).router();
         let world = Self { reads, _scraper: scraper, _api: api };
         // Begins the watch of Services.
-        world.answer("queue_0_depth").await;
+        world.answer("process_max_fds").await;
         world
     }
 

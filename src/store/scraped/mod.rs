@@ -16,6 +16,7 @@ mod rate;
 mod read;
 mod row;
 mod shape;
+mod steady;
 #[cfg(test)]
 mod tests;
 

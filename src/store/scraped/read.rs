@@ -110,7 +110,7 @@ impl Scraped {
         let oldest = age(self.max_age(failure.as_ref()));
         let reach = self.reach(metric, history, query).map_err(Gap::of_all)?;
         let (selector, raw_counters) = (query.selector, self.options.raw_counters);
-        let reader = Reader { history, selector, oldest, raw_counters, reach };
+        let reader = Reader { history, selector, oldest, raw_counters, reach, knows_steady: true };
         let read = reader.read(metric);
         if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
             let error = failure.map(|failure| failure.error);
