@@ -1,7 +1,7 @@
 //! The pods of one object.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,6 +12,8 @@ use crate::{
     cluster::{Pod, Unavailable, connected::Connected, watched::Watched},
     model::{GroupResource, LiveObject, ObjectRef, Presence, Selector, Uid},
 };
+
+type Uids = HashSet<Uid, RandomState>;
 
 impl Connected {
     /// The pods that belong to `object`.
@@ -63,7 +65,7 @@ impl Connected {
     }
 
     /// The pods of a Service, or of the Services that an Ingress or a route leads to.
-    fn linked(&self, watched: &Watched, live: &LiveObject) -> Result<BTreeSet<Uid>, NoMembers> {
+    fn linked(&self, watched: &Watched, live: &LiveObject) -> Result<Vec<Uid>, NoMembers> {
         let namespace = live.object.namespace.as_deref().unwrap_or_default();
         let link = watched.ties.link(&live.uid);
         let backends = match link.as_deref() {
@@ -77,7 +79,7 @@ impl Connected {
             return Err(NoMembers::Foreign { namespace, service });
         }
         let services = self.synced(&GroupResource::new("", "services"))?;
-        let (mut found, mut looked_at) = (None, 0);
+        let (mut found, mut looked_at) = (None::<Uids>, 0);
         for backend in backends {
             let service = self.service(namespace, &backend.service);
             let Presence::Live(live) = services.index.presence(&service) else { continue };
@@ -88,10 +90,10 @@ impl Connected {
             if looked_at > Members::MOST {
                 return Err(NoMembers::TooMany { most: Members::MOST });
             }
-            found.get_or_insert_with(BTreeSet::new).extend(pods);
+            found.get_or_insert_default().extend(pods);
         }
         let names = || backends.iter().map(|backend| backend.service.to_string()).collect();
-        found.ok_or_else(|| NoMembers::NoService(names()))
+        found.map(|found| found.into_iter().collect()).ok_or_else(|| NoMembers::NoService(names()))
     }
 
     fn service(&self, namespace: &str, name: &Arc<str>) -> ObjectRef {
@@ -99,12 +101,7 @@ impl Connected {
         ObjectRef { resource, namespace: Some(namespace.into()), name: name.clone() }
     }
 
-    fn of_service(
-        &self,
-        namespace: &str,
-        name: &str,
-        link: Option<&Link>,
-    ) -> Result<BTreeSet<Uid>, NoMembers> {
+    fn of_service(&self, namespace: &str, name: &str, link: Option<&Link>) -> Result<Vec<Uid>, NoMembers> {
         if let Some(Link::Pods(Some(selector))) = link {
             let live = self.pods.index.list(Some(namespace), selector).unwrap_or_default();
             return Ok(live.iter().map(|live| live.uid.clone()).collect());
@@ -112,14 +109,14 @@ impl Connected {
         let slices = self.synced(&GroupResource::new("discovery.k8s.io", "endpointslices"))?;
         let named =
             Selector::parse(&format!("{SERVICE_OF_SLICE}={name}")).map_err(|_| NoMembers::NoSelector)?;
-        let mut pods = BTreeSet::new();
+        let mut pods = Uids::default();
         for slice in slices.index.list(Some(namespace), &named).unwrap_or_default() {
             let Some(link) = slices.ties.link(&slice.uid) else { continue };
             if let Link::Named(names) = &*link {
                 pods.extend(names.iter().filter_map(|name| self.pod_of(namespace, name)));
             }
         }
-        if pods.is_empty() { Err(NoMembers::NoSelector) } else { Ok(pods) }
+        if pods.is_empty() { Err(NoMembers::NoSelector) } else { Ok(pods.into_iter().collect()) }
     }
 
     fn pod_of(&self, namespace: &str, name: &Arc<str>) -> Option<Uid> {
@@ -136,7 +133,7 @@ impl Connected {
         let namespace = owner.object.namespace.as_deref();
         let mut climb =
             Climb { connected: self, owner, between: between(&owner.object.resource), kinds: HashMap::new() };
-        let mut ours: HashSet<Uid, RandomState> = HashSet::default();
+        let mut ours = Uids::default();
         for controller in self.pods.ties.controllers(namespace) {
             if climb.leads_to_owner(&controller)? {
                 ours.insert(controller.uid.clone());
@@ -215,7 +212,11 @@ fn in_order(mut pods: Vec<Arc<Pod>>) -> Result<Vec<Arc<Pod>>, NoMembers> {
     if pods.len() > Members::MOST {
         return Err(NoMembers::TooMany { most: Members::MOST });
     }
-    pods.sort_by(|a, b| a.live.object.cmp(&b.live.object));
+    let place = |pod: &Pod| (pod.live.object.namespace.clone(), pod.live.object.name.clone());
+    // A Service's and a Namespace's pods are in order already.
+    if !pods.is_sorted_by(|a, b| a.live.object <= b.live.object) {
+        pods.sort_by_cached_key(|pod| place(pod));
+    }
     Ok(pods)
 }
 

@@ -6,7 +6,7 @@ mod gathered;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,6 +52,10 @@ struct Look<'a> {
     store: &'a Store,
     crowd: &'a Crowd,
     now: Timestamp,
+    /// Whether to stop at a pod that derives the metric.
+    finds_derived: bool,
+    /// Whether there was one.
+    derived: Cell<bool>,
 }
 
 /// A pod without a value.
@@ -72,7 +76,17 @@ impl Store {
         (selector, now): (&MetricSelector, Timestamp),
         crowd: &Crowd,
     ) -> Result<Sample, Absence> {
-        let look = Look { store: self, crowd, now };
+        let look =
+            |finds_derived: bool| Look { store: self, crowd, now, finds_derived, derived: Cell::new(false) };
+        if self.0.derived.load().get(metric).is_none() {
+            // Most metrics are derived by no pod: that is seen on the way.
+            let itself = look(true);
+            let value = itself.value(metric, selector);
+            if value.is_ok() && !itself.derived.get() {
+                return value;
+            }
+        }
+        let look = look(false);
         match look.expression(metric)? {
             Some(expression) => look.derived(&expression, selector),
             None => look.value(metric, selector),
@@ -145,6 +159,7 @@ impl Look<'_> {
                     gathered.nothing = Some(why);
                     coverage.having += 1;
                 }
+                Err(_) if self.derived.get() => break,
                 Err(missing) => self.note(member, missing, &mut coverage),
             }
         }
@@ -161,6 +176,10 @@ impl Look<'_> {
         let slot = self.store.0.slots.object(&member.live.object);
         let Some(slot) = slot else { return Err(Missing { why: Absence::UnknownMetric, interval: None }) };
         let presence = member.presence();
+        if self.finds_derived && scraped::derived(&slot.scraped, metric, &presence).is_some() {
+            self.derived.set(true);
+            return Err(Missing { why: Absence::UnknownMetric, interval: None });
+        }
         let query = Query { presence: &presence, selector, now: self.now };
         let interval = slot.scraped.iter().map(|target| target.interval()).max();
         let why = match parts(&slot, metric, query) {
