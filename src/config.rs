@@ -246,6 +246,17 @@ pub struct Values {
     )]
     pub namespace_share: u8,
 
+    /// The part of an object's pods, in percent, that has to have a metric so that the object has one computed from them. Those
+    /// count that are running, for two scrape intervals or longer, and not terminating.
+    #[arg(
+        long,
+        env = "CMA_MIN_COVERAGE",
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(1..=100),
+        default_value_t = 90
+    )]
+    pub min_coverage: u8,
+
     /// Metrics that discovery lists of each API group; every client of the cluster's discovery downloads that list.
     #[arg(long, env = "CMA_DISCOVERY_MAX_METRICS", value_name = "COUNT", value_parser = count, default_value_t = 1_000)]
     pub discovery_max_metrics: usize,

@@ -29,6 +29,8 @@ pub mod journal;
 
 pub mod cluster;
 
+pub mod owned;
+
 pub mod write;
 
 pub mod scrape;

@@ -10,13 +10,16 @@ use crate::{
         GroupResource, Labels, LiveObject, MetricName, MetricSelector, MetricValue, ObjectRef, Presence,
         ResourceType, Scope, Subject,
     },
+    owned::Rules,
     store::{Absence, Query, Store},
 };
 
 use super::{
     clues::{Clues, PodTarget},
+    discovery::AskedFor,
     error::ApiError,
     not_found::{Lack, NotFound, Scraped, Why},
+    owned::Allowance,
     query::ReadQuery,
     route::{MetricsPath, Objects},
     view::ClusterView,
@@ -30,6 +33,8 @@ pub(super) struct Read<'a> {
     pub(super) path: &'a MetricsPath,
     pub(super) query: &'a ReadQuery,
     pub(super) now: Timestamp,
+    pub(super) rules: Rules,
+    pub(super) asked: &'a AskedFor,
 }
 
 /// At least one value, and the resource that all of them are about.
@@ -93,10 +98,20 @@ impl Read<'_> {
 
     fn one(&self, object: &ObjectRef, metric: &MetricName) -> Result<Vec<MetricValue>, Why> {
         let presence = self.cluster.presence(object);
-        match self.store.read(object, metric, self.query(&presence)) {
-            Ok(value) => Ok(vec![value]),
-            Err(Absence::UnknownMetric) => Err(self.unwritten(object, &presence, Some(metric))),
-            Err(absence) => Err(Why::Absent(Box::new(self.lack(object, &presence, (metric, absence))))),
+        let absence = match self.store.read(object, metric, self.query(&presence)) {
+            Ok(value) => return Ok(vec![value]),
+            Err(absence) => absence,
+        };
+        if *absence.root() == Absence::UnknownMetric {
+            match self.of_pods(object, metric, &Allowance::new()) {
+                Ok(value) => return Ok(vec![value]),
+                Err(Some(why)) => return Err(Why::NotOwned(why)),
+                Err(None) => {}
+            }
+        }
+        match absence {
+            Absence::UnknownMetric => Err(self.unwritten(object, &presence, Some(metric))),
+            absence => Err(Why::Absent(Box::new(self.lack(object, &presence, (metric, absence))))),
         }
     }
 
@@ -117,8 +132,14 @@ impl Read<'_> {
             Err(Unavailable::Standalone) => (self.written(resource, namespace), true),
             Err(unavailable) => return Err(ApiError::Unavailable(unavailable)),
         };
+        let allowance = Allowance::new();
         let read =
-            |(object, presence): &Candidate| self.store.read(object, metric, self.query(presence)).ok();
+            |(object, presence): &Candidate| match self.store.read(object, metric, self.query(presence)) {
+                Err(absence) if *absence.root() == Absence::UnknownMetric => {
+                    self.of_pods(object, metric, &allowance).ok()
+                }
+                read => read.ok(),
+            };
         let values: Vec<MetricValue> = candidates.iter().filter_map(read).collect();
         if !values.is_empty() {
             return Ok(values);

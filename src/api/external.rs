@@ -10,11 +10,12 @@ pub(super) use no_metric::{NoExternalMetric, Why};
 pub(super) use values::ExternalMetricValueList;
 
 use crate::{
-    model::{ExternalValue, MetricName, MetricSelector, ObjectRef, Presence, Subject},
+    model::{ExternalValue, Labels, MetricName, MetricSelector, ObjectRef, Presence, Sample, Subject},
+    owned::{self, Nothing, Rules},
     store::{Absence, Query, Store, nearest},
 };
 
-use super::{custom::LABEL_SETS, route::ExternalPath, view::ClusterView};
+use super::{custom::LABEL_SETS, discovery::AskedFor, route::ExternalPath, view::ClusterView};
 
 /// One read, at one moment.
 pub(super) struct Read<'a> {
@@ -23,6 +24,8 @@ pub(super) struct Read<'a> {
     pub(super) path: &'a ExternalPath,
     pub(super) selector: &'a MetricSelector,
     pub(super) now: Timestamp,
+    pub(super) rules: Rules,
+    pub(super) asked: &'a AskedFor,
 }
 
 impl Read<'_> {
@@ -35,13 +38,37 @@ impl Read<'_> {
         let metric = MetricName::new(&self.path.metric).map_err(|error| self.nothing(Why::BadName(error)))?;
         let presence = self.cluster.presence(&ObjectRef::namespace(&*self.path.namespace));
         let query = Query { presence: &presence, selector: self.selector, now: self.now };
-        self.store.read_external(&self.path.namespace, &metric, query).map_err(|absence| {
-            self.nothing(match absence {
-                Absence::UnknownMetric => self.unwritten(&metric, query),
-                Absence::NoSeries => self.unselected(&metric),
-                absence => Why::Absent(absence),
-            })
-        })
+        let absence = match self.store.read_external(&self.path.namespace, &metric, query) {
+            Ok(values) => return Ok(values),
+            Err(absence) => absence,
+        };
+        Err(self.nothing(match absence {
+            Absence::UnknownMetric => match self.of_pods(&metric) {
+                Ok(sample) => return Ok(vec![ExternalValue { labels: Labels::default(), sample }]),
+                Err(Some(absence)) => Why::OfPods(absence),
+                Err(None) => self.unwritten(&metric, query),
+            },
+            Absence::NoSeries => self.unselected(&metric),
+            absence => Why::Absent(absence),
+        }))
+    }
+
+    /// The value of all pods of the namespace together.
+    ///
+    /// # Errors
+    /// Why there is none; nothing where no pod has such a metric, as far as is known.
+    fn of_pods(&self, metric: &MetricName) -> Result<Sample, Option<Absence>> {
+        let members = self.cluster.members(&ObjectRef::namespace(&*self.path.namespace));
+        let sample = owned::read(self.store, members, metric, (self.selector, self.now, self.rules));
+        match sample {
+            Ok(sample) => {
+                self.asked.note(None, metric, self.now);
+                Ok(sample)
+            }
+            Err(Nothing::Absent(Absence::UnknownMetric)) => Err(None),
+            Err(Nothing::Absent(absence)) => Err(Some(absence)),
+            Err(Nothing::Unknown(_) | Nothing::NoPods | Nothing::NoneRuns(_)) => Err(None),
+        }
     }
 
     fn unwritten(&self, metric: &MetricName, query: Query<'_>) -> Why {

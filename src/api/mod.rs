@@ -22,6 +22,7 @@ mod negotiation;
 mod not_found;
 pub mod observe;
 mod openapi;
+mod owned;
 mod query;
 mod recent;
 mod reply;
@@ -47,7 +48,7 @@ pub use health::{Check, CheckScope, Checks, probes};
 pub use recent::{RecentRead, RecentReads};
 pub use view::ClusterView;
 
-use crate::{auth::Auth, store::Store};
+use crate::{auth::Auth, owned::Rules, store::Store};
 use discovery::Discovery;
 use error::ApiError;
 use external::ExternalMetricValueList;
@@ -86,12 +87,19 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How many metrics discovery lists of each group, if their names are not very long.
     pub discovery_max_metrics: usize,
+    /// When the pods of an object make up a value.
+    pub owned: Rules,
 }
 
 impl Default for Limits {
     /// Upstream's, and as many metrics as a list of 128 KiB has room for, the most of each group whatever their number.
     fn default() -> Self {
-        Self { requests_inflight: 400, request_timeout: Duration::from_secs(60), discovery_max_metrics: 1000 }
+        Self {
+            requests_inflight: 400,
+            request_timeout: Duration::from_secs(60),
+            discovery_max_metrics: 1000,
+            owned: Rules::default(),
+        }
     }
 }
 
@@ -110,6 +118,7 @@ struct Inner {
     observer: Arc<dyn Observer>,
     openapi: OpenApi,
     request_timeout: Duration,
+    rules: Rules,
 }
 
 impl Api {
@@ -129,6 +138,7 @@ impl Api {
             observer,
             openapi: OpenApi::new(),
             request_timeout: limits.request_timeout,
+            rules: limits.owned,
             store,
             cluster,
             checks,
@@ -220,7 +230,8 @@ impl Inner {
         let query = ReadQuery::parse(query, name)?;
         let now = Timestamp::now();
         let (store, cluster, clues) = (&self.store, &*self.cluster, &self.clues);
-        let read = custom::Read { store, cluster, clues, path, query: &query, now };
+        let (rules, asked_for) = (self.rules, self.discovery.asked_for());
+        let read = custom::Read { store, cluster, clues, path, query: &query, now, rules, asked: asked_for };
         let found = read.run()?;
         self.observer.read(&found.values, now);
         let list = MetricValueList {
@@ -241,7 +252,8 @@ impl Inner {
         }
         let now = Timestamp::now();
         let (store, cluster, selector) = (&self.store, &*self.cluster, &query.labels);
-        let read = external::Read { store, cluster, path, selector, now };
+        let (rules, asked_for) = (self.rules, self.discovery.asked_for());
+        let read = external::Read { store, cluster, path, selector, now, rules, asked: asked_for };
         let values = read.run().map_err(|nothing| ApiError::NoExternalMetric(Box::new(nothing)))?;
         self.observer.read_external(&values, now);
         let list = ExternalMetricValueList { metric: &path.metric, values: &values };

@@ -6,7 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::clues::PodTarget;
+use super::{clues::PodTarget, owned::NotOwned};
 use crate::{
     model::{GroupResource, MetricName, MetricNameError, ObjectRef},
     store::Absence,
@@ -47,6 +47,8 @@ pub(super) enum Why {
     },
     /// A value is there and may not be served.
     Absent(Box<Lack>),
+    /// Nothing is written for it, and its pods have no value together.
+    NotOwned(Box<NotOwned>),
     /// `*` selected no object.
     NoObjects {
         /// Where was looked.
@@ -174,6 +176,7 @@ impl NotFound {
                 if self.is_misspelt(nearest.as_ref()) { Ok(()) } else { self.how_to_write(f, object) }
             }
             Why::Absent(lack) => write!(f, "{lack}"),
+            Why::NotOwned(lack) => write!(f, "{lack}"),
             Why::NoObjects { namespace: Some(namespace), is_namespace_absent: true, .. } => {
                 write!(f, "the cluster has no namespace {namespace:?}")
             }

@@ -13,8 +13,9 @@ use super::{
     route::{GroupVersion, Objects, Route},
 };
 use crate::{
-    cluster::Unavailable,
+    cluster::{NoMembers, Unavailable},
     model::{ExternalValue, MetricValue},
+    owned::Nothing,
     store::Absence,
 };
 
@@ -258,7 +259,20 @@ impl Miss {
             Why::Unwritten { .. } | Why::NoneHasIt { .. } => Self::UnknownMetric,
             Why::Absent(lack) => (&lack.absence).into(),
             Why::NoneUsable { example, .. } => (&example.1.absence).into(),
+            Why::NotOwned(lack) => Self::of_pods(&lack.why),
             Why::NeedsNamespace | Why::OtherNamespace(_) | Why::BadName(_) => Self::Invalid,
+        }
+    }
+}
+
+impl Miss {
+    fn of_pods(why: &Nothing) -> Self {
+        match why {
+            Nothing::Unknown(NoMembers::Unavailable(Unavailable::Forbidden { .. })) => Self::ListForbidden,
+            Nothing::Unknown(NoMembers::Unavailable(_)) => Self::NotSynced,
+            Nothing::Unknown(NoMembers::TooMany { .. } | NoMembers::TooManyKinds { .. }) => Self::Unusable,
+            Nothing::Unknown(_) | Nothing::NoPods | Nothing::NoneRuns(_) => Self::NoObject,
+            Nothing::Absent(absence) => absence.into(),
         }
     }
 }
@@ -270,7 +284,7 @@ impl From<&external::Why> for Miss {
                 Self::NoObject
             }
             external::Why::Unwritten(_) => Self::UnknownMetric,
-            external::Why::Absent(absence) => absence.into(),
+            external::Why::Absent(absence) | external::Why::OfPods(absence) => absence.into(),
             external::Why::Unselected(_) => (&Absence::NoSeries).into(),
             external::Why::BadName(_) => Self::Invalid,
         }
@@ -286,7 +300,7 @@ impl From<&Absence> for Miss {
             Absence::Expired { .. } => Self::Expired,
             Absence::Stale { .. } | Absence::OldSample { .. } | Absence::TimeAhead { .. } => Self::Stale,
             Absence::NotScraped { .. } => Self::NotScraped,
-            Absence::Early | Absence::ShortWindow { .. } => Self::Early,
+            Absence::Early | Absence::ShortWindow { .. } | Absence::Coverage(_) => Self::Early,
             Absence::NonMonotonic => Self::NonMonotonic,
             Absence::NoObservations => Self::NoObservations,
             Absence::NotANumber => Self::NotANumber,
@@ -300,6 +314,8 @@ impl From<&Absence> for Miss {
             | Absence::NoCounter { .. }
             | Absence::CounterStart { .. }
             | Absence::Mismatch { .. }
+            | Absence::Unlike { .. }
+            | Absence::DerivedUnlike { .. }
             | Absence::NeedsOver
             | Absence::NoRoom { .. }
             | Absence::DerivedOver

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cluster::{Cluster, Unavailable, UnknownResource},
+    cluster::{Cluster, Members, NoMembers, Unavailable, UnknownResource},
     model::{LiveObject, ObjectRef, Presence, ResourceType, Selector},
 };
 
@@ -38,6 +38,12 @@ pub trait ClusterView: Send + Sync + 'static {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<LiveObject>>, Unavailable>;
+
+    /// The pods that belong to an object.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers>;
 }
 
 impl ClusterView for Cluster {
@@ -68,5 +74,9 @@ impl ClusterView for Cluster {
         selector: &Selector,
     ) -> Result<Vec<Arc<LiveObject>>, Unavailable> {
         Self::list(self, resource, namespace, selector)
+    }
+
+    fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers> {
+        Self::members(self, object)
     }
 }

@@ -7,7 +7,12 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, metrics, pages, parts::Parts, std, trends::Pulse};
+use super::{
+    Addresses, metrics, pages,
+    parts::{self, Parts},
+    std,
+    trends::Pulse,
+};
 use crate::{
     admin,
     api::{self, Api, Clues, PodTarget},
@@ -114,6 +119,7 @@ fn api(config: &Config, parts: &Parts, metrics: &Metrics) -> Router {
         requests_inflight: config.requests.max_requests_inflight,
         request_timeout: std(config.requests.request_timeout),
         discovery_max_metrics: config.store.discovery_max_metrics,
+        owned: parts::rules(config),
     };
     Api::observed(sources, limits, metrics.api.clone()).router()
 }

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     insight::{self, Insight},
     journal::Journal,
+    owned::Rules,
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
     store::{Limits, Percent, Store},
@@ -121,6 +122,7 @@ fn insight(
         cluster: cluster.clone(),
         store: store.clone(),
         targets: Arc::new(move || scraped.get().map(Scraper::targets).unwrap_or_default()),
+        rules: rules(config),
         service: format!("{}/{}", config.tls.service_namespace, config.tls.service_name),
     })
 }
@@ -133,6 +135,12 @@ fn limits(config: &Config) -> Limits {
         scraped_bytes: config.scrape.limits.scrape_max_bytes,
         share: share(config),
     }
+}
+
+/// When the pods of an object make up a value.
+pub(super) fn rules(config: &Config) -> Rules {
+    let min_coverage = Percent::new(config.store.min_coverage).unwrap_or(Percent::WHOLE);
+    Rules { min_coverage, interval: config.scrape.scrape_interval }
 }
 
 /// What one namespace may take of each limit.

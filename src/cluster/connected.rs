@@ -24,7 +24,7 @@ pub(super) struct Connected {
     pub(super) book: Arc<Book>,
     pub(super) pod_details: Arc<Pods>,
     pub(super) hpas: Arc<Hpas>,
-    pods: Arc<Watched>,
+    pub(super) pods: Arc<Watched>,
     others: Arc<Watches>,
 }
 
@@ -101,7 +101,7 @@ impl Connected {
     }
 
     /// The watch of a canonical name; `None` if it names nothing that we know.
-    fn needed(&self, resource: &GroupResource) -> Option<Arc<Watched>> {
+    pub(super) fn needed(&self, resource: &GroupResource) -> Option<Arc<Watched>> {
         if *resource == self.pods.resource {
             return Some(self.pods.clone());
         }

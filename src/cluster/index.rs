@@ -20,14 +20,6 @@ use crate::model::{LiveObject, ObjectRef, Operator, Presence, Requirement, Selec
 #[derive(Default)]
 pub(super) struct Index(RwLock<Option<Objects>>);
 
-/// What an insertion made of an object.
-pub(super) struct Insertion {
-    /// The object that is now in the index; the old one where nothing of it had changed.
-    pub(super) kept: Arc<LiveObject>,
-    /// What that means to others: nothing, `Seen`, or `Gone` and `Seen` where the name has a new UID.
-    pub(super) changes: Vec<Change>,
-}
-
 #[derive(Default)]
 struct Objects {
     /// By namespace; what is cluster-scoped is in the namespace with the empty name.
@@ -71,24 +63,26 @@ impl Index {
         Some(selected)
     }
 
+    /// Whether all objects are known.
+    pub(super) fn is_synced(&self) -> bool {
+        self.0.read().is_some()
+    }
+
     /// How many objects there are; `None` until synced.
     pub(super) fn len(&self) -> Option<usize> {
         let objects = self.0.read();
         objects.as_ref().map(|objects| objects.namespaces.values().map(|one| one.by_name.0.len()).sum())
     }
 
-    /// Takes what a watch event shows.
-    pub(super) fn insert(&self, shown: Arc<LiveObject>) -> Insertion {
+    /// Takes what a watch event shows, and tells what that means to others: nothing, `Seen`, or `Gone` and `Seen` where the
+    /// name has a new UID.
+    pub(super) fn insert(&self, shown: &Arc<LiveObject>) -> Vec<Change> {
         let before = self.find(&shown.object);
-        match before {
-            Some(before) if before == shown => Insertion { kept: before, changes: Vec::new() },
-            before => {
-                let kept = shown;
-                let changes = changes(before.as_ref(), Some(&kept));
-                self.write(|objects| objects.replace(before.as_ref(), &kept));
-                Insertion { kept, changes }
-            }
+        if before.as_ref() == Some(shown) {
+            return Vec::new();
         }
+        self.write(|objects| objects.replace(before.as_ref(), shown));
+        changes(before.as_ref(), Some(shown))
     }
 
     /// The object as it is known already, or `shown` if it is new or has changed. A list that is kept for a while holds

@@ -20,6 +20,7 @@ mod index;
 mod list;
 mod lookups;
 mod options;
+mod owners;
 mod pod;
 mod resources;
 mod sink;
@@ -34,6 +35,7 @@ pub use health::{WatchState, WatchStatus};
 pub use hpas::KnownHpas;
 pub use lookups::{LookupError, Lookups, Reading, query};
 pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
+pub use owners::{Members, NoMembers};
 pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
 pub use watched::grant;
@@ -222,6 +224,18 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => Err(Unavailable::Standalone),
             Mode::Connected(connected) => connected.list(resource, namespace, selector),
+        }
+    }
+
+    /// The pods that belong to `object`: those that it controls to any depth, selects, leads to, or holds. From memory;
+    /// asking begins the watches that this needs.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
+            Mode::Connected(connected) => connected.members(object),
         }
     }
 

@@ -93,7 +93,7 @@ impl Pod {
     /// Without what only a scrape needs. Phase and readiness stay: the HPA controller decides by them, and whoever explains
     /// its decisions has to know them. So pods are watched whole even where none is scraped.
     pub(super) fn without_targets(self) -> Self {
-        Self { ips: Vec::new(), node: None, containers: Vec::new(), ..self }
+        Self { ips: Vec::new(), containers: Vec::new(), ..self }
     }
 }
 
@@ -152,6 +152,18 @@ impl Pods {
 
     pub(super) fn get(&self, uid: &Uid) -> Option<Arc<Pod>> {
         self.known.read().pods.get(uid).cloned()
+    }
+
+    /// Those of these that are known.
+    pub(super) fn get_all(&self, uids: impl IntoIterator<Item = Uid>) -> Vec<Arc<Pod>> {
+        let known = self.known.read();
+        uids.into_iter().filter_map(|uid| known.pods.get(&uid).cloned()).collect()
+    }
+
+    /// Those on a node. It looks at each pod: a Node is asked for rarely.
+    pub(super) fn on_node(&self, node: &str) -> Vec<Arc<Pod>> {
+        let known = self.known.read();
+        known.pods.values().filter(|pod| pod.node.as_deref() == Some(node)).cloned().collect()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

@@ -19,6 +19,7 @@ use super::{
     Pacing,
     health::{Health, WatchStatus},
     index::Index,
+    owners::Ties,
     watch::Failure,
 };
 use crate::{kubernetes::Class, model::GroupResource, notice::Incident};
@@ -27,6 +28,7 @@ use crate::{kubernetes::Class, model::GroupResource, notice::Incident};
 pub(super) struct Watched {
     pub(super) resource: GroupResource,
     pub(super) index: Index,
+    pub(super) ties: Ties,
     pub(super) health: Health,
     /// Whether it is watched whether anything needs it or not.
     is_always_needed: bool,
@@ -53,6 +55,7 @@ impl Watched {
         Self {
             resource,
             index: Index::default(),
+            ties: Ties::default(),
             health: Health::new(pacing.refusal_tolerance),
             is_always_needed: false,
             incident: Incident::default(),

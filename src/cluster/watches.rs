@@ -6,7 +6,15 @@ use kube::Client;
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, time::interval};
 
-use super::{ClusterOptions, resources::Book, sink::Objects, watch::follow, watched::Watched};
+use super::{
+    ClusterOptions,
+    owners::{LinkKind, WireLinked, WireObject},
+    resources::Book,
+    sink::Objects,
+    watch::follow,
+    watched::Watched,
+    wire::WireMeta,
+};
 use crate::model::{GroupResource, ResourceType};
 
 pub(super) struct Watches {
@@ -83,16 +91,24 @@ impl Watches {
     fn begin(&self, resource: &ResourceType) -> Arc<Watched> {
         tracing::info!(resource = %resource.resource, "watching");
         let watched = Watched::new(resource.resource.clone(), &self.options.pacing);
+        if LinkKind::of(&resource.resource).is_some() {
+            self.follow::<WireLinked>(resource, watched.clone());
+        } else {
+            self.follow::<WireMeta>(resource, watched.clone());
+        }
+        watched
+    }
+
+    fn follow<W: WireObject>(&self, resource: &ResourceType, task: Arc<Watched>) {
         let (on_change, pacing) = (self.options.on_change.clone(), self.options.pacing.clone());
-        let sink = Objects::new(watched.clone(), resource.clone(), self.book.clone(), on_change.clone());
-        let (client, task) = (self.client.clone(), watched.clone());
+        let sink = Objects::<W>::new(task.clone(), resource.clone(), self.book.clone(), on_change.clone());
+        let client = self.client.clone();
         self.spawn(async move {
             task.until_end(follow(sink, client, &task, &pacing)).await;
             if task.is_unserved() {
                 task.index.replace(Vec::new()).iter().for_each(|change| on_change(change));
             }
         });
-        watched
     }
 }
 

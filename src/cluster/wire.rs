@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, collections::HashSet, sync::Arc};
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time},
 };
 use kube::{
     Resource,
@@ -16,6 +16,7 @@ use kube::{
 };
 use serde::{Deserialize, Deserializer};
 
+use super::owners::{Controller, Tie, WireObject};
 use super::pod::{Container, ContainerPort, Pod, PodPhase, Protocol};
 use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 
@@ -23,7 +24,7 @@ use crate::model::{GroupResource, Labels, LiveObject, ObjectRef, Uid};
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct WireMeta {
     #[serde(deserialize_with = "slim")]
-    metadata: ObjectMeta,
+    pub(super) metadata: ObjectMeta,
 }
 
 /// A pod.
@@ -122,6 +123,7 @@ struct WireObjectMeta {
     deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
 }
 
 /// A time that cannot be read is none.
@@ -130,7 +132,7 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::E
     Ok(text.and_then(|text| text.parse().ok()).map(Time))
 }
 
-fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+pub(super) fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let wire = WireObjectMeta::deserialize(deserializer)?;
     Ok(ObjectMeta {
         name: wire.name,
@@ -141,6 +143,7 @@ fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
         deletion_timestamp: wire.deletion_timestamp,
         labels: wire.labels,
         annotations: wire.annotations,
+        owner_references: wire.owner_references,
         ..ObjectMeta::default()
     })
 }
@@ -221,17 +224,20 @@ impl Decoder {
     }
 
     /// The object, or `None` for one without a name or a UID, which kube-apiserver never sends.
-    pub(super) fn object(&mut self, wire: WireMeta) -> Option<LiveObject> {
-        self.live(wire.metadata)
+    pub(super) fn object(&mut self, wire: impl WireObject) -> Option<(LiveObject, Tie)> {
+        let (mut metadata, link) = wire.parts(&self.resource);
+        let controller = self.controller(&mut metadata);
+        Some((self.live(metadata)?, Tie { controller, link: link.map(Arc::new) }))
     }
 
     /// The pod with the annotations under one of `prefixes`.
-    pub(super) fn pod(&mut self, wire: WirePod, prefixes: &[String]) -> Option<Pod> {
+    pub(super) fn pod(&mut self, wire: WirePod, prefixes: &[String]) -> Option<(Pod, Tie)> {
         let WirePod { mut metadata, spec, status } = wire;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let annotations = metadata.annotations.take().unwrap_or_default();
+        let controller = self.controller(&mut metadata);
         let is_ours = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        Some(Pod {
+        let pod = Pod {
             annotations: annotations.into_iter().filter(|(name, _)| is_ours(name)).collect(),
             phase: phase(status.phase.as_deref()),
             ready: is_ready(&status),
@@ -241,7 +247,17 @@ impl Decoder {
             node: spec.node_name.as_deref().map(|node| self.share(node)),
             containers: containers(&spec, &status),
             live: Arc::new(self.live(metadata)?),
-        })
+        };
+        Some((pod, Tie { controller, link: None }))
+    }
+
+    /// The one owner that controls it.
+    fn controller(&mut self, metadata: &mut ObjectMeta) -> Option<Arc<Controller>> {
+        let owners = metadata.owner_references.take()?;
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let (group, kind) = (self.share(group), self.share(&owner.kind));
+        Some(Arc::new(Controller { uid: Uid(self.share(&owner.uid)), group, kind }))
     }
 
     fn live(&mut self, metadata: ObjectMeta) -> Option<LiveObject> {

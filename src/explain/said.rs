@@ -33,12 +33,34 @@ pub(super) fn nearest(message: &str) -> Option<String> {
 /// Words of this adapter's reasons, the most telling first.
 const SAID: &[(LackKind, &[&str])] = &[
     (LackKind::NoObject, &["the cluster has no deployments", "the cluster has no namespace \""]),
-    (LackKind::NoPods, &["selects no pods", "the cluster has no pods in namespace"]),
+    (
+        LackKind::NoPods,
+        &[
+            "selects no pods",
+            "the cluster has no pods in namespace",
+            "it has no pods to compute it from",
+            "none of them is running",
+            "no EndpointSlice of it names a pod",
+            "it leads to no Service",
+            "none of the Services that it leads to is there",
+        ],
+    ),
     (LackKind::NoObject, &["the cluster has no "]),
     (LackKind::Expired, &["its ttl"]),
     (LackKind::TargetRefused, &["cannot be scraped", "ask to be scraped", "asks to be scraped"]),
     (LackKind::TargetDown, &["fails with", " fails: ", "last good scrape", "was never scraped well"]),
-    (LackKind::TooEarly, &["not scraped yet", "too few times", "next scrape", "not full yet"]),
+    (
+        LackKind::TooEarly,
+        &[
+            "not scraped yet",
+            "too few times",
+            "next scrape",
+            "not full yet",
+            "younger than two scrape intervals",
+            "still being read",
+        ],
+    ),
+    (LackKind::Coverage, &[" pods have it, and "]),
     (LackKind::NoSeries, &["meets the selector", "no series of it has"]),
     (LackKind::ObjectGone, &["that is gone", "for an earlier"]),
     (
@@ -95,6 +117,18 @@ mod tests {
             ("no series of it has method=GET: its label sets are code=200", LackKind::NoSeries),
             ("no series of this metric meets the selector", LackKind::NoSeries),
             ("the value was written for an object of this name that is gone", LackKind::ObjectGone),
+            (
+                "computed from its pods: 7 of 10 pods have it, and 90 % of them have to; web-3: it is scraped and does not expose it",
+                LackKind::Coverage,
+            ),
+            (
+                "computed from its pods: none of 3 pods has it; web-0: it is scraped and does not expose it",
+                LackKind::NoMetric,
+            ),
+            (
+                "nothing is written for it under this name, and it has no pods to compute it from; to scale",
+                LackKind::NoPods,
+            ),
             ("it is exposed as NaN or infinity", LackKind::Unusable),
         ] {
             assert_eq!(said(404, &format!("{begin}{reason}")), kind, "{reason}");

@@ -221,6 +221,8 @@ pub enum LackKind {
     TargetRefused,
     /// A rate that needs another scrape, or a target that was not scraped yet.
     TooEarly,
+    /// Too few of an object's pods have it.
+    Coverage,
     /// There is a number that no HPA can use.
     Unusable,
     /// The server said something else.

@@ -180,6 +180,7 @@ fn place(kind: LackKind, metric: &MetricFact) -> (StepKind, Cause) {
         LackKind::TargetDown => (StepKind::Targets, Cause::TargetDown),
         LackKind::TargetRefused => (StepKind::Targets, Cause::TargetRefused),
         LackKind::TooEarly => (StepKind::Values, Cause::TooEarly),
+        LackKind::Coverage => (StepKind::Values, Cause::Coverage),
         LackKind::Unusable => (StepKind::Values, Cause::ValueUnusable),
         LackKind::NoPods => (StepKind::Pods, Cause::NoPods),
         LackKind::Denied => (StepKind::Access, Cause::AccessDenied),
@@ -200,6 +201,12 @@ fn fix(facts: &Facts, metric: &MetricFact, cause: Cause) -> String {
         Cause::ObjectGone => {
             "write the value again: it belonged to an earlier object of this name".to_owned()
         }
+        Cause::Coverage => {
+            "look at the pod that is named: each pod of the object has to expose the metric, or to have it written".to_owned()
+        }
+        Cause::TargetDown => "the pod that is named: prometheus.io/port and prometheus.io/path in its template say where the \
+                              metrics are; the adapter's /targets page shows its scrapes"
+            .to_owned(),
         Cause::TooEarly => "wait for the next scrape".to_owned(),
         Cause::AccessDenied => "kubectl apply -f deploy/k8s/deployment.yaml: it binds the roles".to_owned(),
         _ => missing_fix(metric, namespace),

@@ -167,6 +167,8 @@ pub enum Cause {
     ObjectGone,
     /// There is a number that no HPA can use.
     ValueUnusable,
+    /// Too few of an object's pods have the metric that is computed from them.
+    Coverage,
     /// Some pods have no value.
     PartlyBlind,
     /// A value is below 0.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{pods::Targets, surroundings::Around};
+use super::{owned::lack as owned_lack, pods::Targets, surroundings::Around};
 use crate::{
     cluster::{Cluster, PodPhase},
     hpa::{
@@ -15,6 +15,7 @@ use crate::{
         GroupResource, LiveObject, MetricName, MetricSelector, ObjectRef, Presence, ResourceType, Sample,
         Scope, Selector,
     },
+    owned::{self, Rules},
     scrape::TargetStatus,
     store::{Absence, Query, Store, nearest},
 };
@@ -24,6 +25,7 @@ pub(super) struct Memory {
     pub(super) cluster: Cluster,
     pub(super) store: Store,
     pub(super) targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
+    pub(super) rules: Rules,
 }
 
 /// One look at one HPA.
@@ -144,16 +146,33 @@ impl Look<'_> {
         };
         let object = self.object(&resource, &described.name);
         let presence = self.memory.cluster.presence(&object);
-        match self.read(&object, asked, &presence) {
-            Ok(value) => Answer::Values(vec![value]),
-            Err(Absence::UnknownMetric) if presence == Presence::Absent => {
+        let read = self.read(&object, asked, &presence);
+        let unwritten = matches!(&read, Err(absence) if *absence.root() == Absence::UnknownMetric);
+        let of_pods = (unwritten && presence != Presence::Absent).then(|| self.of_its_pods(asked, &object));
+        match (read, of_pods.flatten()) {
+            (_, Some(answer)) => answer,
+            (Ok(value), None) => Answer::Values(vec![value]),
+            (Err(Absence::UnknownMetric), None) if presence == Presence::Absent => {
                 nothing(LackKind::NoObject, format!("the cluster has no {object}"))
             }
-            Err(absence) => {
+            (Err(absence), None) => {
                 let target = self.targets.get(self.namespace, &described.name);
                 let target = target.filter(|_| resource.resource == GroupResource::pods());
                 let lack = lack(&absence, target);
                 nothing(lack.kind, format!("{object}: {}", lack.text))
+            }
+        }
+    }
+
+    /// The answer from the pods of an object for which nothing is written; `None` where they say nothing.
+    fn of_its_pods(&self, asked: &Asked, object: &ObjectRef) -> Option<Answer> {
+        let (memory, asked_for) = (self.memory, (&asked.selector, self.now, self.memory.rules));
+        let members = memory.cluster.members(object);
+        match owned::read(&memory.store, members, &asked.name, asked_for) {
+            Ok(sample) => Some(Answer::Values(vec![measured(&sample)])),
+            Err(why) => {
+                let lack = owned_lack(&why)?;
+                Some(Answer::Nothing(Lack { text: format!("{object}: {}", lack.text), ..lack }))
             }
         }
     }
@@ -168,6 +187,12 @@ impl Look<'_> {
         let query = Query { presence: &presence, selector: &asked.selector, now: self.now };
         match self.memory.store.read_external(self.namespace, &asked.name, query) {
             Ok(values) => Answer::Values(values.iter().map(|value| measured(&value.sample)).collect()),
+            Err(Absence::UnknownMetric) => {
+                let of_pods = self.of_its_pods(asked, &ObjectRef::namespace(self.namespace));
+                let no_pods = |answer: &Answer| matches!(answer, Answer::Nothing(lack) if lack.kind == LackKind::NoPods);
+                let of_pods = of_pods.filter(|answer| !no_pods(answer));
+                of_pods.unwrap_or_else(|| Answer::Nothing(lack(&Absence::UnknownMetric, None)))
+            }
             Err(absence) => Answer::Nothing(lack(&absence, None)),
         }
     }
@@ -195,10 +220,18 @@ impl Look<'_> {
         self.memory.store.external_metrics(self.namespace, query)
     }
 
+    /// Of the object itself, else of its pods.
     fn object_metrics(&self, object: &Described) -> Vec<MetricName> {
-        let resource = self.memory.cluster.resolve(&object.kind_group());
-        let object = resource.map(|resource| self.object(&resource, &object.name));
-        object.map(|object| self.memory.store.metrics_of(&object)).unwrap_or_default()
+        let (cluster, store) = (&self.memory.cluster, &self.memory.store);
+        let Ok(resource) = cluster.resolve(&object.kind_group()) else { return Vec::new() };
+        let object = self.object(&resource, &object.name);
+        let own = store.metrics_of(&object);
+        if !own.is_empty() {
+            return own;
+        }
+        let pods = cluster.members(&object).map(|members| members.pods).unwrap_or_default();
+        let metrics = pods.iter().take(LOOKED_AT).map(|pod| store.metrics_of(&pod.live.object));
+        metrics.max_by_key(Vec::len).unwrap_or_default()
     }
 
     /// Of the first pod that has any: the pods of one target expose the same.

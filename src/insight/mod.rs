@@ -3,6 +3,7 @@
 
 mod board;
 mod gather;
+mod owned;
 mod pods;
 mod surroundings;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::{Cluster, KnownHpas, Lookups},
     hpa::{Detail, Hpa, Listing, Notice, Report, explain},
+    owned::Rules,
     scrape::TargetStatus,
     store::Store,
 };
@@ -42,6 +44,8 @@ pub struct Sources {
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
     /// The Service of this adapter, `NAMESPACE/NAME`.
     pub service: String,
+    /// When the pods of an object make up a value.
+    pub rules: Rules,
 }
 
 impl Insight {
@@ -50,7 +54,12 @@ impl Insight {
     pub fn new(sources: Sources) -> Self {
         let lookups = sources.cluster.client().map(Lookups::new);
         let surroundings = Surroundings::new(sources.cluster.clone(), lookups, sources.service);
-        let memory = Memory { cluster: sources.cluster, store: sources.store, targets: sources.targets };
+        let memory = Memory {
+            cluster: sources.cluster,
+            store: sources.store,
+            targets: sources.targets,
+            rules: sources.rules,
+        };
         Self(Arc::new(Inner { memory, surroundings, board: Board::default() }))
     }
 

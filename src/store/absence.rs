@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::Coverage;
 use crate::derive::Fault;
 
 /// Why there is no value, where the nearest miss counts: a metric that exists for the object but is expired is
@@ -174,6 +175,23 @@ pub enum Absence {
         "it is derived from others, and custom-metrics-adapter/over is for gauges and written values: leave it out"
     )]
     DerivedOver,
+    /// It is computed from pods, and too few of them have it.
+    #[error("{0}")]
+    Coverage(Box<Coverage>),
+    /// Pods of one object mean different things by one name.
+    #[error("its pods {pods} mean different things by it, which do not add up: rename one of them")]
+    Unlike {
+        /// Two of them, such as `web-1 and web-2`.
+        pods: Box<str>,
+    },
+    /// Pods of one object derive it differently.
+    #[error(
+        "its pods {pods} derive it by different expressions: it has a value once all of them have the same"
+    )]
+    DerivedUnlike {
+        /// Two of them.
+        pods: Box<str>,
+    },
     /// Too many written series have a past.
     #[error("the past of {most} written series is asked for, and no more are kept")]
     NoRoom {
@@ -193,6 +211,7 @@ impl Absence {
     #[must_use]
     pub fn root(&self) -> &Self {
         match self {
+            Self::Coverage(coverage) => coverage.root().unwrap_or(self),
             Self::Derived(fault) => match &**fault {
                 Fault::Missing { why, .. } => why.root(),
                 Fault::DivisionByZero | Fault::OutOfRange => self,

@@ -36,11 +36,23 @@ impl Percent {
         (1..=100).contains(&percent).then_some(Self(percent))
     }
 
+    /// Whether `part` of `whole` is as much, or more.
+    #[must_use]
+    pub fn is_met_by(self, part: usize, whole: usize) -> bool {
+        part.saturating_mul(100) >= whole.saturating_mul(usize::from(self.0))
+    }
+
     /// This part of `limit`, rounded up.
     #[must_use]
     pub fn of(self, limit: usize) -> usize {
         let percent = usize::from(self.0);
         (limit / 100).saturating_mul(percent) + (limit % 100 * percent).div_ceil(100)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
     }
 }
 

@@ -114,7 +114,7 @@ impl Store {
 }
 
 /// The value of a metric that is not derived.
-fn read_itself(
+pub(super) fn read_itself(
     slot: Ref<'_, ObjectRef, Slot>,
     metric: &MetricName,
     query: Query<'_>,

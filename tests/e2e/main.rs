@@ -25,6 +25,7 @@ mod hpas;
 mod ipv6;
 mod monitoring;
 mod outage;
+mod owners;
 mod pods;
 mod rollout;
 mod scaling;

@@ -7,6 +7,7 @@ use custom_metrics_adapter::{
     admin::{self, Hpas, Sources},
     cluster::{Cluster, ClusterOptions, KnownHpas},
     insight::{self, Insight},
+    owned::Rules,
     store::{Limits, Store},
 };
 use http::{Request, StatusCode};
@@ -70,6 +71,7 @@ impl Pages {
             cluster: cluster.clone(),
             store: store.clone(),
             targets: Arc::new(Vec::new),
+            rules: Rules::default(),
             service: "custom-metrics/custom-metrics-apiserver".to_owned(),
         });
         let (list, one) = (insight.clone(), insight.clone());
@@ -191,6 +193,45 @@ async fn what_is_wrong_with_the_pods_and_their_values_is_named() {
         (200, json!({ "spec": { "replicas": 3 }, "status": { "replicas": 3, "selector": "app=shop" } }))
     });
     assert_eq!(pages.cause().await, "no-pods");
+}
+
+#[tokio::test]
+async fn of_a_metric_that_is_computed_from_an_objects_pods_the_cause_is_named() {
+    let pages = Pages::of(values(&[("web-0", "20"), ("web-2", "20")])).await;
+    pages.api.serve("", "v1", "services", "Service");
+    let service = |app: &str| {
+        let mut service = object("default", "front", "");
+        service["spec"] = json!({ "selector": { "app": app } });
+        service
+    };
+    pages.api.apply("services", service("web"));
+    let on_front = |metric: &str| {
+        let mut on_front = hpa("web", metric);
+        on_front["spec"]["metrics"] = json!([{ "type": "Object", "object": {
+            "describedObject": { "apiVersion": "v1", "kind": "Service", "name": "front" },
+            "metric": { "name": metric }, "target": { "type": "AverageValue", "averageValue": "20" } } }]);
+        on_front
+    };
+    pages.api.apply(HPAS, on_front("requests_per_second"));
+    let becomes = async |cause: &str| {
+        let is = async || pages.cause().await == cause;
+        crate::support::eventually(&format!("the cause is {cause}"), is).await;
+        pages.json("/hpas/default/web").await
+    };
+    let report = becomes("coverage").await;
+    let reason = report["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("services default/front: computed from its pods: 2 of 3 pods have it"),
+        "{reason}"
+    );
+    pages.store.append(values(&[("web-1", "5")]), Timestamp::now()).unwrap();
+    let report = becomes("none").await;
+    assert_eq!(report["metrics"][0]["value"], 15.0, "{report:#}");
+    pages.api.apply(HPAS, on_front("request_per_second"));
+    let report = becomes("metric-misspelt").await;
+    assert_eq!(report["fix"], "metric.name: requests_per_second");
+    pages.api.apply("services", service("nothing"));
+    becomes("no-pods").await;
 }
 
 #[tokio::test]

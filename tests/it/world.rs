@@ -1,12 +1,12 @@
 //! A cluster in memory and a metrics API in front of it, for tests.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, body::Body};
 use custom_metrics_adapter::{
     api::{Api, Checks, Clues, ClusterView, Limits, RecentReads, Sources},
     auth::Auth,
-    cluster::{Cluster, Unavailable, UnknownResource},
+    cluster::{Cluster, Members, NoMembers, Pod, PodPhase, Unavailable, UnknownResource},
     model::{
         GroupResource, Labels, LiveObject, MetricName, ObjectRef, Presence, Quantity, ResourceType, Sample,
         Selector, Subject, Uid,
@@ -22,6 +22,8 @@ use tower::ServiceExt;
 #[derive(Clone, Default)]
 pub(crate) struct World {
     objects: Vec<Arc<LiveObject>>,
+    /// Objects with the names of their pods.
+    owners: Vec<(ObjectRef, Vec<String>)>,
     forbidden: Vec<(GroupResource, String)>,
     unsynced: Vec<GroupResource>,
     standalone: bool,
@@ -58,6 +60,16 @@ impl World {
         self
     }
 
+    /// With this object, to which pods of these names belong that run.
+    pub(crate) fn with_pods(self, owner: ObjectRef, pods: &[&str]) -> Self {
+        let mut world = self.with(owner.clone(), "");
+        world.owners.push((owner, pods.iter().copied().map(str::to_owned).collect()));
+        pods.iter().fold(world, |world, name| match world.presence(&pod(name)) {
+            Presence::Live(_) => world,
+            _ => world.with(pod(name), ""),
+        })
+    }
+
     /// Where the adapter may not list a resource.
     pub(crate) fn forbidding(mut self, resource: GroupResource, message: &str) -> Self {
         self.forbidden.push((resource, message.to_owned()));
@@ -83,6 +95,17 @@ impl World {
 }
 
 impl ClusterView for World {
+    fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers> {
+        let (_, pods) =
+            self.owners.iter().find(|(owner, _)| owner == object).ok_or(Unavailable::Standalone)?;
+        let Presence::Live(object) = self.presence(object) else {
+            return Err(NoMembers::NoObject(object.clone()));
+        };
+        let are_alike = !object.object.resource.is_namespaces();
+        let pods = pods.iter().filter_map(|name| self.objects.iter().find(|live| live.object == pod(name)));
+        Ok(Members { object, pods: pods.map(|live| Arc::new(running(live))).collect(), are_alike })
+    }
+
     fn resolve(&self, name: &str) -> Result<Arc<ResourceType>, UnknownResource> {
         Cluster::standalone().resolve(name)
     }
@@ -122,6 +145,20 @@ impl ClusterView for World {
                 && selector.matches(&live.labels)
         };
         Ok(self.objects.iter().filter(listed).cloned().collect())
+    }
+}
+
+fn running(live: &Arc<LiveObject>) -> Pod {
+    Pod {
+        live: live.clone(),
+        annotations: BTreeMap::new(),
+        phase: PodPhase::Running,
+        ready: true,
+        deletion: None,
+        ips: Vec::new(),
+        host_network: false,
+        node: None,
+        containers: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! clusters for years: their only verb, `get`, keeps them out of namespace deletion, as it does every metric.
 
 mod aggregated;
+mod asked;
 mod documents;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use arc_swap::ArcSwap;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
+use jiff::Timestamp;
 
 use crate::{
     model::{GroupResource, MetricName, Scope},
@@ -34,6 +36,7 @@ use super::{
     view::ClusterView,
 };
 use aggregated::Aggregated;
+pub(super) use asked::AskedFor;
 use documents::{GroupDocument, GroupList, Paths, Resource, ResourceList};
 
 /// The discovery documents of the metrics that exist now.
@@ -42,13 +45,14 @@ pub(super) struct Discovery {
     cluster: Arc<dyn ClusterView>,
     max_metrics: usize,
     listing: ArcSwap<Listing>,
+    asked: AskedFor,
 }
 
 /// What one generation of the catalog becomes.
 #[derive(Default)]
 struct Listing {
-    /// Of the catalog, and of the names of the cluster's resources.
-    generations: Option<(u64, u64)>,
+    /// Of the catalog, of what is computed from pods, and of the names of the cluster's resources.
+    generations: Option<(u64, u64, u64)>,
     metrics: Metrics,
     /// External metrics that are not listed because of their names.
     hidden: Vec<MetricName>,
@@ -75,7 +79,12 @@ impl Metrics {
 impl Discovery {
     /// Lists at most `max_metrics` of the metrics in `store`, and at most [`MAX_BYTES`], of each group.
     pub(super) fn new(store: Store, cluster: Arc<dyn ClusterView>, max_metrics: usize) -> Self {
-        Self { store, cluster, max_metrics, listing: ArcSwap::default() }
+        Self { store, cluster, max_metrics, listing: ArcSwap::default(), asked: AskedFor::default() }
+    }
+
+    /// Where reads say what they have computed.
+    pub(super) fn asked_for(&self) -> &AskedFor {
+        &self.asked
     }
 
     /// `/apis/custom.metrics.k8s.io/v1beta2`
@@ -134,13 +143,17 @@ impl Discovery {
     /// and the next request looks again.
     fn current(&self) -> Result<Arc<Listing>, EncodeError> {
         let catalog = self.store.catalog();
-        let generations = (catalog.generation, self.cluster.names_generation());
+        let asked = self.asked.generation(Timestamp::now());
+        let generations = (catalog.generation, asked, self.cluster.names_generation());
         let listing = self.listing.load_full();
         if listing.generations == Some(generations) {
             return Ok(listing);
         }
         let before = listing;
-        let listing = Arc::new(Listing { generations: Some(generations), ..self.list(&catalog)? });
+        let listing = Arc::new(Listing {
+            generations: Some(generations),
+            ..self.list(&self.asked.added_to(&catalog))?
+        });
         if listing.hidden != before.hidden && !listing.hidden.is_empty() {
             tracing::info!(
                 metrics = %Names(&listing.hidden),

@@ -33,6 +33,8 @@ pub(in crate::api) enum Why {
     Unselected(Vec<String>),
     /// A value is there and may not be served.
     Absent(Absence),
+    /// Nothing is written, and the namespace's pods have no value together.
+    OfPods(Absence),
     /// Not a name that a metric can have.
     BadName(MetricNameError),
 }
@@ -67,6 +69,9 @@ impl fmt::Display for NoExternalMetric {
                 f.write_str(&sets.join(" and "))
             }
             Why::Absent(absence) => write!(f, ": {}", said(absence)),
+            Why::OfPods(absence) => {
+                write!(f, ": computed from the pods of its namespace: {absence}{}", remedy(absence.root()))
+            }
             Why::BadName(error) => write!(f, ": {error}"),
         }
     }

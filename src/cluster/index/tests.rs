@@ -66,7 +66,7 @@ fn expect(known: &mut Known, event: &Event) {
 
 fn play(index: &Index, event: Event) -> Vec<Change> {
     match event {
-        Event::Shown(live) => index.insert(Arc::new(live)).changes,
+        Event::Shown(live) => index.insert(&Arc::new(live)),
         Event::Deleted(live) => index.remove(&live.object, &live.uid).into_iter().collect(),
         Event::Listed(listed) => index.replace(listed.into_iter().map(Arc::new).collect()),
     }
@@ -123,10 +123,12 @@ fn nothing_is_known_before_the_first_list() {
 fn an_event_that_changes_nothing_keeps_the_object_and_tells_nothing() {
     let index = Index::default();
     index.replace(Vec::new());
-    let first = index.insert(Arc::new(live("x", "a", 1, &[("app", "a")])));
-    let second = index.insert(Arc::new(live("x", "a", 1, &[("app", "a")])));
-    assert!(Arc::ptr_eq(&first.kept, &second.kept));
-    assert_eq!((first.changes.len(), second.changes.len()), (1, 0));
+    let first = index.insert(&Arc::new(live("x", "a", 1, &[("app", "a")])));
+    let second = index.insert(&Arc::new(live("x", "a", 1, &[("app", "a")])));
+    let [Change::Seen(shown)] = first.as_slice() else { panic!("{first:?}") };
+    assert_eq!(second, []);
+    let kept = index.presence(&shown.object);
+    assert!(matches!(&kept, Presence::Live(live) if Arc::ptr_eq(live, shown)), "{kept:?}");
 }
 
 #[test]
@@ -134,7 +136,7 @@ fn what_is_deleted_leaves_no_label_behind() {
     let index = Index::default();
     index.replace(Vec::new());
     let pod = live("x", "a", 1, &[("app", "a"), ("tier", "b")]);
-    index.insert(Arc::new(pod.clone()));
+    index.insert(&Arc::new(pod.clone()));
     index.remove(&pod.object, &pod.uid);
     assert!(index.0.read().as_ref().unwrap().namespaces.is_empty());
 }

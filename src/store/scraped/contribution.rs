@@ -1,6 +1,6 @@
 //! What targets contribute to a value, and how it becomes one number.
 
-use super::quantile;
+use super::quantile::Histograms;
 use crate::{
     model::{Fold, Options, Quantity},
     store::Absence,
@@ -8,24 +8,24 @@ use crate::{
 
 /// A value, and what it was computed over.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Derived {
-    pub(super) value: f64,
+pub(in crate::store) struct Derived {
+    pub(in crate::store) value: f64,
     /// Milliseconds; 0 for what is not computed over time.
-    pub(super) window: i64,
+    pub(in crate::store) window: i64,
     /// The oldest moment that a part of it tells of.
-    pub(super) at: i64,
+    pub(in crate::store) at: i64,
 }
 
 /// What one target contributes to a value.
 #[derive(Debug)]
-pub(super) struct Contribution {
-    pub(super) parts: Parts,
-    pub(super) window: i64,
-    pub(super) at: i64,
+pub(in crate::store) struct Contribution {
+    pub(in crate::store) parts: Parts,
+    pub(in crate::store) window: i64,
+    pub(in crate::store) at: i64,
 }
 
 #[derive(Debug)]
-pub(super) enum Parts {
+pub(in crate::store) enum Parts {
     /// Values that are folded; of quantiles the highest counts.
     Values {
         values: Vec<f64>,
@@ -33,7 +33,7 @@ pub(super) enum Parts {
     },
     Buckets {
         q: f64,
-        buckets: Vec<(f64, f64)>,
+        buckets: Histograms,
     },
     Ratio {
         sum: f64,
@@ -42,7 +42,7 @@ pub(super) enum Parts {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ValueKind {
+pub(in crate::store) enum ValueKind {
     Gauge,
     Rate,
     Quantile,
@@ -50,7 +50,7 @@ pub(super) enum ValueKind {
 
 impl Contribution {
     /// Adds another target's; an error if the two do not mean the same.
-    pub(super) fn merge(&mut self, other: Self) -> Result<(), ()> {
+    pub(in crate::store) fn merge(&mut self, other: Self) -> Result<(), ()> {
         self.window = self.window.max(other.window);
         self.at = self.at.min(other.at);
         match (&mut self.parts, other.parts) {
@@ -59,7 +59,7 @@ impl Contribution {
             {
                 values.extend(more);
             }
-            (Parts::Buckets { buckets, .. }, Parts::Buckets { buckets: more, .. }) => buckets.extend(more),
+            (Parts::Buckets { buckets, .. }, Parts::Buckets { buckets: more, .. }) => buckets.merge(more),
             (Parts::Ratio { sum, count }, Parts::Ratio { sum: more_sum, count: more_count }) => {
                 *sum += more_sum;
                 *count += more_count;
@@ -70,7 +70,7 @@ impl Contribution {
     }
 
     /// The folded value: as the asker says, else by the rule of the target; times what the asker says.
-    pub(super) fn fold(self, options: &Options, rule: Fold) -> Result<Derived, Absence> {
+    pub(in crate::store) fn fold(self, options: &Options, rule: Fold) -> Result<Derived, Absence> {
         let fold = options.fold.unwrap_or(rule);
         let is_one = match self.parts {
             Parts::Values { kind, .. } => kind == ValueKind::Quantile && fold != Fold::Max,
@@ -82,7 +82,7 @@ impl Contribution {
         let value = match self.parts {
             Parts::Values { values, kind: ValueKind::Quantile } => Fold::Max.of(&values),
             Parts::Values { values, .. } => fold.of(&values),
-            Parts::Buckets { q, buckets } => quantile::quantile(q, buckets),
+            Parts::Buckets { q, buckets } => buckets.quantile(q),
             Parts::Ratio { count, .. } if count <= 0.0 => Err(Absence::NoObservations),
             Parts::Ratio { sum, count } => Ok(sum / count),
         }?;

@@ -17,6 +17,7 @@ use super::{
     history::{History, moment},
     names::Meaning,
     past::Gone,
+    quantile::Histograms,
     rate::{Increase, Part, Point, Span, Unknown, increase},
     shape::{Family, Group, Set},
 };
@@ -38,6 +39,8 @@ pub(super) struct Reader<'a> {
     pub(super) oldest: i64,
     pub(super) raw_counters: bool,
     pub(super) reach: Reach,
+    /// Whether a history in which nothing happened is read as such.
+    pub(super) knows_steady: bool,
 }
 
 /// How far back a read looks.
@@ -145,7 +148,7 @@ impl Reader<'_> {
     }
 
     /// An error if what is computed over time is asked for over time once more, or over more time than is known.
-    fn full(&self) -> Result<(), Absence> {
+    pub(super) fn full(&self) -> Result<(), Absence> {
         if self.reach.over.is_some() {
             return Err(Absence::NotOver);
         }
@@ -183,6 +186,9 @@ impl Reader<'_> {
 
     fn rate(&self, group: &Group) -> Result<Contribution, Absence> {
         let family = group.kind.family(&group.name);
+        if let Some(grown) = self.steady_counters(group, family)? {
+            return Ok(rates(&grown));
+        }
         let here = group.members.iter().copied().filter(|series| self.selects(*series));
         let here = here.map(|series| vec![Member { kind: group.kind, points: self.history.points(series) }]);
         let gone = self
@@ -190,8 +196,7 @@ impl Reader<'_> {
             .filter(|gone| gone.kind == SeriesKind::Counter)
             .map(|gone| vec![Member::of(gone)]);
         let grown = self.grown(family, here.chain(gone))?;
-        let values = grown.iter().map(|grown| grown.increase.rate()).collect();
-        Ok(Grown::contribute(&grown, Parts::Values { values, kind: ValueKind::Rate }))
+        Ok(rates(&grown))
     }
 
     fn observations(&self, family: &Family) -> Result<Contribution, Absence> {
@@ -210,7 +215,8 @@ impl Reader<'_> {
 
     fn quantile(&self, q: f64, family: &Family) -> Result<Contribution, Absence> {
         let grown = self.of_sets(family, |set| !set.buckets.is_empty(), |kind| kind != SeriesKind::Sum)?;
-        let buckets = grown.iter().flat_map(Grown::buckets).collect();
+        let mut buckets = Histograms::default();
+        grown.iter().for_each(|grown| buckets.add(grown.buckets()));
         Ok(Grown::contribute(&grown, Parts::Buckets { q, buckets }))
     }
 
@@ -223,6 +229,9 @@ impl Reader<'_> {
         needed: impl Fn(SeriesKind) -> bool,
     ) -> Result<Vec<Grown>, Absence> {
         let shape = self.history.shape();
+        if let Some(grown) = self.steady_sets(family, (&has, &needed))? {
+            return Ok(grown);
+        }
         let selected = |set: &&Set| set.representative().is_some_and(|series| self.selects(series));
         let member =
             |series: u32| Some(Member { kind: shape.kind(series)?, points: self.history.points(series) });
@@ -363,13 +372,18 @@ impl Reader<'_> {
         if oldest < self.oldest { Err(Absence::OldSample { at: timestamp(oldest) }) } else { Ok(()) }
     }
 
-    fn selects(&self, series: u32) -> bool {
+    pub(super) fn selects(&self, series: u32) -> bool {
         self.selector.is_met_by_all() || self.selector.matches(&self.history.shape().labels(series))
     }
 }
 
 fn is_quantile(kind: SeriesKind, q: f64) -> bool {
     matches!(kind, SeriesKind::Quantile(published) if (published - q).abs() < 1e-9)
+}
+
+fn rates(grown: &[Grown]) -> Contribution {
+    let values = grown.iter().map(|grown| grown.increase.rate()).collect();
+    Grown::contribute(grown, Parts::Values { values, kind: ValueKind::Rate })
 }
 
 pub(super) fn timestamp(millis: i64) -> Timestamp {

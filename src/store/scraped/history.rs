@@ -242,6 +242,28 @@ impl History {
         times.get(at).map(|(_, time)| *time)
     }
 
+    /// Whether no series has a past beside the rows, and no sample a time of its own.
+    pub(super) fn is_plain(&self) -> bool {
+        self.past.is_empty() && self.times.iter().all(|times| times.is_empty())
+    }
+
+    /// Each scrape with the one before it, newest first.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Stamp, &Stamp)> {
+        self.stamps.iter().zip(self.stamps.iter().skip(1))
+    }
+
+    /// How many scrapes there are before the newest one.
+    pub(super) fn scrapes_before(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The values of a series without a start of its own, newest first, as far back as it was there without a break.
+    pub(super) fn plain(&self, series: u32) -> Option<impl Iterator<Item = f64>> {
+        let newest = self.newest(series).filter(|_| self.shape.created(series).is_none())?;
+        let mut rows = self.rows.iter();
+        Some(std::iter::successors(Some(newest), move |after| rows.next()?.before(series, *after)))
+    }
+
     /// A series' points, newest first, what it was before an absence included.
     pub(super) fn points(&self, series: u32) -> Vec<Point> {
         let created = self.shape.created(series).map(|created| self.values(created)).unwrap_or_default();

@@ -16,6 +16,7 @@ mod rate;
 mod read;
 mod row;
 mod shape;
+mod steady;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,8 @@ use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-pub(super) use read::{derived, read};
+pub(super) use contribution::{Contribution, Derived, Parts, ValueKind};
+pub(super) use read::{contributed, derived, read, sample};
 pub use shape::{PackedLabels, SeriesKind, Shape, ShapeBuilder};
 
 use self::{
@@ -276,6 +278,10 @@ impl Scraped {
         self.lost.lock().contains(&hash_of(family))
     }
 
+    pub(super) fn interval(&self) -> SignedDuration {
+        self.options.interval
+    }
+
     pub(super) fn tenant(&self) -> &Tenant {
         &self.tenant
     }
@@ -339,7 +345,7 @@ const LONGEST_ERROR: usize = 300;
 
 impl Fold {
     /// One number from many; what is no number is left out.
-    fn of(self, values: &[f64]) -> Result<f64, Absence> {
+    pub(super) fn of(self, values: &[f64]) -> Result<f64, Absence> {
         let numbers = || values.iter().copied().filter(|value| value.is_finite());
         let count = numbers().count();
         if count == 0 {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     derive::Expression,
-    model::{Labels, MetricName, Presence, Quantity, Sample},
+    model::{Fold, Labels, MetricName, Presence, Quantity, Sample},
     store::{Absence, Query},
 };
 
@@ -24,6 +24,16 @@ pub(in crate::store) fn read(
     metric: &str,
     query: Query<'_>,
 ) -> Result<Sample, Absence> {
+    let (whole, fold) = contributed(targets, metric, query)?;
+    sample(whole.fold(query.selector.options(), fold)?)
+}
+
+/// What all targets of an object contribute to `metric`, and how it is folded where the asker does not say.
+pub(in crate::store) fn contributed(
+    targets: &[Arc<Scraped>],
+    metric: &str,
+    query: Query<'_>,
+) -> Result<(Contribution, Fold), Absence> {
     let mut live: Vec<&Scraped> =
         targets.iter().map(|target| &**target).filter(|target| target.is_live(query.presence)).collect();
     let Some(fold) = live.first().map(|target| target.options.fold) else { return Err(Absence::ObjectGone) };
@@ -41,7 +51,7 @@ pub(in crate::store) fn read(
         }
     }
     let (whole, _) = whole.ok_or(missing)?;
-    sample(whole.fold(query.selector.options(), fold)?)
+    Ok((whole, fold))
 }
 
 /// How `metric` of an object is computed from its others, if one of its targets says so.
@@ -100,7 +110,7 @@ impl Scraped {
         let oldest = age(self.max_age(failure.as_ref()));
         let reach = self.reach(metric, history, query).map_err(Gap::of_all)?;
         let (selector, raw_counters) = (query.selector, self.options.raw_counters);
-        let reader = Reader { history, selector, oldest, raw_counters, reach };
+        let reader = Reader { history, selector, oldest, raw_counters, reach, knows_steady: true };
         let read = reader.read(metric);
         if history.at() < oldest && (read.is_some() || last_seen(history, metric).is_some()) {
             let error = failure.map(|failure| failure.error);
@@ -205,7 +215,7 @@ fn derived_from(metric: &str) -> Option<&str> {
     ["_per_second", "_avg"].iter().find_map(|suffix| metric.strip_suffix(suffix)).or_else(quantile)
 }
 
-fn sample(derived: Derived) -> Result<Sample, Absence> {
+pub(in crate::store) fn sample(derived: Derived) -> Result<Sample, Absence> {
     let value = Quantity::from_f64(derived.value).map_err(|_| Absence::OutOfRange)?;
     let timestamp = Timestamp::from_millisecond(derived.at).map_err(|_| Absence::OutOfRange)?;
     // Nil would make the HPA assume a minute; a gauge has no window.

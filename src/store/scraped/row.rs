@@ -52,7 +52,10 @@ impl Row {
     pub(super) fn before(&self, lane: u32, after: f64) -> Option<f64> {
         let lane = lane as usize;
         let chunk = lane / CHUNK;
-        let within: usize = (chunk * CHUNK..lane).map(|lane| self.code(lane).size()).sum();
+        let pairs = self.bytes.get(chunk * CHUNK / 2..lane / 2)?;
+        let size_of_pair = |pair: &u8| SIZES.get(usize::from(*pair)).copied().unwrap_or_default();
+        let last = if lane % 2 == 1 { self.code(lane - 1).size() } else { 0 };
+        let within = pairs.iter().map(|pair| usize::from(size_of_pair(pair))).sum::<usize>() + last;
         let payload = self.payload().get(self.offset(chunk)? + within..)?;
         match self.code(lane) {
             Code::Same => Some(after),
@@ -70,14 +73,7 @@ impl Row {
 
     fn code(&self, lane: usize) -> Code {
         let pair = self.bytes.get(lane / 2).copied().unwrap_or_default();
-        match pair >> (lane % 2 * 4) & 0xf {
-            0 => Code::Same,
-            1 => Code::Delta8,
-            2 => Code::Delta16,
-            3 => Code::Delta32,
-            4 => Code::Whole,
-            _ => Code::Absent,
-        }
+        Code::of(pair >> (lane % 2 * 4) & 0xf)
     }
 
     fn offset(&self, chunk: usize) -> Option<usize> {
@@ -93,7 +89,18 @@ impl Row {
 }
 
 impl Code {
-    fn size(self) -> usize {
+    const fn of(bits: u8) -> Self {
+        match bits {
+            0 => Self::Same,
+            1 => Self::Delta8,
+            2 => Self::Delta16,
+            3 => Self::Delta32,
+            4 => Self::Whole,
+            _ => Self::Absent,
+        }
+    }
+
+    const fn size(self) -> usize {
         match self {
             Self::Same | Self::Absent => 0,
             Self::Delta8 => 1,
@@ -103,6 +110,27 @@ impl Code {
         }
     }
 }
+
+/// The bytes of the payload that the two lanes of each possible byte of codes take.
+const SIZES: [u8; 256] = {
+    let mut sizes = [0; 256];
+    let mut pair = 0_u8;
+    loop {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::indexing_slicing,
+            reason = "16 at most; an u8 is in the table"
+        )]
+        {
+            sizes[pair as usize] = (Code::of(pair & 0xf).size() + Code::of(pair >> 4).size()) as u8;
+        }
+        if pair == u8::MAX {
+            break;
+        }
+        pair += 1;
+    }
+    sizes
+};
 
 fn append(payload: &mut Vec<u8>, before: Option<f64>, after: f64) -> Code {
     let Some(before) = before else { return Code::Absent };

@@ -78,9 +78,7 @@ async fn where_nobody_scrapes_a_pod_keeps_what_an_hpa_is_explained_by() {
         (pod.live.object.to_string().as_str(), pod.phase, pod.ready),
         ("pods a/web", PodPhase::Running, true)
     );
-    assert!(
-        pod.annotations.is_empty() && pod.containers.is_empty() && pod.ips.is_empty() && pod.node.is_none()
-    );
+    assert!(pod.annotations.is_empty() && pod.containers.is_empty() && pod.ips.is_empty());
 }
 
 #[tokio::test]
