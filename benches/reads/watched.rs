@@ -7,6 +7,7 @@ use custom_metrics_adapter::{
     admin,
     cluster::KnownHpas,
     insight::{self, Insight},
+    owned::Rules,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -41,6 +42,7 @@ impl Watched {
         let insight = Insight::new(insight::Sources {
             cluster: cluster.clone(),
             store: world.store.clone(),
+            rules: Rules::default(),
             targets: Arc::new(Vec::new),
             service: "custom-metrics/custom-metrics-apiserver".to_owned(),
         });

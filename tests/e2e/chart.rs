@@ -46,13 +46,30 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_nothing_stays() {
     let plane = ControlPlane::bare("chart");
     let kubeconfig = plane.directory().join("admin.kubeconfig").display().to_string();
     let at = ["--namespace", "custom-metrics", "--kubeconfig", &kubeconfig];
-    let helm = |words: &[&str]| helm(&[words, &at].concat()).unwrap_or_else(|problem| panic!("helm {words:?}: {problem}"));
-    helm(&["install", "cma", CHART, "--create-namespace", "--set", "image.repository=example.invalid/adapter"]);
-    let _adapter = Adapter::start(&plane, "shared", &[]);
-    let secret = "--namespace custom-metrics get secret custom-metrics-adapter-serving-cert --output jsonpath={.data}";
+    let helm = |words: &[&str]| {
+        helm(&[words, &at].concat()).unwrap_or_else(|problem| panic!("helm {words:?}: {problem}"))
+    };
+    helm(&[
+        "install",
+        "cma",
+        CHART,
+        "--create-namespace",
+        "--set",
+        "image.repository=example.invalid/adapter",
+    ]);
+    let adapter = Adapter::start(&plane, "shared", &[]);
+    let secret =
+        "--namespace custom-metrics get secret custom-metrics-adapter-serving-cert --output jsonpath={.data}";
     let kept = plane.kubectl(secret);
     assert!(kept.contains("tls.key"), "{kept}");
-    helm(&["upgrade", "cma", CHART, "--reuse-values", "--set", "externalMetrics.enabled=true,env.CMA_WRITE_TTL=60s"]);
+    helm(&[
+        "upgrade",
+        "cma",
+        CHART,
+        "--reuse-values",
+        "--set",
+        "externalMetrics.enabled=true,env.CMA_WRITE_TTL=60s",
+    ]);
     assert_eq!(plane.kubectl(secret), kept, "an upgrade leaves the CA");
     let env = "--namespace custom-metrics get deployment custom-metrics-adapter --output jsonpath={..env}";
     assert!(plane.kubectl(env).contains(r#"{"name":"CMA_WRITE_TTL","value":"60s"}"#));
@@ -65,14 +82,16 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_nothing_stays() {
     plane.adapter_script(&["register", "shared"]);
     let namespace = Namespace::create(&plane, "chart");
     namespace.deployment("web", 1);
-    _adapter.write(&format!("/namespaces/{}/deployments/web/depth", namespace.name), "30");
+    adapter.write(&format!("/namespaces/{}/deployments/web/depth", namespace.name), "30");
     let web = Described { api_version: "apps/v1", kind: "Deployment", name: "web" };
     let _hpa = Hpa::of("web", &namespace).between(1, 5).on_object(&web, "depth", "10");
     namespace.eventually_runs("web", 3);
 
     helm(&["uninstall", "cma"]);
     for kind in KINDS {
-        let left = plane.kubectl(&format!("get {kind} -A -l app.kubernetes.io/part-of=custom-metrics-adapter --output name"));
+        let left = plane.kubectl(&format!(
+            "get {kind} -A -l app.kubernetes.io/part-of=custom-metrics-adapter --output name"
+        ));
         assert_eq!(left, "", "{kind}");
     }
 }
@@ -102,7 +121,11 @@ fn helm(words: &[&str]) -> Result<String, String> {
     let home = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map(|name| (name, cache.path()));
     let output = command.args(words).envs(home).current_dir(root).output().expect("helm runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr) + &text(output.stdout)) }
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr) + &text(output.stdout))
+    }
 }
 
 fn rendered(values: &str) -> Vec<Value> {
@@ -114,12 +137,14 @@ fn rendered(values: &str) -> Vec<Value> {
 fn kustomized(components: &[&str]) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir_in(root.join("deploy/k8s")).expect("a directory can be made");
-    let listed: String = components.iter().map(|component| format!("- ../components/{component}\n")).collect();
+    let listed: String =
+        components.iter().map(|component| format!("- ../components/{component}\n")).collect();
     let listed = if listed.is_empty() { String::new() } else { format!("components:\n{listed}") };
     let kustomization = format!("resources: [../base]\n{listed}");
     std::fs::write(folder.path().join("kustomization.yaml"), kustomization).expect("it is written");
     let assets = std::env::var("KUBEBUILDER_ASSETS").expect("tests/e2e.sh sets KUBEBUILDER_ASSETS");
-    let output = Command::new(Path::new(&assets).join("kubectl")).arg("kustomize").arg(folder.path()).output();
+    let output =
+        Command::new(Path::new(&assets).join("kubectl")).arg("kustomize").arg(folder.path()).output();
     let output = output.expect("kubectl runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     objects(&String::from_utf8(output.stdout).expect("it is text"))
@@ -128,14 +153,17 @@ fn kustomized(components: &[&str]) -> Vec<Value> {
 /// Sorted, without the Namespace (Helm makes it) and the labels that only Helm sets.
 fn objects(text: &str) -> Vec<Value> {
     let objects: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
-    let mut objects: Vec<Value> = objects.into_iter().filter(|object| object["kind"] != "Namespace").collect();
+    let mut objects: Vec<Value> =
+        objects.into_iter().filter(|object| object["kind"] != "Namespace").collect();
     for object in &mut objects {
         for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
             if let Some(labels) = object.pointer_mut(labels).and_then(Value::as_object_mut) {
                 labels.retain(|name, _| !HELMS.contains(&name.as_str()));
             }
         }
-        if let Some(env) = object.pointer_mut("/spec/template/spec/containers/0/env").and_then(Value::as_array_mut) {
+        if let Some(env) =
+            object.pointer_mut("/spec/template/spec/containers/0/env").and_then(Value::as_array_mut)
+        {
             env.sort_by_key(|entry| entry["name"].to_string());
         }
     }

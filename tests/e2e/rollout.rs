@@ -20,6 +20,16 @@ struct Reads {
     failed: Vec<String>,
 }
 
+impl Reads {
+    fn read(&mut self, plane: &ControlPlane, path: &str) {
+        let answer = plane.curl(&[], path);
+        self.all += 1;
+        if answer.status != 200 || answer.numbers().len() != PODS {
+            self.failed.push(format!("{answer:?}"));
+        }
+    }
+}
+
 #[test]
 fn replicas_are_replaced_without_a_failed_read_and_a_killed_one_costs_two_at_most() {
     let plane = ControlPlane::start("rollout");
@@ -134,11 +144,7 @@ fn while_reading<T>(plane: &ControlPlane, path: &str, act: impl FnOnce() -> T) -
         let reader = scope.spawn(|| {
             let mut reads = Reads::default();
             while !is_over.load(Ordering::Relaxed) {
-                let answer = plane.curl(&[], path);
-                reads.all += 1;
-                if answer.status != 200 || answer.numbers().len() != PODS {
-                    reads.failed.push(format!("{answer:?}"));
-                }
+                reads.read(plane, path);
                 thread::sleep(Duration::from_millis(50));
             }
             reads

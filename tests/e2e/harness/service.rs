@@ -40,13 +40,7 @@ impl Service {
         let (chosen, until) = (replicas.clone(), ended.clone());
         thread::spawn(move || {
             let connections = listener.incoming().take_while(|_| !until.load(Ordering::Relaxed));
-            for (turn, client) in connections.flatten().enumerate() {
-                let ready = chosen.ready();
-                // Without a ready one the connection is closed, as a Service without endpoints refuses it.
-                if let Some(replica) = ready.get(turn % ready.len().max(1)).copied() {
-                    thread::spawn(move || splice(client, replica));
-                }
-            }
+            connections.flatten().enumerate().for_each(|(turn, client)| chosen.take(turn, client));
         });
         Self { address, replicas, ended }
     }
@@ -81,6 +75,13 @@ impl Replicas {
         }
     }
 
+    /// Without a ready replica the connection is closed, as a Service without endpoints refuses it.
+    fn take(&self, turn: usize, client: TcpStream) {
+        let ready = self.ready();
+        let Some(replica) = ready.get(turn % ready.len().max(1)).copied() else { return };
+        thread::spawn(move || splice(&client, replica));
+    }
+
     fn ready(&self) -> Vec<SocketAddr> {
         let replicas = self.0.lock().expect("no panic");
         replicas.values().filter(|replica| replica.ready).map(|replica| replica.secure).collect()
@@ -100,7 +101,7 @@ fn is_ready(admin: SocketAddr) -> bool {
 }
 
 /// Carries bytes both ways until either side ends.
-fn splice(client: TcpStream, replica: SocketAddr) {
+fn splice(client: &TcpStream, replica: SocketAddr) {
     let Ok(server) = TcpStream::connect(replica) else { return };
     let (Ok(mut from_client), Ok(mut to_client)) = (client.try_clone(), client.try_clone()) else { return };
     let (Ok(mut from_server), Ok(mut to_server)) = (server.try_clone(), server.try_clone()) else { return };
