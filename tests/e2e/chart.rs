@@ -31,7 +31,7 @@ fn values_that_cannot_be_are_refused() {
     for (values, words) in [
         ("replica=2", "additional properties 'replica' not allowed"),
         ("replicas=2", "replicas > 1 needs writes.port=off"),
-        ("writes.port=shut", "writes.port"),
+        ("writes.port=shut", "/writes/port"),
         ("monitoring.podMonitor=true,monitoring.serviceMonitor=true", "every figure would be there twice"),
     ] {
         let refused = helm(&["template", "cma", CHART, "--set", values]).unwrap_err();
