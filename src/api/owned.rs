@@ -16,8 +16,8 @@ pub(super) struct NotOwned {
     pub(super) why: Nothing,
     /// How the metric would be written for it.
     pub(super) write: String,
-    /// A metric of pods with a similar name.
-    pub(super) nearest: Option<MetricName>,
+    /// A metric with a similar name, of the object's resource or of pods.
+    pub(super) nearest: Option<(GroupResource, MetricName)>,
 }
 
 /// How many pods one read may still look at.
@@ -64,9 +64,18 @@ impl Read<'_> {
         }
         let is_of_nobody =
             matches!(&why, Nothing::Absent(Absence::Coverage(coverage)) if coverage.is_of_nobody());
-        let nearest = || self.store.nearest_metric(&GroupResource::pods(), metric);
-        let nearest = is_of_nobody.then(nearest).flatten().filter(|nearest| nearest != metric);
+        let nearest = is_of_nobody.then(|| self.nearest(object, metric)).flatten();
         Err(Some(Box::new(NotOwned { why, write: write_path(object, metric), nearest })))
+    }
+}
+
+impl Read<'_> {
+    fn nearest(&self, object: &ObjectRef, metric: &MetricName) -> Option<(GroupResource, MetricName)> {
+        let of = |resource: GroupResource| {
+            let nearest = self.store.nearest_metric(&resource, metric).filter(|nearest| nearest != metric);
+            nearest.map(|nearest| (resource, nearest))
+        };
+        of(object.resource.clone()).or_else(|| of(GroupResource::pods()))
     }
 }
 
@@ -114,7 +123,7 @@ impl fmt::Display for NotOwned {
             Nothing::Absent(absence) => {
                 write!(f, "computed from its pods: {absence}{}", remedy(absence.root()))?;
                 match nearest {
-                    Some(nearest) => write!(f, "; the nearest metric of pods is {nearest}"),
+                    Some((resource, nearest)) => write!(f, "; the nearest metric of {resource} is {nearest}"),
                     None => Ok(()),
                 }
             }
