@@ -17,6 +17,7 @@ changed=$(kubectl apply "${manifests[@]}" | grep -v ' unchanged$' || true)
 [ -z "$changed" ] || fail "a second apply changes something: $changed"
 
 deploy/k8s/generate.sh --check || fail "deploy/k8s/deployment.yaml is not generated from deploy/k8s/base"
+deploy/helm/generate.sh --check || fail "the chart's copies are not those of deploy/k8s"
 
 # A kustomization in a folder of its own, as its users write it.
 overlay=$(mktemp -d)
