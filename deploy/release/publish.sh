@@ -3,13 +3,13 @@
 #
 #   REGISTRY=registry.example/team GH_TOKEN=… publish.sh TAG
 #
-# Needs Docker with buildx and a login at the registry (login.sh), cosign and gh. A call that failed can be repeated.
+# Needs Docker with buildx and a login at the registry (login.sh), and gh. A call that failed can be repeated.
 set -euo pipefail
 [ "${1:-}" != --help ] || { sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0; }
 tag=${1:?publish.sh TAG}
 : "${REGISTRY:?REGISTRY is where images go, such as registry.example/team}"
 cd "$(dirname "$0")/../.."
-for program in docker gh "${COSIGN:-cosign}"; do
+for program in docker gh; do
   command -v "$program" >/dev/null || { echo "publish: $program is needed" >&2; exit 1; }
 done
 version=$(deploy/release/check-version.sh "$tag")

@@ -3,13 +3,13 @@
 #
 #   sign.sh NAME@sha256:… [SBOM]      the SBOM is attached as an attestation that is signed as well
 #
-# Needs cosign 2.4 or later, in PATH or as COSIGN.
+# cosign is built from its pinned module (tests/tools).
 set -euo pipefail
 [ "${1:-}" != --help ] || { sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0; }
-what=${1:?sign.sh NAME@sha256:… [SBOM]} cosign=${COSIGN:-cosign}
+what=${1:?sign.sh NAME@sha256:… [SBOM]}
 fail() { echo "sign: $1" >&2; exit 1; }
 [[ $what =~ @sha256:[0-9a-f]{64}$ ]] || fail "$what has no digest: a tag can be moved after it was signed"
-command -v "$cosign" >/dev/null || fail "cosign is needed"
+cosign=$("$(dirname "$0")/../../tests/tools/tool.sh" cosign)
 key=()
 [ -z "${COSIGN_KEY:-}" ] || key=(--key "$COSIGN_KEY")
 "$cosign" sign --yes "${key[@]}" "$what"

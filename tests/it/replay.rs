@@ -15,6 +15,7 @@ use custom_metrics_adapter::{
     },
     model::{GroupResource, ObjectRef},
     store::{Store, Write},
+    version,
 };
 use futures::future::BoxFuture;
 use http::{HeaderName, Request};
