@@ -4,8 +4,7 @@ use std::process::Command;
 
 use crate::chart::{helm, objects, rendered, root, tool};
 
-const IMAGE: &str =
-    "registry.example:5000/team/adapter:0.1.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const IMAGE: &str = "registry.example:5000/team/adapter:0.1.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 #[test]
 fn the_packaged_chart_is_the_chart_with_the_released_image() {
