@@ -20,4 +20,5 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 (cd "$work" && "$tools/bin/cargo-cyclonedx" cyclonedx --format json --spec-version 1.5 --no-build-deps \
   --target x86_64-unknown-linux-gnu --override-filename sbom) >&2
-cp "$work/sbom.json" "$file"
+# The name of the copy would be in it.
+sed "s|file://$work|file:///src|g" "$work/sbom.json" >"$file"
