@@ -1,5 +1,7 @@
 //! The scripts of a release, as far as they run without a registry.
 
+#![allow(clippy::unwrap_used, reason = "tests: a panic is the report")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -12,5 +12,6 @@ fail() { echo "sign: $1" >&2; exit 1; }
 cosign=$("$(dirname "$0")/../../tests/tools/tool.sh" cosign)
 key=()
 [ -z "${COSIGN_KEY:-}" ] || key=(--key "$COSIGN_KEY")
-"$cosign" sign --yes "${key[@]}" "$what"
+# Recursive: a node pulls the image of its platform, which has a digest of its own.
+"$cosign" sign --yes --recursive "${key[@]}" "$what"
 [ $# -lt 2 ] || "$cosign" attest --yes "${key[@]}" --type cyclonedx --predicate "$2" "$what"
