@@ -32,6 +32,7 @@ use crate::{
     serve,
     store::Store,
     telemetry::{limits::Limits, metrics::Metrics},
+    version::VERSION,
 };
 use admin_port::AdminPort;
 use doors::{Doors, Sockets};
@@ -142,7 +143,7 @@ impl App {
 
     fn announce(&self) {
         let Addresses { secure, write, admin } = self.addresses;
-        let (version, mode) = (env!("CARGO_PKG_VERSION"), parts::mode(&self.config));
+        let (version, mode) = (VERSION, parts::mode(&self.config));
         let write = write.map_or_else(|| "off".to_owned(), |address| address.to_string());
         tracing::info!(version, mode, %secure, %write, %admin, "custom-metrics-adapter listens");
     }

@@ -15,6 +15,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use jiff::SignedDuration;
 
+use crate::version;
+
 use values::{
     ALWAYS, ONE_DAY, ONE_HOUR, count, dns_label, duration_up_to, file, object_name, request_timeout,
 };
@@ -26,7 +28,7 @@ pub use scrape::{Compression, Scrape};
 
 /// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "custom-metrics-adapter", version, max_term_width = 110)]
+#[command(name = "custom-metrics-adapter", version, long_version = version::LINE.as_str(), max_term_width = 110)]
 pub struct Config {
     /// Without a cluster: everything on loopback, a generated certificate, no delegated authorization.
     #[arg(long, env = "CMA_STANDALONE")]

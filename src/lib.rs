@@ -59,6 +59,8 @@ pub mod config;
 
 pub mod telemetry;
 
+pub mod version;
+
 pub mod runtime;
 
 pub mod shutdown;

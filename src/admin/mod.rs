@@ -16,6 +16,7 @@ mod shares;
 mod status;
 mod targets;
 mod trends;
+mod version;
 
 use std::sync::Arc;
 
@@ -98,6 +99,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/targets/{namespace}/{pod}", get(targets::one))
         .route("/reads", get(reads::answer))
         .route("/series", get(series::answer))
+        .route("/version", get(version::answer))
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; see /\n") })
         .with_state(Pages { sources, maker: Maker::new(PAGES) })
 }

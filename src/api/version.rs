@@ -2,18 +2,19 @@
 
 use std::env::consts::{ARCH, OS};
 
+use crate::version::{COMMIT, DATE};
+
 /// The document: always indented, as upstream writes it.
 pub(super) fn document() -> String {
     let git_version = concat!("v", env!("CARGO_PKG_VERSION"));
     let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
-    let commit = option_env!("CMA_GIT_COMMIT").unwrap_or_default();
     let fields = [
         ("major", major),
         ("minor", minor),
         ("gitVersion", git_version),
-        ("gitCommit", commit),
+        ("gitCommit", COMMIT),
         ("gitTreeState", ""),
-        ("buildDate", option_env!("CMA_BUILD_DATE").unwrap_or("1970-01-01T00:00:00Z")),
+        ("buildDate", DATE.as_str()),
         ("goVersion", ""),
         ("compiler", "rustc"),
         ("platform", &format!("{OS}/{}", go_arch(ARCH))),

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     insight::Insight,
     scrape::Scraper,
+    version::VERSION,
 };
 
 pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, pulse: &Pulse) -> Sources {
@@ -25,7 +26,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
     let (certificate, pulse) = (parts.certificate.clone(), pulse.clone());
     let check = |(name, failure)| StatusCheck { name, failure };
     let status = move || Status {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         mode,
         started,
         listeners: listeners(addresses),

@@ -8,6 +8,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::version::LINE;
+
 /// What the process is asked to do, if not to serve.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
@@ -101,14 +103,14 @@ impl Color {
 }
 
 #[derive(Parser)]
-#[command(name = "custom-metrics-adapter", version, max_term_width = 110)]
+#[command(name = "custom-metrics-adapter", version, long_version = LINE.as_str(), max_term_width = 110)]
 struct Tool {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Parser)]
-#[command(name = "kubectl why-hpa", version, max_term_width = 110, about = "Says why an HPA does not scale")]
+#[command(name = "kubectl why-hpa", version, long_version = LINE.as_str(), max_term_width = 110, about = "Says why an HPA does not scale")]
 struct Plugin {
     #[command(flatten)]
     explain: Explain,

@@ -120,14 +120,11 @@ const KINDS: [&str; 10] = [
 ];
 
 /// The output, or what it wrote to stderr when it failed.
-fn helm(words: &[&str]) -> Result<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tool = Command::new(root.join("tests/tools/tool.sh")).arg("helm").output().expect("the script runs");
-    let helm = String::from_utf8(tool.stdout).expect("a path");
+pub(crate) fn helm(words: &[&str]) -> Result<String, String> {
     let cache = tempfile::tempdir().expect("a directory can be made");
-    let mut command = Command::new(helm.trim());
+    let mut command = Command::new(tool("helm"));
     let home = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map(|name| (name, cache.path()));
-    let output = command.args(words).envs(home).current_dir(root).output().expect("helm runs");
+    let output = command.args(words).envs(home).current_dir(root()).output().expect("helm runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     if output.status.success() {
         Ok(text(output.stdout))
@@ -136,15 +133,24 @@ fn helm(words: &[&str]) -> Result<String, String> {
     }
 }
 
-fn rendered(values: &str) -> Vec<Value> {
+/// The path of a program that is built from its pinned module.
+pub(crate) fn tool(name: &str) -> String {
+    let built = Command::new(root().join("tests/tools/tool.sh")).arg(name).output().expect("the script runs");
+    String::from_utf8(built.stdout).expect("a path").trim().to_owned()
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn rendered(values: &str) -> Vec<Value> {
     let words = ["template", "cma", CHART, "--namespace", "custom-metrics", "--set", values];
     let words = if values.is_empty() { &words[..5] } else { &words[..] };
     objects(&helm(words).unwrap_or_else(|problem| panic!("{values}: {problem}")))
 }
 
 fn kustomized(components: &[&str]) -> Vec<Value> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = tempfile::tempdir_in(root.join("deploy/k8s")).expect("a directory can be made");
+    let folder = tempfile::tempdir_in(root().join("deploy/k8s")).expect("a directory can be made");
     let listed: String =
         components.iter().map(|component| format!("- ../components/{component}\n")).collect();
     let listed = if listed.is_empty() { String::new() } else { format!("components:\n{listed}") };
@@ -159,7 +165,7 @@ fn kustomized(components: &[&str]) -> Vec<Value> {
 }
 
 /// Sorted, without the Namespace (Helm makes it) and the labels that only Helm sets.
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     let objects: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
     let mut objects: Vec<Value> =
         objects.into_iter().filter(|object| object["kind"] != "Namespace").collect();

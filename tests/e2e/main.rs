@@ -27,6 +27,7 @@ mod monitoring;
 mod outage;
 mod owners;
 mod pods;
+mod release;
 mod rollout;
 mod scaling;
 mod scraping;

@@ -8,6 +8,7 @@ use custom_metrics_adapter::{
     model::{LiveObject, MetricName, ObjectRef, Presence, Quantity, Sample, Subject, Uid},
     scrape::{ErrorClass, Health, LastError, LastScrape, TargetStatus},
     store::{Limits, Store, Write},
+    version,
 };
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -41,6 +42,18 @@ async fn json(router: &Router, path: &str) -> Value {
 
 fn with_targets(targets: Vec<TargetStatus>) -> Router {
     admin::router(Sources { targets: Arc::new(move || targets.clone()), ..browser::pages::sources(0) })
+}
+
+#[tokio::test]
+async fn the_version_page_says_which_build_answers() {
+    let answer = json(&admin::router(browser::pages::sources(0)), "/version").await;
+    assert_eq!(
+        answer,
+        serde_json::json!({
+            "version": version::VERSION, "commit": version::COMMIT, "date": *version::DATE,
+            "os": std::env::consts::OS, "arch": std::env::consts::ARCH,
+        })
+    );
 }
 
 #[tokio::test]

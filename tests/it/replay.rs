@@ -15,6 +15,7 @@ use custom_metrics_adapter::{
     },
     model::{GroupResource, ObjectRef},
     store::{Store, Write},
+    version,
 };
 use futures::future::BoxFuture;
 use http::{HeaderName, Request};
@@ -160,10 +161,18 @@ fn string_token(json: &str) -> String {
 
 fn summary(answer: &Answer) -> String {
     match answer.header("content-type") {
-        "application/json" => compact(answer.text()),
+        "application/json" => without_build(&compact(answer.text())),
         protobuf if protobuf.contains("protobuf") => answer.body.escape_ascii().to_string(),
         _ => answer.text().to_owned(),
     }
+}
+
+/// An answer without what differs from build to build.
+fn without_build(json: &str) -> String {
+    let fields = [("gitCommit", version::COMMIT), ("buildDate", version::DATE.as_str())];
+    fields.into_iter().fold(json.to_owned(), |json, (name, value)| {
+        json.replace(&format!("{name:?}:{value:?}"), &format!(r#"{name:?}:"[{name}]""#))
+    })
 }
 
 fn read(file: &str) -> String {

@@ -34,7 +34,13 @@ pub use serve::Listeners;
 pub use write::WriteMetrics;
 
 use crate::{
-    auth::Auth, cluster::Cluster, insight::Insight, scrape::Scraper, serve::ServingCertificate, store::Store,
+    auth::Auth,
+    cluster::Cluster,
+    insight::Insight,
+    scrape::Scraper,
+    serve::ServingCertificate,
+    store::Store,
+    version::{COMMIT, VERSION},
 };
 use registration::{Reading, Registration};
 
@@ -149,8 +155,10 @@ impl Metrics {
 }
 
 fn build(registration: &mut Registration<'_>) -> Result<(), Error> {
-    let what = [Reading::gauge("build_info", "The version that runs; always 1.").by::<(Version,)>()];
-    registration.readings(&what, |readings| readings.put_by("build_info", (Version,), 1.0))
+    let what =
+        [Reading::gauge("build_info", "The version and commit that run; always 1.")
+            .by::<(Version, Commit)>()];
+    registration.readings(&what, |readings| readings.put_by("build_info", (Version, Commit), 1.0))
 }
 
 fn readiness(
@@ -167,7 +175,20 @@ struct Version;
 
 impl label::Label for Version {
     const NAME: &'static str = "version";
-    const VALUES: &'static [&'static str] = &[env!("CARGO_PKG_VERSION")];
+    const VALUES: &'static [&'static str] = &[VERSION];
+
+    fn index(self) -> usize {
+        0
+    }
+}
+
+/// The commit as a label of one value.
+#[derive(Clone, Copy)]
+struct Commit;
+
+impl label::Label for Commit {
+    const NAME: &'static str = "commit";
+    const VALUES: &'static [&'static str] = &[COMMIT];
 
     fn index(self) -> usize {
         0
