@@ -15,9 +15,13 @@ use http::uri::{PathAndQuery, Scheme};
 use super::{
     ScrapeOptions,
     allow::{AllowList, NameList, NameListError},
-    duration,
 };
-use crate::{cluster::Pod, derive::Derivations, model::Fold};
+use crate::{
+    cluster::Pod,
+    derive::Derivations,
+    model::{Fold, parse_duration},
+    relabel::SeriesRules,
+};
 
 /// What the project's own annotations start with.
 pub const OWN_PREFIX: &str = "custom-metrics-adapter/";
@@ -66,6 +70,19 @@ pub struct Settings {
     pub strict: bool,
     /// OpenMetrics is asked for, because only it has `_created` series.
     pub openmetrics: bool,
+    /// What becomes of the series.
+    pub series: Arc<SeriesRules>,
+}
+
+/// What is fetched and how, by whatever word asks for it.
+pub(super) struct Request {
+    pub(super) ports: Vec<PortName>,
+    pub(super) scheme: Scheme,
+    pub(super) path: PathAndQuery,
+    /// How often, and how long one scrape may take.
+    pub(super) times: (Duration, Duration),
+    pub(super) honor_timestamps: bool,
+    pub(super) series: Arc<SeriesRules>,
 }
 
 /// A port as an annotation says it.
@@ -108,28 +125,22 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
     if !is_readable {
         return Wish::Unreadable(reader.errors);
     }
-    let (interval, timeout) = reader.times(options);
-    reader.prefix = OWN_PREFIX.to_owned();
-    reader.refuse_unknown();
-    let window = reader.parse(&["window"], duration::parse);
-    let settings = Settings {
-        ports,
-        scheme,
-        path,
-        interval,
-        timeout,
-        window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
-        fold: reader.parse(&["fold"], fold).unwrap_or_default(),
-        allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
-        counters: reader.parse(&["counters"], counters).unwrap_or_default(),
-        derived: reader.derived(),
-        honor_timestamps: reader.parse(&["honor-timestamps"], boolean).unwrap_or(true),
-        raw_counters: reader.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
-        max_age: reader.parse(&["max-age"], duration::parse).map(|age| age.clamp(interval, LONGEST_AGE)),
-        strict: reader.parse(&["strict"], boolean).unwrap_or(options.strict),
-        openmetrics: reader.parse(&["openmetrics"], boolean).unwrap_or_default(),
-    };
+    let times = reader.times(options);
+    let request = Request { ports, scheme, path, times, honor_timestamps: true, series: Arc::default() };
+    let settings = reader.settings(request, options);
     Wish::Scrape(Box::new(settings), reader.errors)
+}
+
+/// How a pod's targets are scraped that something else than its annotations asks for. Its own annotations say how its
+/// values count all the same.
+pub(super) fn requested(
+    pod: &Pod,
+    request: Request,
+    options: &ScrapeOptions,
+) -> (Settings, Vec<AnnotationError>) {
+    let mut reader = Reader { pod, prefix: OWN_PREFIX.to_owned(), errors: Vec::new() };
+    let settings = reader.settings(request, options);
+    (settings, reader.errors)
 }
 
 struct Reader<'a> {
@@ -150,16 +161,36 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Interval and timeout. As soon as the pod sets one of them, the timeout is at most the interval.
-    fn times(&mut self, options: &ScrapeOptions) -> (Duration, Duration) {
-        let interval =
-            self.parse(&INTERVAL, duration::parse).map(|interval| interval.clamp(SHORTEST, LONGEST));
-        let timeout = self.parse(&TIMEOUT, duration::parse);
-        if interval.is_none() && timeout.is_none() {
-            return (options.interval, options.timeout);
+    /// What is fetched, and what the annotations of our own say of its values.
+    fn settings(&mut self, request: Request, options: &ScrapeOptions) -> Settings {
+        let Request { ports, scheme, path, times: (interval, timeout), honor_timestamps, series } = request;
+        self.prefix = OWN_PREFIX.to_owned();
+        self.refuse_unknown();
+        let window = self.parse(&["window"], parse_duration);
+        Settings {
+            ports,
+            scheme,
+            path,
+            interval,
+            timeout,
+            window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
+            fold: self.parse(&["fold"], fold).unwrap_or_default(),
+            allow: self.parse(&["metrics"], allow).unwrap_or_default(),
+            counters: self.parse(&["counters"], counters).unwrap_or_default(),
+            derived: self.derived(),
+            honor_timestamps: self.parse(&["honor-timestamps"], boolean).unwrap_or(honor_timestamps),
+            raw_counters: self.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
+            max_age: self.parse(&["max-age"], parse_duration).map(|age| age.clamp(interval, LONGEST_AGE)),
+            strict: self.parse(&["strict"], boolean).unwrap_or(options.strict),
+            openmetrics: self.parse(&["openmetrics"], boolean).unwrap_or_default(),
+            series,
         }
-        let interval = interval.unwrap_or(options.interval);
-        (interval, timeout.unwrap_or(options.timeout).min(interval).min(LONGEST_TIMEOUT.max(options.timeout)))
+    }
+
+    fn times(&mut self, options: &ScrapeOptions) -> (Duration, Duration) {
+        let interval = self.parse(&INTERVAL, parse_duration);
+        let timeout = self.parse(&TIMEOUT, parse_duration);
+        times((interval, timeout), options)
     }
 
     fn error(&mut self, annotation: String, value: &str, rule: String) {
@@ -254,6 +285,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Interval and timeout where these are asked for. As soon as one of them is, the timeout is at most the interval.
+pub(super) fn times(
+    (interval, timeout): (Option<Duration>, Option<Duration>),
+    options: &ScrapeOptions,
+) -> (Duration, Duration) {
+    if interval.is_none() && timeout.is_none() {
+        return (options.interval, options.timeout);
+    }
+    let interval = interval.map_or(options.interval, |interval| interval.clamp(SHORTEST, LONGEST));
+    let timeout = timeout.unwrap_or(options.timeout);
+    (interval, timeout.min(interval).min(LONGEST_TIMEOUT.max(options.timeout)))
+}
+
 fn is_empty(value: &str) -> bool {
     value.trim().is_empty()
 }
@@ -312,7 +356,7 @@ fn scheme(value: &str) -> Result<Scheme, String> {
     }
 }
 
-fn path(value: &str) -> Result<PathAndQuery, String> {
+pub(super) fn path(value: &str) -> Result<PathAndQuery, String> {
     let absolute = if value.starts_with('/') { value.to_owned() } else { format!("/{value}") };
     // two slashes at the start would read as a host to some servers
     if absolute.starts_with("//") || absolute.contains('#') || absolute.len() > MAX_PATH_BYTES {

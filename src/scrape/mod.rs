@@ -16,7 +16,6 @@ mod board;
 mod buffers;
 mod client;
 mod counts;
-mod duration;
 mod error;
 mod options;
 mod pools;
