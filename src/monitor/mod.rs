@@ -1,11 +1,14 @@
 //! What a PodMonitor or a ServiceMonitor (`monitoring.coreos.com/v1`) says: which pods it means, and how their ports are
 //! scraped. Pure; what of it cannot be followed is named, and the rest counts.
 
+mod meta;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
+
+pub use meta::is_known;
 
 use crate::{
     model::{GroupResource, Selector},

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Endpoint, Monitor, MonitorKind, Port, Reach};
+use super::{Endpoint, Monitor, MonitorKind, Port, Reach, meta};
 use crate::{
     model::{Selector, SelectorSpec, parse_duration},
     relabel::{Chain, RuleSpec},
@@ -116,7 +116,14 @@ fn read_endpoint(at: &str, value: Value) -> Result<Endpoint, String> {
         return Err(format!("{at}.{field}: {why}"));
     }
     let wire: WireEndpoint = wire(at, value)?;
-    let port = wire.port().ok_or_else(|| format!("{at}: names no port, portNumber or targetPort"))?;
+    let relabelings = chain(&format!("{at}.relabelings"), wire.relabelings)?;
+    if let Some(label) = meta::unknown(&relabelings) {
+        return Err(format!(
+            "{at}.relabelings: {label} is not known here, so its rule would do the wrong thing"
+        ));
+    }
+    let port = port(wire.port, wire.port_number, wire.target_port)
+        .ok_or_else(|| format!("{at}: names no port, portNumber or targetPort"))?;
     let duration = |field: &str, text: Option<String>| -> Result<Option<Duration>, String> {
         let text = text.filter(|text| !text.is_empty());
         text.map(|text| parse_duration(&text).map_err(|rule| format!("{at}.{field}: {text:?}: {rule}")))
@@ -131,7 +138,7 @@ fn read_endpoint(at: &str, value: Value) -> Result<Endpoint, String> {
         params: pairs(wire.params),
         honor_labels: wire.honor_labels,
         honor_timestamps: wire.honor_timestamps.unwrap_or(true),
-        relabelings: chain(&format!("{at}.relabelings"), wire.relabelings)?,
+        relabelings,
         metric_relabelings: chain(&format!("{at}.metricRelabelings"), wire.metric_relabelings)?,
     })
 }
@@ -174,16 +181,14 @@ impl WireNamespaces {
     }
 }
 
-impl WireEndpoint {
-    /// A name goes before a number, and both before `targetPort`, as the Prometheus Operator has it.
-    fn port(&self) -> Option<Port> {
-        let named = self.port.clone().filter(|name| !name.is_empty()).map(Port::Named);
-        named.or(self.port_number.map(Port::Container)).or(match &self.target_port {
-            Some(WirePort::Number(number)) => Some(Port::Container(*number)),
-            Some(WirePort::Name(name)) => Some(Port::ContainerNamed(name.clone())),
-            None => None,
-        })
-    }
+/// A name goes before a number, and both before `targetPort`, as the Prometheus Operator has it.
+fn port(name: Option<String>, number: Option<u16>, target: Option<WirePort>) -> Option<Port> {
+    let named = name.filter(|name| !name.is_empty()).map(Port::Named);
+    let target = target.map(|target| match target {
+        WirePort::Number(number) => Port::Container(number),
+        WirePort::Name(name) => Port::ContainerNamed(name),
+    });
+    named.or(number.map(Port::Container)).or(target)
 }
 
 /// Without these fields the request would go another way, or without what it has to show.

@@ -14,7 +14,7 @@ use http::uri::{PathAndQuery, Scheme};
 
 use super::{
     ScrapeOptions,
-    allow::{AllowList, NameList, NameListError},
+    allow::{AllowList, NameList},
 };
 use crate::{
     cluster::Pod,
@@ -22,6 +22,9 @@ use crate::{
     model::{Fold, parse_duration},
     relabel::SeriesRules,
 };
+
+pub(super) use values::path;
+use values::{allow, boolean, counters, fold, ports, scheme};
 
 /// What the project's own annotations start with.
 pub const OWN_PREFIX: &str = "custom-metrics-adapter/";
@@ -312,78 +315,6 @@ fn clamp_window(window: Duration, interval: Duration) -> Duration {
     window.min(LONGEST_WINDOW).max(2 * interval)
 }
 
-fn boolean(value: &str) -> Result<bool, String> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err("expected true or false".into()),
-    }
-}
-
-fn ports(value: &str) -> Result<Vec<PortName>, String> {
-    let mut ports = Vec::new();
-    for word in value.split(',').map(str::trim) {
-        let port = port(word)?;
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-        if ports.len() > MOST_PORTS {
-            return Err(format!("expected at most {MOST_PORTS} ports"));
-        }
-    }
-    Ok(ports)
-}
-
-/// A number, or a port name: at most 15 letters, digits and dashes with a letter among them, as Kubernetes has it.
-fn port(word: &str) -> Result<PortName, String> {
-    const RULE: &str = "expected port numbers (1 to 65535) or names of declared ports, with commas between";
-    let named = word.len() <= 15
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && word.bytes().any(|byte| byte.is_ascii_alphabetic());
-    match word.parse::<u16>() {
-        Ok(0) => Err(RULE.into()),
-        Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => Ok(PortName::Number(number)),
-        _ if named => Ok(PortName::Name(word.to_ascii_lowercase())),
-        _ => Err(RULE.into()),
-    }
-}
-
-fn scheme(value: &str) -> Result<Scheme, String> {
-    match value.to_ascii_lowercase().as_str() {
-        "http" => Ok(Scheme::HTTP),
-        "https" => Ok(Scheme::HTTPS),
-        _ => Err("expected http or https".into()),
-    }
-}
-
-pub(super) fn path(value: &str) -> Result<PathAndQuery, String> {
-    let absolute = if value.starts_with('/') { value.to_owned() } else { format!("/{value}") };
-    // two slashes at the start would read as a host to some servers
-    if absolute.starts_with("//") || absolute.contains('#') || absolute.len() > MAX_PATH_BYTES {
-        return Err("expected a path such as /metrics, with a query if wanted".into());
-    }
-    PathAndQuery::from_str(&absolute).map_err(|error| format!("not a path: {error}"))
-}
-
-fn fold(value: &str) -> Result<Fold, String> {
-    Fold::named(value).ok_or_else(|| "expected sum, avg, max or min".into())
-}
-
-fn allow(value: &str) -> Result<Arc<AllowList>, String> {
-    AllowList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
-}
-
-fn counters(value: &str) -> Result<Arc<NameList>, String> {
-    NameList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
-}
-
-fn no_list(error: &NameListError) -> String {
-    format!("expected metric names, with commas between: {error}")
-}
-
-/// Targets that one pod can ask for: each takes a place among the scrapes under way.
-const MOST_PORTS: usize = 16;
-
 /// However long the interval, a scrape holds its place among those under way no longer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -422,9 +353,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 const LONGEST_AGE: Duration = Duration::from_secs(3600);
-const MAX_PATH_BYTES: usize = 2048;
 const EXCERPT_CHARS: usize = 200;
 
 mod similar;
 #[cfg(test)]
 mod tests;
+mod values;
