@@ -139,6 +139,10 @@ impl Connected {
         self.others.spawn(async move { follow(sink, client, &pods, &pacing).await });
     }
 
+    pub(super) fn knows_monitors(&self) -> bool {
+        self.monitors.as_ref().is_none_or(|monitors| monitors.are_known(&self.book))
+    }
+
     fn follow_monitors(&self, pacing: &Pacing) {
         let Some(monitors) = &self.monitors else { return };
         for kind in MonitorKind::ALL {

@@ -305,6 +305,15 @@ impl Cluster {
         }
     }
 
+    /// Whether the monitors are known, as far as they can be: a resource that is not served, or refused, has none.
+    #[must_use]
+    pub fn knows_monitors(&self) -> bool {
+        match &*self.0 {
+            Mode::Standalone { .. } => true,
+            Mode::Connected(connected) => connected.knows_monitors(),
+        }
+    }
+
     /// A number that moves whenever [`Cluster::monitors`] would answer something new; `None` where they are not asked for.
     #[must_use]
     pub fn monitor_changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {

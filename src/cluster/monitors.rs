@@ -72,6 +72,14 @@ impl Monitors {
         MonitorKind::ALL.into_iter().filter_map(|kind| of(self.known(kind))).collect()
     }
 
+    /// Whether each kind is listed, refused, or not served.
+    pub(super) fn are_known(&self, book: &Book) -> bool {
+        MonitorKind::ALL.into_iter().all(|kind| match &*self.known(kind).watched.read() {
+            Some(watched) => watched.health.has_listed() || watched.health.forbidden().is_some(),
+            None => !book.is_served(&kind.resource()),
+        })
+    }
+
     /// Follows one kind for ever.
     pub(super) async fn keep(
         self: Arc<Self>,

@@ -128,6 +128,16 @@ impl Monitor {
         format!("{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }
 
+    /// Whether it looks into namespaces that are not its own.
+    #[must_use]
+    pub fn looks_elsewhere(&self) -> bool {
+        match &self.reach {
+            Reach::Own => false,
+            Reach::Named(names) => names.iter().any(|name| *name != self.namespace),
+            Reach::Any => true,
+        }
+    }
+
     /// Whether it looks into a namespace.
     #[must_use]
     pub fn looks_into(&self, namespace: &str) -> bool {

@@ -188,6 +188,11 @@ impl Supervisor {
         }
         let view = View::new(&(monitors.all)(), &self.options.across);
         let before = std::mem::replace(&mut self.view, view);
+        for monitor in self.view.newly_barred(&before) {
+            let remedy =
+                "name its namespace in --scrape-monitors-across, or let it select pods of its own namespace";
+            tracing::warn!(monitor, remedy, "a monitor of one namespace may not name pods of others");
+        }
         let differs = |planned: &&Planned| {
             self.view.differs(&before, planned.pod.live.object.namespace.as_deref().unwrap_or_default())
         };

@@ -1,6 +1,9 @@
 //! The monitors as the pods of each namespace meet them, so that a pod is compared with few of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Across, Monitored};
 use crate::{
@@ -14,6 +17,8 @@ pub(in crate::scrape) struct View {
     /// PodMonitors that look into every namespace.
     everywhere: Vec<Arc<Monitor>>,
     namespaces: BTreeMap<String, Local>,
+    /// Monitors that would look into other namespaces and may not.
+    barred: BTreeSet<String>,
 }
 
 /// Those of one namespace.
@@ -35,6 +40,9 @@ impl View {
         let mut view = Self::default();
         let mut monitors = monitored.monitors.clone();
         monitors.sort_by(|a, b| (a.kind, &a.namespace, &a.name).cmp(&(b.kind, &b.namespace, &b.name)));
+        let is_barred =
+            |monitor: &&Arc<Monitor>| monitor.looks_elsewhere() && !across.allows(&monitor.namespace);
+        view.barred = monitors.iter().filter(is_barred).map(|monitor| monitor.title()).collect();
         let of = |kind| monitors.iter().filter(move |monitor| monitor.kind == kind);
         for monitor in of(MonitorKind::Pod) {
             view.add(monitor, across.allows(&monitor.namespace));
@@ -49,6 +57,11 @@ impl View {
     pub(in crate::scrape) fn differs(&self, other: &Self, namespace: &str) -> bool {
         self.everywhere != other.everywhere
             || self.namespaces.get(namespace) != other.namespaces.get(namespace)
+    }
+
+    /// The monitors that may not look where they would, and that did not in `before`.
+    pub(in crate::scrape) fn newly_barred<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a str> {
+        self.barred.difference(&before.barred).map(String::as_str)
     }
 
     /// The monitors that mean `pod`, each with the Service by which it does; in an order that does not change.
