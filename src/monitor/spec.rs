@@ -145,7 +145,14 @@ fn read_endpoint(at: &str, value: Value) -> Result<Endpoint, String> {
 
 /// A field that would make the scrape another one, and that is not followed.
 fn refused(endpoint: &Value) -> Option<(&'static str, &'static str)> {
-    let has = |pointer: &str| endpoint.pointer(pointer).is_some_and(|value| !value.is_null());
+    // Clients send empty ones for what is not set.
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    let has = |pointer: &str| endpoint.pointer(pointer).is_some_and(|value| !is_empty(value));
     REFUSED.iter().find(|(field, _)| has(&format!("/{}", field.replace('.', "/")))).copied()
 }
 
@@ -192,15 +199,14 @@ fn port(name: Option<String>, number: Option<u16>, target: Option<WirePort>) -> 
 }
 
 /// Without these fields the request would go another way, or without what it has to show.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 7] = [
     ("proxyUrl", "targets are asked directly, never through a proxy"),
     ("oauth2", NO_CREDENTIALS),
     ("basicAuth", NO_CREDENTIALS),
     ("authorization", NO_CREDENTIALS),
     ("bearerTokenSecret.key", NO_CREDENTIALS),
     ("bearerTokenFile", NO_CREDENTIALS),
-    ("tlsConfig.cert", NO_CREDENTIALS),
-    ("tlsConfig.ca", NO_CREDENTIALS),
+    ("tlsConfig", NO_CREDENTIALS),
 ];
 
 const NO_CREDENTIALS: &str =

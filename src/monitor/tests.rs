@@ -58,6 +58,8 @@ fn a_service_monitor_has_its_own_fields_and_defaults() {
         json!({"selector": {}, "namespaceSelector": {"any": true}, "targetLabels": ["tier"], "endpoints": [{"port": "web"}]}),
     );
     assert_eq!((monitor.faults.len(), &monitor.reach), (0, &Reach::Any));
+    let unset = json!({"endpoints": [{"port": "web", "bearerTokenSecret": {"key": ""}, "tlsConfig": {}, "proxyUrl": null}]});
+    assert_eq!(faults(MonitorKind::Service, unset), [""; 0]);
     let endpoint = &monitor.endpoints[0];
     assert_eq!((&*endpoint.path, endpoint.https, endpoint.honor_timestamps), ("/metrics", false, true));
     assert_eq!((endpoint.interval, endpoint.timeout), (None, None));
@@ -87,6 +89,10 @@ fn a_field_that_cannot_be_followed_is_named_and_the_other_endpoints_count() {
         (
             json!({"port": "a", "proxyUrl": "http://p"}),
             "spec.endpoints[1].proxyUrl: targets are asked directly",
+        ),
+        (
+            json!({"port": "a", "tlsConfig": {"insecureSkipVerify": true}}),
+            "spec.endpoints[1].tlsConfig: credentials",
         ),
         (
             json!({"port": "a", "basicAuth": {"username": {}}}),

@@ -165,7 +165,7 @@ impl Supervisor {
         self.generation = generation;
         match changed {
             Changed::Some(pods) => {
-                touched.extend(pods.into_iter().filter_map(|(uid, pod)| self.take_up(uid, pod)))
+                touched.extend(pods.into_iter().filter_map(|(uid, pod)| self.take_up(uid, pod)));
             }
             Changed::All(pods) => touched.extend(self.take_up_all(pods)),
         }

@@ -26,7 +26,7 @@ fn hpas_scale_on_pods_that_only_a_pod_monitor_or_a_service_monitor_names() {
     monitor(
         &namespace,
         "PodMonitor",
-        json!({
+        &json!({
             "selector": { "matchLabels": { "app": "by-pod" } },
             "podMetricsEndpoints": [{ "port": "metrics", "interval": "1s", "metricRelabelings": dropped }],
         }),
@@ -34,7 +34,7 @@ fn hpas_scale_on_pods_that_only_a_pod_monitor_or_a_service_monitor_names() {
     monitor(
         &namespace,
         "ServiceMonitor",
-        json!({
+        &json!({
             "selector": { "matchLabels": { "tier": "front" } }, "endpoints": [{ "port": "http", "interval": "1s" }],
         }),
     );
@@ -73,7 +73,7 @@ fn declared(namespace: &Namespace<'_>, name: &str, port: u16) {
     namespace.kubectl(&format!("rollout status deployment/{name} --timeout=60s"));
 }
 
-fn monitor(namespace: &Namespace<'_>, kind: &str, spec: Value) {
+fn monitor(namespace: &Namespace<'_>, kind: &str, spec: &Value) {
     namespace.apply(json!({
         "apiVersion": "monitoring.coreos.com/v1", "kind": kind, "metadata": { "name": "monitor" }, "spec": spec,
     }));

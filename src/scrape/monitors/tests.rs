@@ -62,7 +62,8 @@ fn refusals(plan: &PodPlan) -> Vec<String> {
 
 /// The plan for [`web`] of a PodMonitor with this endpoint.
 fn by_endpoint(endpoint: Value) -> PodPlan {
-    let spec = json!({"selector": {"matchLabels": {"app": "web"}}, "podMetricsEndpoints": [endpoint]});
+    let endpoints = Value::Array(vec![endpoint]);
+    let spec = json!({"selector": {"matchLabels": {"app": "web"}}, "podMetricsEndpoints": endpoints});
     planned(&web(&[]), &view(vec![monitor(MonitorKind::Pod, "default", spec)], Vec::new(), &Across::Nobody))
 }
 

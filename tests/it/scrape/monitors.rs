@@ -26,7 +26,8 @@ fn plain(name: &str, address: SocketAddr) -> Pod {
 }
 
 fn monitor(endpoint: Value) -> Vec<Monitor> {
-    let spec = json!({ "selector": {}, "podMetricsEndpoints": [endpoint] });
+    let endpoints = Value::Array(vec![endpoint]);
+    let spec = json!({ "selector": {}, "podMetricsEndpoints": endpoints });
     vec![Monitor::read(MonitorKind::Pod, ("default".to_owned(), "mon".to_owned()), spec)]
 }
 
