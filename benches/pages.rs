@@ -137,6 +137,7 @@ fn target(number: usize) -> TargetStatus {
         namespace: "load".to_owned(),
         pod: format!("pod-{number:05}"),
         url: Some(format!("http://10.0.{}.{}:8080/metrics", number / 250 % 250, number % 250)),
+        source: None,
         health: if number.is_multiple_of(100) { Health::Down } else { Health::Up },
         problems: Vec::new(),
         interval_seconds: 15.0,

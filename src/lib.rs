@@ -17,6 +17,8 @@ pub mod derive;
 
 pub mod relabel;
 
+pub mod monitor;
+
 pub mod store;
 
 pub mod hpa;

@@ -15,17 +15,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exposition", &["model"]),
     ("derive", &["model"]),
     ("relabel", &["model"]),
+    ("monitor", &["model", "relabel"]),
     ("store", &["derive", "model"]),
     ("hpa", &["model"]),
     ("notice", &[]),
     ("kubernetes", &[]),
-    ("cluster", &["hpa", "kubernetes", "model", "notice"]),
+    ("cluster", &["hpa", "kubernetes", "model", "monitor", "notice"]),
     ("auth", &["kubernetes", "model", "notice"]),
     ("serve", &["auth", "model", "notice"]),
     ("ca", &["kubernetes", "notice", "serve"]),
     ("journal", &["notice", "store", "model"]),
     ("write", &["auth", "journal", "store", "exposition", "cluster", "serve", "model"]),
-    ("scrape", &["derive", "store", "exposition", "cluster", "model"]),
+    ("scrape", &["derive", "store", "exposition", "cluster", "model", "monitor", "relabel"]),
     ("owned", &["store", "cluster", "model"]),
     ("api", &["owned", "store", "cluster", "auth", "serve", "model", "version"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model", "version"]),
@@ -61,8 +62,15 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
-const CORE: &[&str] =
-    &["src/model/", "src/exposition/", "src/derive/", "src/relabel/", "src/store/", "src/hpa/"];
+const CORE: &[&str] = &[
+    "src/model/",
+    "src/exposition/",
+    "src/derive/",
+    "src/relabel/",
+    "src/monitor/",
+    "src/store/",
+    "src/hpa/",
+];
 const NOT_FOR_THE_CORE: &[&str] = &[
     "tokio::",
     "axum::",

@@ -156,6 +156,7 @@ async fn connect(config: &Config, store: &Store, background: &Background) -> any
     let mut options = ClusterOptions::new(background.tasks.clone(), background.end.clone());
     options.kubeconfig.clone_from(&config.kubernetes.kubeconfig);
     options.annotation_prefixes = scraping::annotation_prefixes(&config.scrape);
+    options.monitors = config.scrape.scrape && config.scrape.scrape_monitors;
     options.on_change = Arc::new(move |change| match change {
         Change::Seen(live) => store.adopt(live),
         Change::Gone(live) => store.forget(&live.object, &live.uid),

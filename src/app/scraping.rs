@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{Compression, Scrape},
-    scrape::{self, CredentialOptions, ScrapeOptions},
+    scrape::{self, Across, CredentialOptions, ScrapeOptions},
     telemetry::{metrics::Metrics, traces},
 };
 
@@ -44,6 +44,7 @@ fn read(config: &Scrape) -> ScrapeOptions {
         in_flight: limits.scrape_max_inflight,
         compression: compression(limits.scrape_compression),
         credentials: credentials(config),
+        across: across(&config.scrape_monitors_across),
         allow_loopback: config.scrape_allow_loopback,
         ..defaults
     }
@@ -60,6 +61,14 @@ fn credentials(config: &Scrape) -> CredentialOptions {
         token_file: files.scrape_bearer_token_file.clone(),
         token_unprotected: files.scrape_token_unprotected,
         reload: RELOAD,
+    }
+}
+
+fn across(namespaces: &[String]) -> Across {
+    match namespaces {
+        [] => Across::Nobody,
+        names if names.iter().any(|name| name == "*") => Across::All,
+        names => Across::Some(names.to_vec()),
     }
 }
 

@@ -13,7 +13,8 @@ pub(super) fn up(config: &Config, parts: &Parts, scraper: Scraper) -> impl Futur
     // The name of a pod is its host's.
     let asked = Arc::new((lookups, service, ::std::env::var("HOSTNAME").unwrap_or_default()));
     let others = move || others_serve(asked.clone());
-    let are_known = move || cluster.checks().iter().all(|check| check.failure.is_none());
+    let are_known =
+        move || cluster.checks().iter().all(|check| check.failure.is_none()) && cluster.knows_monitors();
     let cold = move || are_known().then(|| scraper.cold());
     let finished = Warming { others, cold, wait: std(config.scrape.wait_for_scrapes) };
     async move {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use kube::Client;
 
 use super::{
-    Check, ClusterError, ClusterOptions, Pacing, Unavailable,
+    Check, ClusterError, ClusterOptions, Pacing, Service, Unavailable,
     health::WatchStatus,
     hpas::{HpaObjects, Hpas},
+    monitors::{Monitors, known_services},
     options,
     pod::Pods,
     resources::Book,
@@ -16,7 +17,10 @@ use super::{
     watched::Watched,
     watches::Watches,
 };
-use crate::model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector};
+use crate::{
+    model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector},
+    monitor::{Monitor, MonitorKind},
+};
 
 pub(super) struct Connected {
     pub(super) client: Client,
@@ -26,6 +30,8 @@ pub(super) struct Connected {
     pub(super) hpas: Arc<Hpas>,
     pub(super) pods: Arc<Watched>,
     others: Arc<Watches>,
+    /// If they are asked for.
+    pub(super) monitors: Option<Arc<Monitors>>,
 }
 
 impl Connected {
@@ -40,9 +46,11 @@ impl Connected {
             hpas: Arc::new(Hpas::new(&options.pacing)),
             pods: Watched::pods(&options.pacing),
             others: Arc::new(Watches::new(client, book, options.clone())),
+            monitors: options.monitors.then(|| Arc::new(Monitors::new())),
         };
         connected.keep_discovering();
         connected.follow_hpas(options.pacing.clone());
+        connected.follow_monitors(&options.pacing);
         connected.follow_pods(options);
         let others = connected.others.clone();
         connected.others.spawn(async move { others.drop_unneeded().await });
@@ -97,7 +105,17 @@ impl Connected {
     /// How each watch is, pods first, then by name.
     pub(super) fn watches(&self) -> Vec<WatchStatus> {
         let others = self.others.all();
-        std::iter::once(&self.pods).chain(&others).map(|watched| watched.status()).collect()
+        let watched = std::iter::once(&self.pods).chain(&others).map(|watched| watched.status());
+        watched.chain(self.monitors.iter().flat_map(|monitors| monitors.statuses())).collect()
+    }
+
+    pub(super) fn monitors(&self) -> (Vec<Arc<Monitor>>, Vec<Arc<Service>>) {
+        let Some(monitors) = self.monitors.as_ref().map(|monitors| monitors.all()) else {
+            return Default::default();
+        };
+        let select_services = monitors.iter().any(|monitor| monitor.kind == MonitorKind::Service);
+        let services = if select_services { known_services(&self.others) } else { Vec::new() };
+        (monitors, services)
     }
 
     /// The watch of a canonical name; `None` if it names nothing that we know.
@@ -119,6 +137,19 @@ impl Connected {
         let sink = PodObjects::new(self.pods.clone(), details, on_change);
         let (client, pods) = (self.client.clone(), self.pods.clone());
         self.others.spawn(async move { follow(sink, client, &pods, &pacing).await });
+    }
+
+    pub(super) fn knows_monitors(&self) -> bool {
+        self.monitors.as_ref().is_none_or(|monitors| monitors.are_known(&self.book))
+    }
+
+    fn follow_monitors(&self, pacing: &Pacing) {
+        let Some(monitors) = &self.monitors else { return };
+        for kind in MonitorKind::ALL {
+            let way = (self.client.clone(), self.book.clone());
+            self.others.spawn(monitors.clone().keep(kind, way, pacing.clone()));
+        }
+        self.others.spawn(monitors.clone().keep_services(self.others.clone(), self.book.clone()));
     }
 
     fn follow_hpas(&self, pacing: Pacing) {

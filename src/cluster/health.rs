@@ -129,6 +129,11 @@ impl Health {
         }
     }
 
+    /// Whether a list has been completed.
+    pub(super) fn has_listed(&self) -> bool {
+        self.notes.lock().lists > 0
+    }
+
     /// An event has come.
     pub(super) fn heard(&self) {
         self.notes.lock().last_event = Some(Instant::now());

@@ -19,10 +19,12 @@ mod hpas;
 mod index;
 mod list;
 mod lookups;
+mod monitors;
 mod options;
 mod owners;
 mod pod;
 mod resources;
+mod service;
 mod sink;
 mod watch;
 mod watched;
@@ -38,12 +40,14 @@ pub use options::{ClusterError, ClusterOptions, OnChange, Pacing};
 pub use owners::{Members, NoMembers};
 pub use pod::{Changed, Container, ContainerPort, Pod, PodChanges, PodPhase, Protocol};
 pub use resources::{DiscoveryStatus, UnknownResource};
+pub use service::{Service, ServicePort, TargetPort};
 pub use watched::grant;
 
 use self::{connected::Connected, resources::Resources};
 use crate::{
     hpa::Hpa,
     model::{GroupResource, LiveObject, ObjectRef, Presence, ResourceType, Selector, Uid},
+    monitor::Monitor,
 };
 
 /// What the adapter knows of its cluster. Cheap to clone; all clones are the same.
@@ -288,6 +292,34 @@ impl Cluster {
         match &*self.0 {
             Mode::Standalone { .. } => None,
             Mode::Connected(connected) => connected.hpas.get(namespace, name),
+        }
+    }
+
+    /// The PodMonitors and ServiceMonitors, and the Services that the latter may select. None where they are not asked for
+    /// ([`ClusterOptions::monitors`]).
+    #[must_use]
+    pub fn monitors(&self) -> (Vec<Arc<Monitor>>, Vec<Arc<Service>>) {
+        match &*self.0 {
+            Mode::Standalone { .. } => (Vec::new(), Vec::new()),
+            Mode::Connected(connected) => connected.monitors(),
+        }
+    }
+
+    /// Whether the monitors are known, as far as they can be: a resource that is not served, or refused, has none.
+    #[must_use]
+    pub fn knows_monitors(&self) -> bool {
+        match &*self.0 {
+            Mode::Standalone { .. } => true,
+            Mode::Connected(connected) => connected.knows_monitors(),
+        }
+    }
+
+    /// A number that moves whenever [`Cluster::monitors`] would answer something new; `None` where they are not asked for.
+    #[must_use]
+    pub fn monitor_changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        match &*self.0 {
+            Mode::Standalone { .. } => None,
+            Mode::Connected(connected) => connected.monitors.as_ref().map(|monitors| monitors.changes()),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct ClusterOptions {
     /// Annotations of pods that are kept start with one of these. Default: `prometheus.io/` and
     /// `custom-metrics-adapter/`. Where there is none nobody scrapes: of pods only metadata, phase and readiness are kept.
     pub annotation_prefixes: Vec<String>,
+    /// Whether PodMonitors and ServiceMonitors are watched, where the cluster has them.
+    pub monitors: bool,
     /// Told of every object that comes, changes or goes.
     pub on_change: OnChange,
     /// Every watch is a task on this tracker …
@@ -39,6 +41,7 @@ impl ClusterOptions {
         Self {
             kubeconfig: None,
             annotation_prefixes: vec!["prometheus.io/".into(), "custom-metrics-adapter/".into()],
+            monitors: false,
             on_change: Arc::new(|_| {}),
             tasks,
             shutdown,

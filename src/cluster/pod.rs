@@ -89,6 +89,18 @@ pub enum Protocol {
     Sctp,
 }
 
+impl Protocol {
+    /// As objects have it.
+    pub(super) fn named(name: Option<&str>) -> Option<Self> {
+        match name {
+            None | Some("TCP") => Some(Self::Tcp),
+            Some("UDP") => Some(Self::Udp),
+            Some("SCTP") => Some(Self::Sctp),
+            Some(_) => None,
+        }
+    }
+}
+
 impl Pod {
     /// Without what only a scrape needs. Phase and readiness stay: the HPA controller decides by them, and whoever explains
     /// its decisions has to know them. So pods are watched whole even where none is scraped.

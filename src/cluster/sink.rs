@@ -32,19 +32,24 @@ impl Memory {
     }
 
     fn seen(&self, (live, tie): (Arc<LiveObject>, Tie)) {
-        self.watched.ties.put(&live, tie);
+        let is_retied = self.watched.ties.put(&live, tie);
         let changes = self.watched.index.insert(&live);
+        if is_retied || !changes.is_empty() {
+            self.watched.moved();
+        }
         changes.iter().for_each(|change| self.tell(change));
     }
 
     fn gone(&self, object: &ObjectRef, uid: &Uid) {
         self.watched.index.remove(object, uid).iter().for_each(|change| self.tell(change));
+        self.watched.moved();
     }
 
     fn listed(&self, listed: Vec<Shown>) {
         self.watched.ties.replace(listed.iter().map(|(live, tie)| (live, tie)));
         let live = listed.into_iter().map(|(live, _)| live).collect();
         self.watched.index.replace(live).iter().for_each(|change| self.tell(change));
+        self.watched.moved();
     }
 
     fn tell(&self, change: &Change) {
@@ -159,7 +164,7 @@ impl Sink for PodObjects {
     fn not_served(&mut self) {}
 }
 
-fn api_resource(known: &ResourceType) -> ApiResource {
+pub(super) fn api_resource(known: &ResourceType) -> ApiResource {
     ApiResource {
         group: known.resource.group.to_string(),
         version: known.version.to_string(),

@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,8 @@ pub(super) struct Watched {
     needed: Mutex<Instant>,
     /// Told when a resource that is refused is needed.
     wanted: Notify,
+    /// Moves when an object comes, goes, or says something else.
+    moves: watch::Sender<u64>,
     end: CancellationToken,
     is_unserved: AtomicBool,
 }
@@ -43,7 +45,12 @@ pub(super) struct Watched {
 impl Watched {
     /// Pods, which are watched from the start to the end.
     pub(super) fn pods(pacing: &Pacing) -> Arc<Self> {
-        Arc::new(Self { is_always_needed: true, ..Self::of(GroupResource::pods(), pacing) })
+        Self::always(GroupResource::pods(), pacing)
+    }
+
+    /// A resource that is needed whether a read or a write names it or not.
+    pub(super) fn always(resource: GroupResource, pacing: &Pacing) -> Arc<Self> {
+        Arc::new(Self { is_always_needed: true, ..Self::of(resource, pacing) })
     }
 
     /// A resource that a read or a write needs now.
@@ -61,6 +68,7 @@ impl Watched {
             incident: Incident::default(),
             needed: Mutex::new(Instant::now()),
             wanted: Notify::new(),
+            moves: watch::Sender::new(0),
             end: CancellationToken::new(),
             is_unserved: AtomicBool::new(false),
         }
@@ -68,6 +76,14 @@ impl Watched {
 
     pub(super) fn status(&self) -> WatchStatus {
         self.health.status(&self.resource, self.index.len())
+    }
+
+    pub(super) fn moves(&self) -> watch::Receiver<u64> {
+        self.moves.subscribe()
+    }
+
+    pub(super) fn moved(&self) {
+        self.moves.send_modify(|generation| *generation += 1);
     }
 
     /// A read or a write needs it now.

@@ -334,12 +334,7 @@ fn container(
 }
 
 fn port(wire: &WirePort) -> Option<ContainerPort> {
-    let protocol = match wire.protocol.as_deref() {
-        None | Some("TCP") => Protocol::Tcp,
-        Some("UDP") => Protocol::Udp,
-        Some("SCTP") => Protocol::Sctp,
-        Some(_) => return None,
-    };
+    let protocol = Protocol::named(wire.protocol.as_deref())?;
     let number = u16::try_from(wire.container_port).ok()?;
     Some(ContainerPort { name: wire.name.as_deref().map(Arc::from), number, protocol })
 }

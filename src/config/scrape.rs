@@ -27,6 +27,14 @@ pub struct Scrape {
     )]
     pub scrape_annotation_prefix: String,
 
+    /// Scrape what PodMonitors and ServiceMonitors name as well, where the cluster has such resources.
+    #[arg(long, env = "CMA_SCRAPE_MONITORS")]
+    pub scrape_monitors: bool,
+
+    /// Namespaces whose monitors may name pods of other namespaces; * is all of them.
+    #[arg(long, env = "CMA_SCRAPE_MONITORS_ACROSS", value_name = "NAMESPACES", value_delimiter = ',')]
+    pub scrape_monitors_across: Vec<String>,
+
     /// How often a target is scraped that does not say so itself.
     #[arg(long, env = "CMA_SCRAPE_INTERVAL", value_name = "DURATION", value_parser = scrape_interval, default_value = "15s")]
     pub scrape_interval: SignedDuration,

@@ -1,10 +1,8 @@
 //! `spec` of an `autoscaling/v2` HorizontalPodAutoscaler: the part that decides.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
-use crate::model::Quantity;
+use crate::model::{Quantity, SelectorSpec};
 
 /// What an HPA is asked to do.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -246,22 +244,7 @@ struct WireResource {
 #[derive(Deserialize)]
 struct WireIdentifier {
     name: String,
-    selector: Option<WireSelector>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct WireSelector {
-    match_labels: BTreeMap<String, String>,
-    match_expressions: Vec<WireExpression>,
-}
-
-#[derive(Deserialize)]
-struct WireExpression {
-    key: String,
-    operator: String,
-    #[serde(default)]
-    values: Vec<String>,
+    selector: Option<SelectorSpec>,
 }
 
 #[derive(Deserialize)]
@@ -305,25 +288,5 @@ impl WireTarget {
 impl From<WireIdentifier> for Identifier {
     fn from(wire: WireIdentifier) -> Self {
         Self { name: wire.name, selector: wire.selector.unwrap_or_default().text() }
-    }
-}
-
-impl WireSelector {
-    /// As the HPA sends it.
-    fn text(&self) -> String {
-        let labels = self.match_labels.iter().map(|(key, value)| format!("{key}={value}"));
-        labels.chain(self.match_expressions.iter().map(WireExpression::text)).collect::<Vec<_>>().join(",")
-    }
-}
-
-impl WireExpression {
-    fn text(&self) -> String {
-        let (key, values) = (&self.key, self.values.join(","));
-        match &*self.operator {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
-            "DoesNotExist" => format!("!{key}"),
-            _ => key.clone(),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The vocabulary that every other module speaks: quantities, selectors, labels, objects, samples.
 //! It imports nothing of ours and knows no HTTP, no Kubernetes client and no clock.
 
+mod duration;
 mod field_selector;
 mod fold;
 mod labels;
@@ -15,6 +16,7 @@ mod selector;
 mod subject;
 mod tenant;
 
+pub use duration::parse_duration;
 pub use field_selector::{FieldSelector, FieldTerm};
 pub use fold::{Fold, Over};
 pub use labels::{BrokenRules, LabelError, LabelSource, Labels};
@@ -26,8 +28,8 @@ pub use options::{OptionError, Options};
 pub use quantity::{Format, Quantity, QuantityError};
 pub use sample::{ExternalValue, MetricValue, Sample};
 pub use selector::{
-    EchoedExpression, EchoedSelector, Operator, Requirement, Selector, SelectorError, SelectorFault,
-    SelectorOperator,
+    EchoedExpression, EchoedSelector, ExpressionSpec, Operator, Requirement, Selector, SelectorError,
+    SelectorFault, SelectorOperator, SelectorSpec,
 };
 pub use subject::Subject;
 pub use tenant::Tenant;

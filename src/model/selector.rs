@@ -2,6 +2,7 @@
 
 mod echo;
 mod parse;
+mod spec;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::fmt;
 use super::{LabelSource, labels::BrokenRules};
 
 pub use echo::{EchoedExpression, EchoedSelector, SelectorOperator};
+pub use spec::{ExpressionSpec, SelectorSpec};
 
 /// One requirement of a selector.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

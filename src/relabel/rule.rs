@@ -150,6 +150,18 @@ impl Rule {
         })
     }
 
+    /// Whether the value of this label makes a difference to it.
+    pub(super) fn reads(&self, label: &str) -> bool {
+        let compares = matches!(self.action, Action::KeepEqual | Action::DropEqual) && self.target == label;
+        let copies = self.action == Action::LabelMap && self.regex.is_match(label);
+        compares || copies || self.source.iter().any(|source| source == label)
+    }
+
+    /// The labels that it joins.
+    pub(super) fn sources(&self) -> &[String] {
+        &self.source
+    }
+
     /// Applies it; whether what has the labels stays.
     pub(super) fn apply(&self, labels: &mut LabelMap) -> bool {
         let value = self.value(labels);

@@ -14,10 +14,17 @@ use http::uri::{PathAndQuery, Scheme};
 
 use super::{
     ScrapeOptions,
-    allow::{AllowList, NameList, NameListError},
-    duration,
+    allow::{AllowList, NameList},
 };
-use crate::{cluster::Pod, derive::Derivations, model::Fold};
+use crate::{
+    cluster::Pod,
+    derive::Derivations,
+    model::{Fold, parse_duration},
+    relabel::SeriesRules,
+};
+
+pub(super) use values::path;
+use values::{allow, boolean, counters, fold, ports, scheme};
 
 /// What the project's own annotations start with.
 pub const OWN_PREFIX: &str = "custom-metrics-adapter/";
@@ -66,6 +73,19 @@ pub struct Settings {
     pub strict: bool,
     /// OpenMetrics is asked for, because only it has `_created` series.
     pub openmetrics: bool,
+    /// What becomes of the series.
+    pub series: Arc<SeriesRules>,
+}
+
+/// What is fetched and how, by whatever word asks for it.
+pub(super) struct Request {
+    pub(super) ports: Vec<PortName>,
+    pub(super) scheme: Scheme,
+    pub(super) path: PathAndQuery,
+    /// How often, and how long one scrape may take.
+    pub(super) times: (Duration, Duration),
+    pub(super) honor_timestamps: bool,
+    pub(super) series: Arc<SeriesRules>,
 }
 
 /// A port as an annotation says it.
@@ -108,28 +128,22 @@ pub fn read(pod: &Pod, options: &ScrapeOptions) -> Wish {
     if !is_readable {
         return Wish::Unreadable(reader.errors);
     }
-    let (interval, timeout) = reader.times(options);
-    reader.prefix = OWN_PREFIX.to_owned();
-    reader.refuse_unknown();
-    let window = reader.parse(&["window"], duration::parse);
-    let settings = Settings {
-        ports,
-        scheme,
-        path,
-        interval,
-        timeout,
-        window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
-        fold: reader.parse(&["fold"], fold).unwrap_or_default(),
-        allow: reader.parse(&["metrics"], allow).unwrap_or_default(),
-        counters: reader.parse(&["counters"], counters).unwrap_or_default(),
-        derived: reader.derived(),
-        honor_timestamps: reader.parse(&["honor-timestamps"], boolean).unwrap_or(true),
-        raw_counters: reader.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
-        max_age: reader.parse(&["max-age"], duration::parse).map(|age| age.clamp(interval, LONGEST_AGE)),
-        strict: reader.parse(&["strict"], boolean).unwrap_or(options.strict),
-        openmetrics: reader.parse(&["openmetrics"], boolean).unwrap_or_default(),
-    };
+    let times = reader.times(options);
+    let request = Request { ports, scheme, path, times, honor_timestamps: true, series: Arc::default() };
+    let settings = reader.settings(request, options);
     Wish::Scrape(Box::new(settings), reader.errors)
+}
+
+/// How a pod's targets are scraped that something else than its annotations asks for. Its own annotations say how its
+/// values count all the same.
+pub(super) fn requested(
+    pod: &Pod,
+    request: Request,
+    options: &ScrapeOptions,
+) -> (Settings, Vec<AnnotationError>) {
+    let mut reader = Reader { pod, prefix: OWN_PREFIX.to_owned(), errors: Vec::new() };
+    let settings = reader.settings(request, options);
+    (settings, reader.errors)
 }
 
 struct Reader<'a> {
@@ -150,16 +164,36 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Interval and timeout. As soon as the pod sets one of them, the timeout is at most the interval.
-    fn times(&mut self, options: &ScrapeOptions) -> (Duration, Duration) {
-        let interval =
-            self.parse(&INTERVAL, duration::parse).map(|interval| interval.clamp(SHORTEST, LONGEST));
-        let timeout = self.parse(&TIMEOUT, duration::parse);
-        if interval.is_none() && timeout.is_none() {
-            return (options.interval, options.timeout);
+    /// What is fetched, and what the annotations of our own say of its values.
+    fn settings(&mut self, request: Request, options: &ScrapeOptions) -> Settings {
+        let Request { ports, scheme, path, times: (interval, timeout), honor_timestamps, series } = request;
+        self.prefix = OWN_PREFIX.to_owned();
+        self.refuse_unknown();
+        let window = self.parse(&["window"], parse_duration);
+        Settings {
+            ports,
+            scheme,
+            path,
+            interval,
+            timeout,
+            window: window.map_or(default_window(interval), |window| clamp_window(window, interval)),
+            fold: self.parse(&["fold"], fold).unwrap_or_default(),
+            allow: self.parse(&["metrics"], allow).unwrap_or_default(),
+            counters: self.parse(&["counters"], counters).unwrap_or_default(),
+            derived: self.derived(),
+            honor_timestamps: self.parse(&["honor-timestamps"], boolean).unwrap_or(honor_timestamps),
+            raw_counters: self.parse(&["raw-counters"], boolean).unwrap_or(options.raw_counters),
+            max_age: self.parse(&["max-age"], parse_duration).map(|age| age.clamp(interval, LONGEST_AGE)),
+            strict: self.parse(&["strict"], boolean).unwrap_or(options.strict),
+            openmetrics: self.parse(&["openmetrics"], boolean).unwrap_or_default(),
+            series,
         }
-        let interval = interval.unwrap_or(options.interval);
-        (interval, timeout.unwrap_or(options.timeout).min(interval).min(LONGEST_TIMEOUT.max(options.timeout)))
+    }
+
+    fn times(&mut self, options: &ScrapeOptions) -> (Duration, Duration) {
+        let interval = self.parse(&INTERVAL, parse_duration);
+        let timeout = self.parse(&TIMEOUT, parse_duration);
+        times((interval, timeout), options)
     }
 
     fn error(&mut self, annotation: String, value: &str, rule: String) {
@@ -254,6 +288,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Interval and timeout where these are asked for. As soon as one of them is, the timeout is at most the interval.
+pub(super) fn times(
+    (interval, timeout): (Option<Duration>, Option<Duration>),
+    options: &ScrapeOptions,
+) -> (Duration, Duration) {
+    if interval.is_none() && timeout.is_none() {
+        return (options.interval, options.timeout);
+    }
+    let interval = interval.map_or(options.interval, |interval| interval.clamp(SHORTEST, LONGEST));
+    let timeout = timeout.unwrap_or(options.timeout);
+    (interval, timeout.min(interval).min(LONGEST_TIMEOUT.max(options.timeout)))
+}
+
 fn is_empty(value: &str) -> bool {
     value.trim().is_empty()
 }
@@ -267,78 +314,6 @@ fn default_window(interval: Duration) -> Duration {
 fn clamp_window(window: Duration, interval: Duration) -> Duration {
     window.min(LONGEST_WINDOW).max(2 * interval)
 }
-
-fn boolean(value: &str) -> Result<bool, String> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err("expected true or false".into()),
-    }
-}
-
-fn ports(value: &str) -> Result<Vec<PortName>, String> {
-    let mut ports = Vec::new();
-    for word in value.split(',').map(str::trim) {
-        let port = port(word)?;
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-        if ports.len() > MOST_PORTS {
-            return Err(format!("expected at most {MOST_PORTS} ports"));
-        }
-    }
-    Ok(ports)
-}
-
-/// A number, or a port name: at most 15 letters, digits and dashes with a letter among them, as Kubernetes has it.
-fn port(word: &str) -> Result<PortName, String> {
-    const RULE: &str = "expected port numbers (1 to 65535) or names of declared ports, with commas between";
-    let named = word.len() <= 15
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && word.bytes().any(|byte| byte.is_ascii_alphabetic());
-    match word.parse::<u16>() {
-        Ok(0) => Err(RULE.into()),
-        Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => Ok(PortName::Number(number)),
-        _ if named => Ok(PortName::Name(word.to_ascii_lowercase())),
-        _ => Err(RULE.into()),
-    }
-}
-
-fn scheme(value: &str) -> Result<Scheme, String> {
-    match value.to_ascii_lowercase().as_str() {
-        "http" => Ok(Scheme::HTTP),
-        "https" => Ok(Scheme::HTTPS),
-        _ => Err("expected http or https".into()),
-    }
-}
-
-fn path(value: &str) -> Result<PathAndQuery, String> {
-    let absolute = if value.starts_with('/') { value.to_owned() } else { format!("/{value}") };
-    // two slashes at the start would read as a host to some servers
-    if absolute.starts_with("//") || absolute.contains('#') || absolute.len() > MAX_PATH_BYTES {
-        return Err("expected a path such as /metrics, with a query if wanted".into());
-    }
-    PathAndQuery::from_str(&absolute).map_err(|error| format!("not a path: {error}"))
-}
-
-fn fold(value: &str) -> Result<Fold, String> {
-    Fold::named(value).ok_or_else(|| "expected sum, avg, max or min".into())
-}
-
-fn allow(value: &str) -> Result<Arc<AllowList>, String> {
-    AllowList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
-}
-
-fn counters(value: &str) -> Result<Arc<NameList>, String> {
-    NameList::parse(value).map(Arc::new).map_err(|error| no_list(&error))
-}
-
-fn no_list(error: &NameListError) -> String {
-    format!("expected metric names, with commas between: {error}")
-}
-
-/// Targets that one pod can ask for: each takes a place among the scrapes under way.
-const MOST_PORTS: usize = 16;
 
 /// However long the interval, a scrape holds its place among those under way no longer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -378,9 +353,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 const LONGEST_AGE: Duration = Duration::from_secs(3600);
-const MAX_PATH_BYTES: usize = 2048;
 const EXCERPT_CHARS: usize = 200;
 
 mod similar;
 #[cfg(test)]
 mod tests;
+mod values;

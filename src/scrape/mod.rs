@@ -16,8 +16,8 @@ mod board;
 mod buffers;
 mod client;
 mod counts;
-mod duration;
 mod error;
+mod monitors;
 mod options;
 mod pools;
 mod quota;
@@ -41,11 +41,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use counts::TargetCounts;
 pub use error::{ErrorClass, ScrapeError, Stage};
+pub use monitors::{Across, Monitored};
 pub use options::{Compression, CredentialOptions, OnScrape, RequestHeaders, ScrapeOptions};
 pub use pools::{Pool, PoolUse};
 pub use state::{Health, LastError, LastScrape, RecentScrape, TargetStatus};
 pub use stats::{Finished, ScrapeStats};
-pub use supervisor::PodSource;
+pub use supervisor::{MonitorSource, PodSource};
 
 use self::{
     board::Board,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
-use super::{stats::Finished, template::SeriesLimits};
+use super::{monitors::Across, stats::Finished, template::SeriesLimits};
 use crate::store::Percent;
 
 /// Called after each scrape, in the target's task: it has to be quick.
@@ -53,6 +53,8 @@ pub struct ScrapeOptions {
     pub compression: Compression,
     /// What https and bearer tokens need.
     pub credentials: CredentialOptions,
+    /// The namespaces whose monitors may name pods of others.
+    pub across: Across,
     /// Whether pods may be scraped on loopback addresses, which no pod of a real cluster has.
     pub allow_loopback: bool,
     /// Addresses that are never scraped whatever a pod's status says, such as that of kube-apiserver.
@@ -121,6 +123,7 @@ impl Default for ScrapeOptions {
             parsing: cores.min(4),
             compression: Compression::default(),
             credentials: CredentialOptions::default(),
+            across: Across::default(),
             allow_loopback: false,
             refused_addresses: Vec::new(),
             seed: 0,

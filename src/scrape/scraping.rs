@@ -138,6 +138,7 @@ impl Workshop {
         let rules = Rules {
             allow: spec.settings.allow.clone(),
             counters: spec.settings.counters.clone(),
+            series: spec.settings.series.clone(),
             limits: self.limits,
             strict: spec.settings.strict,
         };

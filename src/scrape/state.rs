@@ -26,9 +26,12 @@ pub struct TargetStatus {
     pub pod: String,
     /// What is fetched; `None` if there is no target.
     pub url: Option<String>,
+    /// Who asks for it: `annotations`, or a monitor by its kind, namespace and name; `None` if there is no target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// How it is.
     pub health: Health,
-    /// What is wrong with the pod's annotations, or why it has no target.
+    /// What is wrong with what is asked, or why it has no target.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
     /// Seconds between scrapes.
@@ -100,7 +103,7 @@ pub struct LastScrape {
     pub content_type_fallback: bool,
     /// Protobuf families that could not be used: native histograms.
     pub skipped_families: usize,
-    /// Series that `custom-metrics-adapter/metrics` leaves out.
+    /// Series that `custom-metrics-adapter/metrics` or a monitor's rules leave out.
     pub left_out: usize,
     /// Families that have no value, because something of them cannot be read.
     pub unreadable: usize,
@@ -251,6 +254,7 @@ impl TargetState {
         };
         TargetStatus {
             url: Some(spec.url()),
+            source: Some(spec.source.to_string()),
             health,
             problems,
             interval_seconds: spec.settings.interval.as_secs_f64(),
@@ -289,6 +293,7 @@ impl TargetStatus {
             namespace: object.namespace.as_deref().unwrap_or_default().to_owned(),
             pod: object.name.to_string(),
             url: None,
+            source: None,
             health: Health::Refused,
             problems: Vec::new(),
             interval_seconds: 0.0,

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     ScrapeOptions,
     board::{Board, Boarded, Running},
+    monitors::{Monitored, View},
     quota::{self, Census, Over, Quota},
     run::{Loop, Orders, Shared},
     state::SharedState,
@@ -32,6 +33,17 @@ pub struct PodSource {
     pub since: Arc<dyn Fn(u64) -> PodChanges + Send + Sync>,
     /// Moves whenever they change.
     pub changes: watch::Receiver<u64>,
+    /// The monitors that name targets, if any are asked for.
+    pub monitors: Option<MonitorSource>,
+}
+
+/// Where monitors come from.
+#[derive(Clone)]
+pub struct MonitorSource {
+    /// All of them now.
+    pub all: Arc<dyn Fn() -> Monitored + Send + Sync>,
+    /// Moves whenever they change.
+    pub changes: watch::Receiver<u64>,
 }
 
 impl PodSource {
@@ -41,15 +53,35 @@ impl PodSource {
         changes: watch::Receiver<u64>,
     ) -> Self {
         let since = move |generation| PodChanges { generation, changed: Changed::All(pods()) };
-        Self { since: Arc::new(since), changes }
+        Self { since: Arc::new(since), changes, monitors: None }
+    }
+}
+
+impl PodSource {
+    /// Returns with the next change; false when there will be none.
+    async fn changed(&mut self) -> bool {
+        let Some(monitors) = &mut self.monitors else { return self.changes.changed().await.is_ok() };
+        tokio::select! {
+            changed = self.changes.changed() => changed.is_ok(),
+            changed = monitors.changes.changed() => changed.is_ok(),
+        }
     }
 }
 
 impl From<Cluster> for PodSource {
     fn from(cluster: Cluster) -> Self {
         let changes = cluster.pod_changes();
-        Self { since: Arc::new(move |generation| cluster.pods_since(generation)), changes }
+        let monitors = cluster.monitor_changes().map(|changes| {
+            let cluster = cluster.clone();
+            MonitorSource { all: Arc::new(move || monitored(&cluster)), changes }
+        });
+        Self { since: Arc::new(move |generation| cluster.pods_since(generation)), changes, monitors }
     }
+}
+
+fn monitored(cluster: &Cluster) -> Monitored {
+    let (monitors, services) = cluster.monitors();
+    Monitored { monitors, services }
 }
 
 /// Follows the pods.
@@ -61,7 +93,10 @@ pub(super) struct Supervisor {
     tasks: TaskTracker,
     shutdown: CancellationToken,
     generation: u64,
+    /// The generation of the monitors that the plans follow.
+    monitors: Option<u64>,
     planned: HashMap<Uid, Planned, RandomState>,
+    view: View,
     census: Census,
     over: Over,
 }
@@ -91,7 +126,9 @@ impl Supervisor {
             tasks,
             shutdown,
             generation: 0,
+            monitors: None,
             planned: HashMap::default(),
+            view: View::default(),
             census: Census::default(),
             over: Over::default(),
         }
@@ -108,27 +145,30 @@ impl Supervisor {
     async fn run(mut self) {
         let shutdown = self.shutdown.clone();
         loop {
-            self.source.changes.mark_unchanged();
             self.follow();
             let next_change = async {
                 // many changes come together; the first of them is not kept waiting
                 tokio::time::sleep(PAUSE).await;
-                self.source.changes.changed().await
+                self.source.changed().await
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                changed = next_change => if changed.is_err() { return },
+                is_alive = next_change => if !is_alive { return },
             }
         }
     }
 
     fn follow(&mut self) {
+        let mut touched = self.take_up_monitors();
+        self.source.changes.mark_unchanged();
         let PodChanges { generation, changed } = (self.source.since)(self.generation);
         self.generation = generation;
-        let mut touched: HashSet<Uid, RandomState> = match changed {
-            Changed::Some(pods) => pods.into_iter().filter_map(|(uid, pod)| self.take_up(uid, pod)).collect(),
-            Changed::All(pods) => self.take_up_all(pods),
-        };
+        match changed {
+            Changed::Some(pods) => {
+                touched.extend(pods.into_iter().filter_map(|(uid, pod)| self.take_up(uid, pod)));
+            }
+            Changed::All(pods) => touched.extend(self.take_up_all(pods)),
+        }
         touched.extend(self.enforce_quota());
         let mut board = self.board.0.write();
         for uid in &touched {
@@ -139,25 +179,51 @@ impl Supervisor {
         }
     }
 
+    /// Plans the pods again that meet other monitors than before; gives back those whose plans have changed.
+    fn take_up_monitors(&mut self) -> HashSet<Uid, RandomState> {
+        let Some(monitors) = &mut self.source.monitors else { return HashSet::default() };
+        let generation = *monitors.changes.borrow_and_update();
+        if self.monitors.replace(generation) == Some(generation) {
+            return HashSet::default();
+        }
+        let view = View::new(&(monitors.all)(), &self.options.across);
+        let before = std::mem::replace(&mut self.view, view);
+        for monitor in self.view.newly_barred(&before) {
+            let remedy =
+                "name its namespace in --scrape-monitors-across, or let it select pods of its own namespace";
+            tracing::warn!(monitor, remedy, "a monitor of one namespace may not name pods of others");
+        }
+        let differs = |planned: &&Planned| {
+            self.view.differs(&before, planned.pod.live.object.namespace.as_deref().unwrap_or_default())
+        };
+        let pods: Vec<Arc<Pod>> =
+            self.planned.values().filter(differs).map(|planned| planned.pod.clone()).collect();
+        pods.into_iter().filter_map(|pod| self.plan(pod)).collect()
+    }
+
     /// Plans a pod that may have changed, or is gone; gives back its UID if so.
     fn take_up(&mut self, uid: Uid, pod: Option<Arc<Pod>>) -> Option<Uid> {
-        let before = match pod {
-            None => self.planned.remove(&uid)?,
-            Some(pod) => {
-                let known = self.planned.get(&uid);
-                if known.is_some_and(|known| Arc::ptr_eq(&known.pod, &pod)) {
-                    return None;
-                }
-                let plan = targets::plan(&pod, &self.options);
-                self.census.add(targets_of(plan.as_ref()));
-                match self.planned.insert(uid.clone(), Planned { pod, plan }) {
-                    Some(before) => before,
-                    None => return Some(uid),
-                }
-            }
+        let Some(pod) = pod else {
+            let gone = self.planned.remove(&uid)?;
+            self.census.remove(targets_of(gone.plan.as_ref()));
+            return Some(uid);
         };
-        self.census.remove(targets_of(before.plan.as_ref()));
+        let known = self.planned.get(&uid);
+        if known.is_some_and(|known| Arc::ptr_eq(&known.pod, &pod)) {
+            return None;
+        }
+        self.plan(pod);
         Some(uid)
+    }
+
+    /// Plans a pod; gives back its UID if the plan is another one than before.
+    fn plan(&mut self, pod: Arc<Pod>) -> Option<Uid> {
+        let (plan, uid) = (targets::plan_all(&pod, &self.view, &self.options), pod.live.uid.clone());
+        self.census.add(targets_of(plan.as_ref()));
+        let before = self.planned.insert(uid.clone(), Planned { pod, plan });
+        let before = before.and_then(|before| before.plan);
+        self.census.remove(targets_of(before.as_ref()));
+        (self.planned.get(&uid)?.plan != before).then_some(uid)
     }
 
     /// Plans all of `pods`; those that are not among them are gone.

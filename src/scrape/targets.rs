@@ -1,6 +1,7 @@
 //! Pods -> targets.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     ScrapeOptions,
     annotations::{self, AnnotationError, PortName, Settings, Wish},
+    monitors::{self, View},
 };
 use crate::{
     cluster::{ContainerPort, Pod, PodPhase, Protocol},
@@ -45,6 +47,17 @@ pub struct TargetSpec {
     pub started: Option<Timestamp>,
     /// How it is scraped.
     pub settings: Arc<Settings>,
+    /// Who asks for it.
+    pub source: Source,
+}
+
+/// Who asks for a target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The pod, by its annotations.
+    Annotations,
+    /// A monitor: `PodMonitor shop/web`.
+    Monitor(Arc<str>),
 }
 
 /// What is to be scraped of one pod.
@@ -64,6 +77,14 @@ pub enum Refusal {
     /// An annotation that cannot be read.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
+    /// A monitor whose endpoint cannot be followed for this pod.
+    #[error("{monitor}: {fault}")]
+    Monitor {
+        /// `PodMonitor shop/web`.
+        monitor: Arc<str>,
+        /// Why.
+        fault: String,
+    },
     /// Its containers do not run yet, or any more.
     #[error("the pod is {0}, not running")]
     Phase(&'static str),
@@ -123,17 +144,66 @@ pub fn plan(pod: &Pod, options: &ScrapeOptions) -> Option<PodPlan> {
     Some(plan)
 }
 
+/// The same with what monitors ask for. What the pod asks for itself goes first.
+pub(super) fn plan_all(pod: &Pod, view: &View, options: &ScrapeOptions) -> Option<PodPlan> {
+    match (plan(pod, options), monitors::plan(pod, view, options)) {
+        (Some(mut own), Some(monitored)) => {
+            own.merge(monitored);
+            Some(own)
+        }
+        (own, monitored) => own.or(monitored),
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Annotations => f.write_str("annotations"),
+            Self::Monitor(monitor) => f.write_str(monitor),
+        }
+    }
+}
+
 impl PodPlan {
     fn add_targets(&mut self, pod: &Pod, ip: IpAddr, settings: &Arc<Settings>, options: &ScrapeOptions) {
         let (ports, refusals) = ports(pod, settings, options);
         self.refusals.extend(refusals);
         for port in ports {
-            let address = SocketAddr::new(ip, port);
-            match refused_address(address, options) {
-                Some(rule) => self.refusals.push(Refusal::Address(address, rule)),
-                None if is_foreign(pod, port) => self.refusals.push(Refusal::NodePort(port)),
-                None => self.targets.push(Arc::new(target(pod, address, settings))),
-            }
+            self.add((pod, SocketAddr::new(ip, port)), (settings, Source::Annotations), options);
+        }
+    }
+
+    /// Adds a target, unless its address may not be scraped, or it is there already.
+    pub(super) fn add(
+        &mut self,
+        (pod, address): (&Pod, SocketAddr),
+        (settings, source): (&Arc<Settings>, Source),
+        options: &ScrapeOptions,
+    ) {
+        let port = address.port();
+        match refused_address(address, options) {
+            Some(rule) => self.refuse(Refusal::Address(address, rule)),
+            None if is_foreign(pod, port) => self.refuse(Refusal::NodePort(port)),
+            None => self.take(Arc::new(target(pod, address, (settings, source)))),
+        }
+    }
+
+    /// Takes what another plan has that this one lacks.
+    pub(super) fn merge(&mut self, other: Self) {
+        other.targets.into_iter().for_each(|target| self.take(target));
+        other.refusals.into_iter().for_each(|refusal| self.refuse(refusal));
+    }
+
+    /// Two targets of a port and path would count each of its series twice.
+    fn take(&mut self, target: Arc<TargetSpec>) {
+        if self.targets.iter().all(|known| !known.is_same_page(&target)) {
+            self.targets.push(target);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        if !self.refusals.contains(&refusal) {
+            self.refusals.push(refusal);
         }
     }
 }
@@ -143,6 +213,12 @@ impl TargetSpec {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}{}", self.key.address.port(), self.key.path)
+    }
+
+    /// Whether both are one page of one pod.
+    fn is_same_page(&self, other: &Self) -> bool {
+        (&self.key.uid, self.key.address, &self.key.path)
+            == (&other.key.uid, other.key.address, &other.key.path)
     }
 
     /// The URL; IPv6 in brackets.
@@ -160,7 +236,7 @@ impl TargetSpec {
     }
 }
 
-fn target(pod: &Pod, address: SocketAddr, settings: &Arc<Settings>) -> TargetSpec {
+fn target(pod: &Pod, address: SocketAddr, (settings, source): (&Arc<Settings>, Source)) -> TargetSpec {
     let key = TargetKey {
         uid: pod.live.uid.0.clone(),
         address,
@@ -173,12 +249,13 @@ fn target(pod: &Pod, address: SocketAddr, settings: &Arc<Settings>) -> TargetSpe
         created: pod.live.created,
         started: last_start(pod),
         settings: settings.clone(),
+        source,
     }
 }
 
 /// The pod's IP, if it may be scraped. Readiness is not asked for: an overloaded pod that fails its probe is just
 /// when the HPA needs its values. The IP comes from the status only, which no user of the cluster writes.
-fn eligible_ip(pod: &Pod) -> Result<IpAddr, Refusal> {
+pub(super) fn eligible_ip(pod: &Pod) -> Result<IpAddr, Refusal> {
     let phase = match pod.phase {
         PodPhase::Running => None,
         PodPhase::Pending => Some("pending"),

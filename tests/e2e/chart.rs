@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::harness::{Adapter, ControlPlane, Described, Hpa, Namespace, SOON, eventually};
 
 /// What a value of the chart gives, beside the component of deploy/k8s that gives the same.
-const SAME: [(&str, &[&str]); 10] = [
+const SAME: [(&str, &[&str]); 11] = [
     ("externalMetrics.enabled=true", &["external-metrics"]),
+    ("monitors.enabled=true", &["monitors"]),
     ("networkPolicy.enabled=true", &["network-policy"]),
     ("writes.port=closed", &["secure-writes"]),
     ("replicas=2,writes.port=off", &["high-availability"]),

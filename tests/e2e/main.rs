@@ -24,6 +24,7 @@ mod faults;
 mod hpas;
 mod ipv6;
 mod monitoring;
+mod monitors;
 mod outage;
 mod owners;
 mod pods;

@@ -111,6 +111,7 @@ fn target(pod: &str, health: Health, error: Option<&str>) -> TargetStatus {
         namespace: "shop".into(),
         pod: pod.into(),
         url: Some(url),
+        source: None,
         health,
         problems: Vec::new(),
         interval_seconds: 15.0,

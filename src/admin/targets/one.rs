@@ -108,6 +108,7 @@ fn facts(target: &TargetStatus, last: &LastScrape, now: Timestamp) -> Markup {
         table {
             tbody {
                 tr { th scope="row" { "Last scrape" } td { (ago(last.at, now)) " ago, took " (millis(last.duration_seconds)) } }
+                @if let Some(source) = &target.source { tr { th scope="row" { "Asked for by" } td { (source) } } }
                 tr { th scope="row" { "Interval" } td { (target.interval_seconds) " s" } }
                 tr { th scope="row" { "Body" } td { (last.bytes) " bytes, " (last.wire_bytes) " on the wire" } }
                 tr { th scope="row" { "Found" } td { (last.samples) " samples, " (last.series) " series are kept" (found(last)) } }
@@ -122,7 +123,7 @@ fn found(last: &LastScrape) -> Markup {
         @for line in &last.rejected_lines { br; code { (line) } }
         @if last.unreadable > 0 { br; span.bad { (last.unreadable) " families without a value" } }
         @for family in &last.unreadable_families { br; code { (family) } }
-        @if last.left_out > 0 { br; (last.left_out) " series left out by custom-metrics-adapter/metrics" }
+        @if last.left_out > 0 { br; (last.left_out) " series left out by custom-metrics-adapter/metrics or the monitor's rules" }
         @for note in last.notes.iter() { br; (note) }
         @if last.content_type_fallback { br; "no known Content-Type: read as text" }
         @if last.skipped_families > 0 { br; (last.skipped_families) " native histograms skipped" }

@@ -102,7 +102,7 @@ impl Connected {
     }
 
     fn of_service(&self, namespace: &str, name: &str, link: Option<&Link>) -> Result<Vec<Uid>, NoMembers> {
-        if let Some(Link::Pods(Some(selector))) = link {
+        if let Some(Link::Pods(Some(selector), _)) = link {
             let live = self.pods.index.list(Some(namespace), selector).unwrap_or_default();
             return Ok(live.iter().map(|live| live.uid.clone()).collect());
         }

@@ -4,13 +4,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use crate::model::{GroupResource, Selector};
+use crate::{
+    cluster::{Protocol, ServicePort, TargetPort},
+    model::{GroupResource, Selector},
+};
 
 /// What an object that is no controller leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::cluster) enum Link {
-    /// A Service: the pods that its selector matches; without one those that its EndpointSlices name.
-    Pods(Option<Selector>),
+    /// A Service: the pods that its selector matches; without one those that its EndpointSlices name. And its ports.
+    Pods(Option<Selector>, Vec<ServicePort>),
     /// An Ingress or a route.
     Services(Vec<Backend>),
     /// An EndpointSlice: pods of its namespace by name.
@@ -61,6 +64,23 @@ pub(in crate::cluster) struct WireLinkSpec {
     selector: Option<BTreeMap<String, String>>,
     default_backend: Option<WireBackend>,
     rules: Option<Vec<WireRule>>,
+    ports: Option<Vec<WireServicePort>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireServicePort {
+    name: Option<String>,
+    protocol: Option<String>,
+    port: i64,
+    target_port: Option<WireTargetPort>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum WireTargetPort {
+    Number(i64),
+    Name(String),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -108,7 +128,10 @@ impl WireLink {
     pub(in crate::cluster) fn link(self, kind: LinkKind, namespace: &str) -> Link {
         let spec = self.spec.unwrap_or_default();
         match kind {
-            LinkKind::Service => Link::Pods(selector(spec.selector.unwrap_or_default())),
+            LinkKind::Service => {
+                let ports = spec.ports.into_iter().flatten().filter_map(WireServicePort::port).collect();
+                Link::Pods(selector(spec.selector.unwrap_or_default()), ports)
+            }
             LinkKind::Ingress | LinkKind::Route => Link::Services(backends(spec, namespace)),
             LinkKind::EndpointSlice => {
                 let endpoints = self.endpoints.into_iter().flatten();
@@ -119,6 +142,19 @@ impl WireLink {
                 Link::Named(pods.map(|pod| pod.name.into()).collect())
             }
         }
+    }
+}
+
+impl WireServicePort {
+    fn port(self) -> Option<ServicePort> {
+        let number = |number: i64| u16::try_from(number).ok().filter(|number| *number > 0);
+        let target = match self.target_port {
+            Some(WireTargetPort::Name(name)) => TargetPort::Name(name.into()),
+            Some(WireTargetPort::Number(target)) => TargetPort::Number(number(target).or(number(self.port))?),
+            None => TargetPort::Number(number(self.port)?),
+        };
+        let protocol = Protocol::named(self.protocol.as_deref())?;
+        Some(ServicePort { name: self.name.map(Into::into), protocol, target })
     }
 }
 
@@ -177,10 +213,26 @@ mod tests {
         let selected =
             json!({"spec": {"selector": {"app": "web", "tier": "front"}, "ports": [{"port": 80}]}});
         let selector = Selector::parse("app=web,tier=front").unwrap();
-        assert_eq!(link(LinkKind::Service, selected), Link::Pods(Some(selector)));
+        let port = ServicePort { name: None, protocol: Protocol::Tcp, target: TargetPort::Number(80) };
+        assert_eq!(link(LinkKind::Service, selected), Link::Pods(Some(selector), vec![port]));
         for without in [json!({"spec": {"selector": {}}}), json!({"spec": {}}), json!({})] {
-            assert_eq!(link(LinkKind::Service, without), Link::Pods(None));
+            assert_eq!(link(LinkKind::Service, without), Link::Pods(None, Vec::new()));
         }
+    }
+
+    #[test]
+    fn a_port_of_a_service_leads_to_a_port_of_its_pods_by_number_or_name() {
+        let ports = json!([
+            {"name": "web", "port": 80, "targetPort": 8080}, {"name": "named", "port": 81, "targetPort": "metrics"},
+            {"name": "same", "port": 82}, {"name": "dns", "protocol": "UDP", "port": 53}, {"port": 0},
+        ]);
+        let Link::Pods(_, ports) = link(LinkKind::Service, json!({"spec": {"ports": ports}})) else {
+            panic!()
+        };
+        let targets: Vec<&TargetPort> = ports.iter().map(|port| &port.target).collect();
+        let number = TargetPort::Number;
+        assert_eq!(targets, [&number(8080), &TargetPort::Name("metrics".into()), &number(82), &number(53)]);
+        assert_eq!(ports[3].protocol, Protocol::Udp);
     }
 
     #[test]

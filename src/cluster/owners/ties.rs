@@ -44,12 +44,13 @@ struct Family {
 }
 
 impl Ties {
-    /// Takes what an object says now.
-    pub(in crate::cluster) fn put(&self, live: &LiveObject, tie: Tie) {
-        let known = self.0.read().ties.get(&live.uid).cloned().unwrap_or_default();
-        if known != tie {
+    /// Takes what an object says now; whether that is something else than before.
+    pub(in crate::cluster) fn put(&self, live: &LiveObject, tie: Tie) -> bool {
+        let is_new = self.0.read().ties.get(&live.uid).cloned().unwrap_or_default() != tie;
+        if is_new {
             self.0.write().put(live, tie);
         }
+        is_new
     }
 
     /// An object is gone.

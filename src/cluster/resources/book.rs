@@ -173,6 +173,14 @@ impl Book {
         self.canonical(resource).is_some() || self.missing.lock().contains_key(resource)
     }
 
+    /// Returns once a resource is served, or once it is not served any more.
+    pub(in crate::cluster) async fn until(&self, resource: &GroupResource, is_served: bool) {
+        let mut finished = self.finished.subscribe();
+        while self.is_served(resource) != is_served {
+            let _ = finished.changed().await;
+        }
+    }
+
     /// Renews the resources now, then by the timer and when asked, for ever, and tells of each that is gone for good.
     pub(in crate::cluster) async fn keep_fresh(&self, client: Client, gone: impl Fn(&GroupResource)) {
         let mut backoff = Backoff::new(self.pacing.first_retry, self.pacing.longest_retry);

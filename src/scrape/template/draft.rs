@@ -88,8 +88,8 @@ impl Draft {
             return self.push(text.as_bytes(), Mark::Unwanted);
         }
         let limit = self.rules.limits.samples;
-        let most =
-            if self.rules.allow.list().is_empty() { limit } else { limit.saturating_mul(LINES_PER_SAMPLE) };
+        let may_leave_out = !self.rules.allow.list().is_empty() || self.rules.series.may_drop();
+        let most = if may_leave_out { limit.saturating_mul(LINES_PER_SAMPLE) } else { limit };
         if self.pending.len() >= most {
             self.broken = Some(LimitError::Samples { found: most + 1, limit });
             return;

@@ -84,6 +84,7 @@ impl PartialEq for Template {
         self.format == other.format
             && self.allow == other.allow
             && self.counters == other.counters
+            && self.series == other.series
             && self.lines == other.lines
             && self.is_whole == other.is_whole
             && self.left_out == other.left_out

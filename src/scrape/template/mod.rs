@@ -24,6 +24,7 @@ mod limits;
 mod meaning;
 mod notes;
 mod pass;
+mod relabelled;
 mod sorting;
 mod starts;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use self::starts::Starts;
 use super::allow::{AllowList, NameList};
 use crate::{
     exposition::{self, Expected, Format, ParseError, Rejected},
+    relabel::SeriesRules,
     store::{AppendError, Charge, Shape, Unreadable},
 };
 
@@ -54,6 +56,8 @@ pub struct Rules {
     pub allow: Arc<AllowList>,
     /// The untyped series and gauges that count.
     pub counters: Arc<NameList>,
+    /// What becomes of the labels of series.
+    pub series: Arc<SeriesRules>,
     /// What a body may hold.
     pub limits: SeriesLimits,
     /// One bad line fails the whole body.
@@ -66,6 +70,7 @@ pub struct Template {
     format: Format,
     allow: Arc<AllowList>,
     counters: Arc<NameList>,
+    series: Arc<SeriesRules>,
     text: Box<[u8]>,
     lines: Box<[Line]>,
     /// Whether all lines are there; of very many unwanted ones the last are not.
@@ -73,7 +78,7 @@ pub struct Template {
     shape: Arc<Shape>,
     /// Where `process_start_time_seconds` is among the series, if it is kept.
     process_start: Option<u32>,
-    /// How many series the allow-list leaves out.
+    /// How many series a list or a rule leaves out.
     left_out: usize,
     /// The lines that are marked as spare or as duplicates.
     spare: Box<[u32]>,
@@ -205,14 +210,14 @@ impl Template {
         &self.notes
     }
 
-    /// How many series the allow-list leaves out.
+    /// How many series a list or a rule leaves out.
     #[must_use]
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
     fn is_read_by(&self, rules: &Rules) -> bool {
-        self.allow == rules.allow && self.counters == rules.counters
+        self.allow == rules.allow && self.counters == rules.counters && self.series == rules.series
     }
 
     /// What its target was charged for it.

@@ -17,6 +17,7 @@ use super::{
     limits::{self, LimitError},
     meaning::{Counting, Meaning, Verdict},
     notes::Notes,
+    relabelled,
     starts::Starts,
 };
 use crate::{
@@ -166,14 +167,18 @@ impl<'d> Sorter<'d> {
         if !named.is_wanted {
             return Ok(self.found.leave_out(&series));
         }
+        series.canonicalise(meaning.membership);
+        let is_start = is_process_start(&series);
+        let Some(series) = relabelled::apply(series, &self.draft.rules.series) else {
+            return Ok(self.found.drop(is_start));
+        };
         limits::check(&series, text, &self.draft.rules.limits)?;
         self.count()?;
-        series.canonicalise(meaning.membership);
         let Some(kind) = self.found.judge(&series, meaning, text) else { return Ok(Mark::Spare) };
         if let Some(first) = self.first(&series, at, meaning.membership) {
             return Ok(Mark::Duplicate(first));
         }
-        Ok(Mark::Kept(self.found.add(&series, kind)))
+        Ok(Mark::Kept(self.found.add(&series, kind, is_start)))
     }
 
     fn count(&mut self) -> Result<(), LimitError> {
@@ -190,7 +195,8 @@ impl<'d> Sorter<'d> {
         let same = |seen: &Seen| {
             let line = || draft.lines.get(seen.line as usize).map(|line| draft.text(*line));
             seen.hash == hash
-                && line().and_then(|text| parse_again(text, membership)).as_ref() == Some(series)
+                && line().and_then(|text| relabelled::read(text, membership, &draft.rules.series)).as_ref()
+                    == Some(series)
         };
         if let Some(seen) = self.seen.find(hash, same) {
             return Some(seen.place);
@@ -248,7 +254,8 @@ impl<'d> Sorter<'d> {
         let mut moments: HashMap<Counting, u32, RandomState> = HashMap::default();
         let mut counters = Vec::new();
         for (text, place, meaning) in self.kept(marks) {
-            let Some(series) = parse_again(text, meaning.membership) else { continue };
+            let rules = &self.draft.rules.series;
+            let Some(series) = relabelled::read(text, meaning.membership, rules) else { continue };
             match meaning.judge(&series) {
                 Verdict::Counts(SeriesKind::Created) => {
                     moments.insert(Counting::of(&series, meaning, &self.hash), place);
@@ -283,10 +290,14 @@ impl<'d> Sorter<'d> {
 }
 
 impl Found {
-    /// A series that no list keeps; the start of the process is told all the same.
+    /// A series that no list, or no rule, keeps; the start of the process is told all the same.
     fn leave_out(&mut self, series: &Series<'_>) -> Mark {
+        self.drop(is_process_start(series))
+    }
+
+    fn drop(&mut self, is_start: bool) -> Mark {
         self.left_out += 1;
-        let is_first = is_process_start(series) && self.process_start.is_none();
+        let is_first = is_start && self.process_start.is_none();
         if is_first { Mark::ProcessStart } else { Mark::Spare }
     }
 
@@ -302,9 +313,9 @@ impl Found {
         None
     }
 
-    fn add(&mut self, series: &Series<'_>, kind: SeriesKind) -> u32 {
+    fn add(&mut self, series: &Series<'_>, kind: SeriesKind, is_start: bool) -> u32 {
         let place = self.place();
-        if is_process_start(series) {
+        if is_start {
             self.start_place = Some(place);
         }
         self.has_starts |= kind == SeriesKind::Created;
@@ -341,6 +352,7 @@ impl Found {
             format: draft.format,
             allow: draft.rules.allow,
             counters: draft.rules.counters,
+            series: draft.rules.series,
             text: draft.text.into(),
             lines: lines.into(),
             is_whole: draft.is_whole,
@@ -374,10 +386,4 @@ impl Draft {
 
 fn is_process_start(series: &Series<'_>) -> bool {
     series.name == PROCESS_START && series.labels.is_empty()
-}
-
-fn parse_again(text: &str, membership: Membership) -> Option<Series<'_>> {
-    let mut series = Series::parse(text).ok()?;
-    series.canonicalise(membership);
-    Some(series)
 }

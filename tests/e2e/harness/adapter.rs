@@ -49,7 +49,11 @@ impl Adapter {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Adapter> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let adapter = Self::start(ControlPlane::shared(), "shared", &["--scrape-allow-loopback"]);
+            let adapter = Self::start(
+                ControlPlane::shared(),
+                "shared",
+                &["--scrape-allow-loopback", "--scrape-monitors"],
+            );
             ControlPlane::shared().adapter_script(&["register", "shared"]);
             adapter
         })

@@ -45,6 +45,7 @@ pub(crate) fn many() -> Sources {
         pod: name(number),
         namespace: format!("n{}", number % 50),
         url: Some(format!("http://10.0.0.1:9102/{number}")),
+        source: None,
         ..target(if number.is_multiple_of(9) { Health::Down } else { Health::Up })
     };
     let all: Vec<TargetStatus> = (0..20_000).map(target).collect();
@@ -245,6 +246,7 @@ fn target(health: Health) -> TargetStatus {
         namespace: "n".repeat(63),
         pod: format!("{}-{}", "web".repeat(80), "x2x4q"),
         url: scraped.then(|| url('u')),
+        source: None,
         health,
         problems: if health == Health::Refused { vec![problem] } else { Vec::new() },
         interval_seconds: 15.0,

@@ -234,7 +234,7 @@ async fn pods_whose_changes_are_told_one_by_one_come_change_and_go() {
         generation: generation + 1,
         changed: next.lock().pop_front().unwrap_or(Changed::Some(Vec::new())),
     };
-    let source = PodSource { since: Arc::new(since), changes: moved.subscribe() };
+    let source = PodSource { since: Arc::new(since), changes: moved.subscribe(), monitors: None };
     let tell = |changed: Changed| {
         told.lock().push_back(changed);
         moved.send_modify(|generation| *generation += 1);

@@ -6,6 +6,7 @@ mod fairness;
 mod faults;
 mod life;
 mod lines;
+mod monitors;
 mod requests;
 mod target;
 pub(crate) mod world;

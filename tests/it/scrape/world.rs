@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use custom_metrics_adapter::{
     cluster::{Container, Pod, PodPhase},
     model::{GroupResource, Labels, LiveObject, MetricName, MetricSelector, ObjectRef, Presence, Uid},
-    scrape::{Health, PodSource, ScrapeOptions, Scraper, TargetStatus},
+    monitor::Monitor,
+    scrape::{Health, MonitorSource, Monitored, PodSource, ScrapeOptions, Scraper, TargetStatus},
     store::{Absence, Limits, Query, Store},
 };
 use jiff::Timestamp;
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub(crate) shutdown: CancellationToken,
     pods: Arc<Mutex<BTreeMap<String, Arc<Pod>>>>,
     moved: watch::Sender<u64>,
+    monitored: Arc<Mutex<Monitored>>,
+    monitors_moved: watch::Sender<u64>,
 }
 
 /// Quick, and on loopback.
@@ -77,17 +80,29 @@ impl World {
         let pods: Arc<Mutex<BTreeMap<String, Arc<Pod>>>> = Arc::default();
         let moved = watch::Sender::new(0);
         let known = pods.clone();
+        let (monitored, monitors_moved) = (Arc::<Mutex<Monitored>>::default(), watch::Sender::new(0));
+        let all = monitored.clone();
+        let all = Arc::new(move || all.lock().clone());
+        let monitors = Some(MonitorSource { all, changes: monitors_moved.subscribe() });
         let source = PodSource::listing(move || known.lock().values().cloned().collect(), moved.subscribe());
+        let source = PodSource { monitors, ..source };
         let (store, tasks) = (Store::new(limits), TaskTracker::new());
         let shutdown = CancellationToken::new();
         let scraper = Scraper::start(options, source, store.clone(), tasks.clone(), shutdown.clone());
-        Self { scraper, store, tasks, shutdown, pods, moved }
+        Self { scraper, store, tasks, shutdown, pods, moved, monitored, monitors_moved }
     }
 
     /// The cluster has this pod now.
     pub(crate) fn add(&self, pod: Pod) {
         self.pods.lock().insert(pod.live.object.name.to_string(), Arc::new(pod));
         self.moved.send_modify(|generation| *generation += 1);
+    }
+
+    /// The cluster has these monitors now.
+    pub(crate) fn monitored(&self, monitors: Vec<Monitor>) {
+        let monitors = monitors.into_iter().map(Arc::new).collect();
+        *self.monitored.lock() = Monitored { monitors, services: Vec::new() };
+        self.monitors_moved.send_modify(|generation| *generation += 1);
     }
 
     /// The cluster does not have it any more.

@@ -54,6 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $env "CMA_SERVING_CERT_SECRET" "custom-metrics-adapter-serving-cert" }}
 {{- end }}
 {{- if ne (int .Values.securePort) 6443 }}{{ $_ := set $env "CMA_SECURE_LISTEN" (printf "[::]:%d" (int .Values.securePort)) }}{{ end }}
+{{- if .Values.monitors.enabled }}{{ $_ := set $env "CMA_SCRAPE_MONITORS" "true" }}{{ end }}
 {{- if eq .Values.writes.port "closed" }}{{ $_ := set $env "CMA_WRITE_AUTH" "kubernetes" }}{{ end }}
 {{- if eq .Values.writes.port "off" }}{{ $_ := set $env "CMA_WRITE_LISTEN" "off" }}{{ end }}
 {{- range $name, $value := $env }}

@@ -3,6 +3,7 @@
 mod agreement;
 mod families;
 mod lists;
+mod relabelled;
 
 use std::sync::Arc;
 
