@@ -12,6 +12,7 @@ use crate::{
     journal::{self, Journal, JournalFile, Restored},
     model::GroupResource,
     store::Store,
+    telemetry::metrics::Metrics,
 };
 
 /// Opens the journal and fills `store` with the values that it has. Comes before the watches begin, so that no event of
@@ -19,10 +20,11 @@ use crate::{
 pub(super) fn open(
     config: &Config,
     store: &Store,
+    metrics: &Metrics,
     background: &Background,
-) -> anyhow::Result<(Journal, Vec<GroupResource>)> {
+) -> anyhow::Result<(Journal, Restored)> {
     let JournalKind::File(folder) = &config.journal.journal else {
-        return Ok((Journal::memory(store.clone()), Vec::new()));
+        return Ok((Journal::memory(store.clone()), Restored::default()));
     };
     let mut file = JournalFile::open(folder).context("--journal")?;
     let max_age = Some(config.journal.journal_restore_max_age).filter(SignedDuration::is_positive);
@@ -30,7 +32,7 @@ pub(super) fn open(
     tell(&restored, file.path());
     let (journal, worker) = Journal::file(file, store.clone(), background.end.clone());
     background.tasks.spawn(worker);
-    Ok((journal, restored.resources))
+    Ok((journal.observed(metrics.journal.clone()), restored))
 }
 
 /// Begins the watches of the objects that values came back for, as a write does for its own: until then nobody knows
@@ -44,8 +46,8 @@ pub(super) async fn watch(cluster: Cluster, resources: Vec<GroupResource>) {
 }
 
 fn tell(restored: &Restored, path: &Path) {
-    let Restored { values, expired, too_old, refused, unreadable, .. } = restored;
-    tracing::info!(path = %path.display(), values, expired, too_old, "written values are restored");
+    let Restored { values, expired, too_old, refused, unreadable, took, .. } = restored;
+    tracing::info!(path = %path.display(), values, expired, too_old, ?took, "written values are restored");
     if *refused > 0 || *unreadable > 0 {
         tracing::warn!(refused, unreadable, "values of the journal are lost: see --max-series");
     }
