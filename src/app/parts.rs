@@ -50,7 +50,8 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
         store.derive_for_all(Arc::new(config.derive.derivations()?));
-        let (journal, restored) = super::journal::open(config, &store, metrics, background)?;
+        let (journal, restored) =
+            super::journal::open(config, &store, metrics, (&readiness, background)).await?;
         let cluster = connect(config, &store, background).await?;
         background.tasks.spawn(super::journal::watch(cluster.clone(), restored.resources.clone()));
         let auth = match cluster.client().zip(cluster.server()) {
