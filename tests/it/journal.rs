@@ -18,7 +18,6 @@ struct Adapter {
     child: Child,
     write: String,
     admin: String,
-    secure: String,
 }
 
 impl Adapter {
@@ -60,7 +59,7 @@ impl Adapter {
                 listens.get("fields").and_then(|fields| fields.get(name)).or_else(|| listens.get(name));
             field.and_then(serde_json::Value::as_str).unwrap().to_owned()
         };
-        Self { child, write: address("write"), admin: address("admin"), secure: address("secure") }
+        Self { child, write: address("write"), admin: address("admin") }
     }
 
     fn kill(mut self) {
@@ -238,7 +237,7 @@ async fn after_kill_9_no_acknowledged_value_is_ever_absent() {
     let child =
         again.env("CMA_LOG_LEVEL", "error").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (write, address) = (String::new(), |port: u16| format!("127.0.0.1:{port}"));
-    let again = Adapter { child, write, admin: address(admin), secure: address(secure) };
+    let again = Adapter { child, write, admin: address(admin) };
     let plain = client();
     let authority = std::fs::read(folder.path().join("certificates/ca.crt")).unwrap();
     let authority = reqwest::Certificate::from_pem(&authority).unwrap();
