@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Adapter, ControlPlane, Described, Hpa, Namespace, SOON, eventually};
 
 /// What a value of the chart gives, beside the component of deploy/k8s that gives the same.
-const SAME: [(&str, &[&str]); 7] = [
+const SAME: [(&str, &[&str]); 9] = [
     ("externalMetrics.enabled=true", &["external-metrics"]),
     ("networkPolicy.enabled=true", &["network-policy"]),
     ("writes.port=closed", &["secure-writes"]),
@@ -16,6 +16,8 @@ const SAME: [(&str, &[&str]); 7] = [
     ("certManager.enabled=true,externalMetrics.enabled=true", &["external-metrics", "cert-manager"]),
     ("writes.loadBalancer.enabled=true,writes.loadBalancer.sourceRanges={10.0.0.0/8}", &["load-balancer"]),
     ("monitoring.serviceMonitor=true", &["service-monitor"]),
+    ("durable.enabled=true", &["durable"]),
+    ("durable.enabled=true,certManager.enabled=true", &["cert-manager", "durable"]),
 ];
 
 #[test]
@@ -32,6 +34,8 @@ fn values_that_cannot_be_are_refused() {
         ("replica=2", "additional properties 'replica' not allowed"),
         ("replicas=2", "replicas > 1 needs writes.port=off"),
         ("writes.port=shut", "/writes/port"),
+        ("durable.enabled=true,replicas=2,writes.port=off", "durable.enabled needs replicas=1"),
+        ("durable.enabled=true,durable.size=large", "/durable/size"),
         ("monitoring.podMonitor=true,monitoring.serviceMonitor=true", "every figure would be there twice"),
     ] {
         let refused = helm(&["template", "cma", CHART, "--set", values]).unwrap_err();

@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* What has the pod. */}}
+{{- define "cma.workload" -}}
+{{ .Values.durable.enabled | ternary "StatefulSet" "Deployment" }}
+{{- end }}
+
 {{/* Every flag by its environment name. */}}
 {{- define "cma.env" -}}
 {{- $env := deepCopy .Values.env }}
@@ -53,6 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else }}
 {{- $_ := set $env "CMA_SERVING_CERT_SECRET" "custom-metrics-adapter-serving-cert" }}
 {{- end }}
+{{- if .Values.durable.enabled }}{{ $_ := set $env "CMA_JOURNAL" "file:/var/lib/custom-metrics-adapter" }}{{ end }}
 {{- if eq .Values.writes.port "closed" }}{{ $_ := set $env "CMA_WRITE_AUTH" "kubernetes" }}{{ end }}
 {{- if eq .Values.writes.port "off" }}{{ $_ := set $env "CMA_WRITE_LISTEN" "off" }}{{ end }}
 {{- range $name, $value := $env }}
