@@ -9,6 +9,7 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     clippy::cast_precision_loss,
@@ -62,9 +63,8 @@ async fn main() {
     let mut rounds = [const { [const { Vec::new() }; 2] }; LOADS.len()];
     for _ in 0..ROUNDS {
         for (load, rounds) in LOADS.into_iter().zip(&mut rounds) {
-            for (journal, rounds) in ["memory", "file"].into_iter().zip(rounds) {
-                rounds.push(load.round(journal, length).await);
-            }
+            rounds[0].push(load.round("memory", length).await);
+            rounds[1].push(load.round("file", length).await);
         }
     }
     for (load, rounds) in LOADS.into_iter().zip(rounds) {
