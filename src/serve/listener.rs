@@ -10,7 +10,10 @@ use std::{
 use axum::Router;
 use futures::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -66,19 +69,24 @@ impl Listener {
         let slots = Slots::new(&shared.options.limits);
         let mut pause = Pause::default();
         let incident = Incident::default();
+        let mut failed = Instant::now();
         while let Some(accepted) = shared.shutdown.run_until_cancelled(self.socket.accept()).await {
             match accepted {
                 Ok((stream, address)) => shared.take(stream, address, &slots),
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     shared.options.counters.accept_failed.increment();
+                    failed = Instant::now();
                     self.accept_fails(&incident, &error);
                     shared.shutdown.run_until_cancelled(tokio::time::sleep(pause.next())).await;
                     continue;
                 }
             }
             pause = Pause::default();
-            self.accept_works(&incident);
+            // Each descriptor that is freed lets one connection in while the others still wait.
+            if failed.elapsed() >= CALM {
+                self.accept_works(&incident);
+            }
         }
         // What the system has accepted on our behalf is ours to answer.
         while let Some(Ok((stream, address))) = self.socket.accept().now_or_never() {
@@ -194,6 +202,8 @@ impl Pause {
     }
 }
 
+/// Accepting works again when it has not failed for this time.
+const CALM: Duration = Duration::from_secs(1);
 /// EAFNOSUPPORT of Linux: the answer of a kernel without IPv6.
 const NO_ADDRESS_FAMILY: i32 = 97;
 /// Connections that the system keeps until they are accepted; as tokio has it.
