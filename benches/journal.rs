@@ -83,9 +83,10 @@ impl Load {
     async fn round(self, journal: &str, length: Duration) -> Round {
         let folder = tempfile::tempdir().unwrap();
         let adapter = Adapter::start(folder.path(), journal, 1_000_000).await;
-        let (mut writing, begun) = (JoinSet::new(), Instant::now());
+        let (client, mut writing, begun) = (client(), JoinSet::new(), Instant::now());
         for writer in 0..self.writers {
-            writing.spawn(write_on(adapter.write.clone(), writer, self.batch, begun + length));
+            let to = (client.clone(), adapter.write.clone());
+            writing.spawn(write_on(to, writer, self.batch, begun + length));
         }
         let mut waits = writing.join_all().await.concat();
         waits.sort();
@@ -107,8 +108,13 @@ impl Load {
 }
 
 /// How long each request took.
-async fn write_on(url: String, writer: usize, batch: usize, end: Instant) -> Vec<Duration> {
-    let (client, mut waits, mut number) = (client(), Vec::new(), 0);
+async fn write_on(
+    (client, url): (Client, String),
+    writer: usize,
+    batch: usize,
+    end: Instant,
+) -> Vec<Duration> {
+    let (mut waits, mut number) = (Vec::new(), 0);
     while Instant::now() < end {
         let body = lines(writer * 10_000 + number % 1_000, batch, number);
         number += 1;
