@@ -46,6 +46,9 @@ rendered=$(render external-metrics cert-manager)
 ! grep -rn --include='*.yaml' 'insecureSkipTLSVerify: true' deploy || fail "an APIService is not verified"
 rendered=$(render monitoring service-monitor)
 [ "$(count '^kind: PodMonitor$')$(count '^kind: ServiceMonitor$')" = 01 ] || fail "service-monitor takes no PodMonitor's place"
+rendered=$(render cert-manager durable)
+[ "$(count '^kind: Deployment$')$(count '^kind: StatefulSet$')" = 01 ] || fail "durable takes no Deployment's place"
+[ "$(count 'mountPath: ')" = 2 ] || fail "the volumes of cert-manager and durable are not both mounted"
 rendered=$(render side-by-side)
 [ "$(count '^kind: APIService$')" = 0 ] || fail "side-by-side has an APIService"
 
@@ -57,6 +60,21 @@ kubectl -n custom-metrics rollout status deployment/custom-metrics-adapter --tim
   fail "two replicas are not ready: $(kubectl -n custom-metrics get events)"
 [ "$(kubectl -n custom-metrics get pdb custom-metrics-adapter -o jsonpath='{.status.disruptionsAllowed}')" = 1 ] ||
   fail "with two replicas a drain may not take one"
+
+# Values in a file: the claim waits for a volume, which such a cluster has none of, but the pod is admitted.
+kubectl -n custom-metrics delete deployment custom-metrics-adapter --timeout=60s >/dev/null
+render durable | kubectl apply --validate=strict -f - >/dev/null
+# kubectl calls it configured, because kube-apiserver adds a status to the template of the claim; the generation tells.
+generation() { kubectl -n custom-metrics get statefulset custom-metrics-adapter -o jsonpath='{.metadata.generation}'; }
+applied=$(generation)
+render durable | kubectl apply -f - >/dev/null
+[ "$(generation)" = "$applied" ] || fail "a second apply of durable changes the StatefulSet"
+kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=1 statefulset/custom-metrics-adapter --timeout=60s >/dev/null ||
+  fail "no pod of the StatefulSet was admitted: $(kubectl -n custom-metrics get events)"
+kubectl -n custom-metrics get pvc journal-custom-metrics-adapter-0 >/dev/null || fail "the StatefulSet has no claim"
+kubectl -n custom-metrics delete statefulset custom-metrics-adapter --timeout=60s >/dev/null
+kubectl -n custom-metrics delete pvc journal-custom-metrics-adapter-0 --wait=false >/dev/null
+kubectl apply "${manifests[@]}" >/dev/null
 
 # The answer of a SubjectAccessReview; `kubectl auth can-i` guesses at resources that the cluster does not have.
 allowed() { # user verb group resource[/subresource] namespace

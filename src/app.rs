@@ -1,7 +1,7 @@
 //! Wires the parts, opens the sockets, drives them, and drains them in order.
 //!
-//! Start: admin port → cluster (watches) → auth (returns once the front proxy's CA is loaded) → certificate → the other
-//! sockets → scrapes. A metrics API that opened earlier would answer kube-apiserver's first probes as an anonymous
+//! Start: admin port → journal (all its values are read) → cluster (watches) → auth (returns once the front proxy's CA is
+//! loaded) → certificate → the other sockets → scrapes. A metrics API that opened earlier would answer kube-apiserver's first probes as an anonymous
 //! stranger's; a scrape that began earlier could be sent to a listener of ours.
 //!
 //! End: not ready → go on serving for the delay → stop accepting → finish requests → stop watches, scrapes and sweeps.

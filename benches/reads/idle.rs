@@ -37,5 +37,6 @@ fn status() -> Status {
         limits: Vec::new(),
         certificate_ends: Timestamp::now(),
         trends: Vec::new(),
+        journal: None,
     }
 }

@@ -29,7 +29,7 @@ use axum::{
 
 pub use metrics::{Page, metrics};
 pub use reads::ReadRow;
-pub use status::{DiscoveryRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};
+pub use status::{DiscoveryRow, JournalRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};
 pub use trends::{Totals, Trend, Trends};
 
 use futures::future::BoxFuture;

@@ -43,6 +43,24 @@ pub struct Status {
     pub certificate_ends: Timestamp,
     /// The last 15 minutes.
     pub trends: Vec<Trend>,
+    /// Where written values outlive the process; `None` where they do not.
+    pub journal: Option<JournalRow>,
+}
+
+/// The journal of written values.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalRow {
+    /// Why it cannot be written, if so.
+    pub failure: Option<String>,
+    /// When it was last written since the start.
+    pub last_commit: Option<Timestamp>,
+    /// Its size on the disk.
+    pub bytes: u64,
+    /// Values that came back at the start.
+    pub restored: usize,
+    /// Values that stayed out then.
+    pub dropped: usize,
 }
 
 /// When each API was last asked; `None` is never since the start.

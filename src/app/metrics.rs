@@ -34,6 +34,8 @@ pub(super) fn complete(
     let readiness = parts.readiness.clone();
     metrics.read_from(metrics::Parts {
         store: parts.store.clone(),
+        journal: parts.journal.clone(),
+        restored: parts.restored.clone(),
         cluster: parts.cluster.clone(),
         scraper: parts.scraper.clone(),
         auth: parts.auth.clone(),

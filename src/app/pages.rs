@@ -10,11 +10,12 @@ use super::{
     trends::Pulse,
 };
 use crate::{
-    admin::{DiscoveryRow, Hpas, Listener, ReadRow, Sources, Status, StatusCheck, WatchRow},
+    admin::{DiscoveryRow, Hpas, JournalRow, Listener, ReadRow, Sources, Status, StatusCheck, WatchRow},
     api::RecentRead,
     cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
     insight::Insight,
+    journal::{JournalState, Restored},
     scrape::Scraper,
     version::VERSION,
 };
@@ -24,6 +25,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
     let (readiness, scraper, cluster) =
         (parts.readiness.clone(), parts.scraper.clone(), parts.cluster.clone());
     let (certificate, pulse) = (parts.certificate.clone(), pulse.clone());
+    let (journal, restored) = (parts.journal.clone(), parts.restored.clone());
     let check = |(name, failure)| StatusCheck { name, failure };
     let status = move || Status {
         version: VERSION,
@@ -37,6 +39,7 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
         limits: pulse.limits(),
         certificate_ends: certificate.status().not_after,
         trends: pulse.trends.points(),
+        journal: journal.state().map(|state| journal_row(state, &restored)),
     };
     let recent = parts.recent.clone();
     let (counted, known) = (parts.scraper.clone(), parts.cluster.clone());
@@ -48,6 +51,17 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
         hpas: hpas(&parts.insight),
         reads: Arc::new(move || recent.all().into_iter().map(read).collect()),
         status: Arc::new(status),
+    }
+}
+
+fn journal_row(state: JournalState, restored: &Restored) -> JournalRow {
+    let Restored { values, expired, too_old, refused, unreadable, .. } = restored;
+    JournalRow {
+        failure: state.failure,
+        last_commit: state.last,
+        bytes: state.bytes,
+        restored: *values,
+        dropped: expired + too_old + refused + unreadable,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     cluster::{Change, Cluster, ClusterOptions},
     config::Config,
     insight::{self, Insight},
-    journal::Journal,
+    journal::{Journal, Restored},
     owned::Rules,
     scrape::{ScrapeOptions, Scraper},
     serve::{ServiceNames, ServingCertificate},
@@ -26,6 +26,8 @@ use crate::{
 pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) journal: Journal,
+    /// What came back from the journal.
+    pub(super) restored: Restored,
     pub(super) cluster: Cluster,
     pub(super) auth: Auth,
     pub(super) certificate: Arc<ServingCertificate>,
@@ -48,9 +50,10 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let store = Store::new(limits(config));
         store.derive_for_all(Arc::new(config.derive.derivations()?));
-        let (journal, restored) = super::journal::open(config, &store, background)?;
+        let (journal, restored) =
+            super::journal::open(config, &store, metrics, (&readiness, background)).await?;
         let cluster = connect(config, &store, background).await?;
-        background.tasks.spawn(super::journal::watch(cluster.clone(), restored));
+        background.tasks.spawn(super::journal::watch(cluster.clone(), restored.resources.clone()));
         let auth = match cluster.client().zip(cluster.server()) {
             None => Auth::disabled(),
             Some((client, server)) => {
@@ -69,6 +72,7 @@ impl Parts {
         Ok(Self {
             store,
             journal,
+            restored,
             cluster,
             auth,
             certificate,

@@ -10,17 +10,22 @@
 
 mod error;
 mod file;
+mod observe;
 mod queue;
 mod record;
 mod restore;
 #[cfg(test)]
 mod tests;
 
+use std::{sync::Arc, time::Instant};
+
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use error::{CommitError, OpenError};
 pub use file::JournalFile;
+pub use observe::{CommitResult, Observer, Operation};
 pub use queue::JournalState;
 pub use restore::{Restored, restore};
 
@@ -33,13 +38,14 @@ pub struct Journal {
     store: Store,
     /// `None` keeps nothing beyond the process.
     queue: Option<Queue>,
+    observer: Arc<dyn Observer>,
 }
 
 impl Journal {
     /// Values live as long as the process.
     #[must_use]
     pub fn memory(store: Store) -> Self {
-        Self { store, queue: None }
+        Self { store, queue: None, observer: Arc::new(()) }
     }
 
     /// Values live in `file`. The future is the one task that writes to it; it ends when `end` is cancelled and what
@@ -50,7 +56,13 @@ impl Journal {
         end: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, worker) = queue::new(file, store.clone());
-        (Self { store, queue: Some(queue) }, worker.run(end))
+        (Self { queue: Some(queue), ..Self::memory(store) }, worker.run(end))
+    }
+
+    /// The same, which tells `observer` of each commit. Where nothing is kept there is nothing to tell.
+    #[must_use]
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Commits all of `batch`, or nothing.
@@ -60,7 +72,10 @@ impl Journal {
     pub async fn commit(&self, batch: Vec<Write>, now: Timestamp) -> Result<(), CommitError> {
         match &self.queue {
             None => Ok(self.store.append(batch, now)?),
-            Some(queue) => queue.commit(vec![batch], now).await.pop().unwrap_or(Err(CommitError::stopped())),
+            Some(queue) => {
+                let outcomes = self.told(Operation::Write, queue.commit(vec![batch], now)).await;
+                outcomes.into_iter().next().unwrap_or(Err(CommitError::stopped()))
+            }
         }
     }
 
@@ -69,7 +84,7 @@ impl Journal {
         let batches = writes.into_iter().map(|write| vec![write]);
         match &self.queue {
             None => batches.map(|batch| Ok(self.store.append(batch, now)?)).collect(),
-            Some(queue) => queue.commit(batches.collect(), now).await,
+            Some(queue) => self.told(Operation::Write, queue.commit(batches.collect(), now)).await,
         }
     }
 
@@ -80,8 +95,26 @@ impl Journal {
     pub async fn remove(&self, removal: Removal) -> Result<usize, CommitError> {
         match &self.queue {
             None => Ok(self.store.remove(&removal)),
-            Some(queue) => queue.remove(removal).await,
+            Some(queue) => {
+                let removed = async { vec![queue.remove(removal).await] };
+                let outcomes = self.told(Operation::Delete, removed).await;
+                outcomes.into_iter().next().unwrap_or(Err(CommitError::stopped()))
+            }
         }
+    }
+
+    async fn told<T>(
+        &self,
+        operation: Operation,
+        commits: impl Future<Output = Vec<Result<T, CommitError>>>,
+    ) -> Vec<Result<T, CommitError>> {
+        let begun = Instant::now();
+        let outcomes = commits.instrument(observe::span(operation)).await;
+        self.observer.took(operation, begun.elapsed());
+        for outcome in &outcomes {
+            self.observer.ended(operation, CommitResult::of(outcome));
+        }
+        outcomes
     }
 
     /// How the journal is; `None` where nothing is kept.

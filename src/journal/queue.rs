@@ -39,15 +39,18 @@ pub struct JournalState {
     pub failure: Option<String>,
     /// Its size on the disk.
     pub bytes: u64,
-    /// Transactions that were made.
-    pub commits: u64,
+    /// Transactions that were made. One serves all requests that wait.
+    pub transactions: u64,
+    /// When the last one was made.
+    pub last: Option<Timestamp>,
 }
 
 #[derive(Default)]
 struct Shared {
     failure: Mutex<Option<String>>,
     bytes: AtomicU64,
-    commits: AtomicU64,
+    transactions: AtomicU64,
+    last: Mutex<Option<Timestamp>>,
 }
 
 enum Request {
@@ -109,7 +112,8 @@ impl Queue {
         JournalState {
             failure: self.shared.failure.lock().clone(),
             bytes: self.shared.bytes.load(Ordering::Relaxed),
-            commits: self.shared.commits.load(Ordering::Relaxed),
+            transactions: self.shared.transactions.load(Ordering::Relaxed),
+            last: *self.shared.last.lock(),
         }
     }
 }
@@ -172,7 +176,8 @@ impl Worker {
         match made {
             Ok(bytes) => {
                 self.shared.bytes.store(bytes, Ordering::Relaxed);
-                self.shared.commits.fetch_add(1, Ordering::Relaxed);
+                self.shared.transactions.fetch_add(1, Ordering::Relaxed);
+                *self.shared.last.lock() = Some(Timestamp::now());
                 *self.shared.failure.lock() = None;
                 if let Some(failed) = self.incident.works() {
                     tracing::info!(?failed, "the journal is written again");

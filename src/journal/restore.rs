@@ -1,5 +1,7 @@
 //! The values of an earlier process come back.
 
+use std::time::{Duration, Instant};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{JournalFile, OpenError, record::Received};
@@ -21,6 +23,8 @@ pub struct Restored {
     pub refused: usize,
     /// Records that could not be read.
     pub unreadable: usize,
+    /// How long the file was read.
+    pub took: Duration,
     /// The resources of the objects that values came back for.
     pub resources: Vec<GroupResource>,
 }
@@ -36,11 +40,11 @@ pub fn restore(
     max_age: Option<SignedDuration>,
     now: Timestamp,
 ) -> Result<Restored, OpenError> {
-    let mut restored = Restored::default();
+    let (mut restored, begun) = (Restored::default(), Instant::now());
     let unreadable = file.read(|received| restored.add(received, store, max_age, now))?;
     restored.resources.sort();
     restored.resources.dedup();
-    Ok(Restored { unreadable, ..restored })
+    Ok(Restored { unreadable, took: begun.elapsed(), ..restored })
 }
 
 impl Restored {

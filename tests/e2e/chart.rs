@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Adapter, ControlPlane, Described, Hpa, Namespace, SOON, eventually};
 
 /// What a value of the chart gives, beside the component of deploy/k8s that gives the same.
-const SAME: [(&str, &[&str]); 11] = [
+const SAME: [(&str, &[&str]); 13] = [
     ("externalMetrics.enabled=true", &["external-metrics"]),
     ("monitors.enabled=true", &["monitors"]),
     ("networkPolicy.enabled=true", &["network-policy"]),
@@ -23,6 +23,8 @@ const SAME: [(&str, &[&str]); 11] = [
         "podSecurityContext.runAsUser=null,podSecurityContext.runAsGroup=null,podSecurityContext.fsGroup=null",
         &["openshift"],
     ),
+    ("durable.enabled=true", &["durable"]),
+    ("durable.enabled=true,certManager.enabled=true", &["cert-manager", "durable"]),
 ];
 
 #[test]
@@ -41,6 +43,8 @@ fn values_that_cannot_be_are_refused() {
         ("writes.port=shut", "/writes/port"),
         ("securePort=443", "/securePort"),
         ("hostNetwork.enabled=true", "hostNetwork.enabled needs writes.port=closed or off"),
+        ("durable.enabled=true,replicas=2,writes.port=off", "durable.enabled needs replicas=1"),
+        ("durable.enabled=true,durable.size=large", "/durable/size"),
         ("monitoring.podMonitor=true,monitoring.serviceMonitor=true", "every figure would be there twice"),
     ] {
         let refused = helm(&["template", "cma", CHART, "--set", values]).unwrap_err();

@@ -67,6 +67,11 @@ impl Adapter {
         self.child.wait().unwrap();
     }
 
+    async fn page(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.admin);
+        client().get(url).send().await.unwrap().text().await.unwrap()
+    }
+
     async fn post(&self, client: &reqwest::Client, object: &str, body: String) -> Option<reqwest::Response> {
         let url = format!("http://{}/write-metrics/namespaces/default/pods/{object}/m", self.write);
         client.post(url).body(body).send().await.ok()
@@ -187,6 +192,116 @@ async fn check(adapter: &Adapter, numbers: &Numbers) {
             "{object}: {acknowledged} was acknowledged, {offered} offered, and {stored} is stored"
         );
     }
+}
+
+/// The port of an address that nobody listens at now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What the API says of one object: `None` while nobody answers, else the status and the value.
+async fn read(client: &reqwest::Client, secure: u16, object: &str) -> Option<(u16, serde_json::Value)> {
+    let path = format!("apis/custom.metrics.k8s.io/v1beta1/namespaces/default/pods/{object}/m");
+    let answer = client.get(format!("https://localhost:{secure}/{path}")).send().await.ok()?;
+    let status = answer.status().as_u16();
+    let body: serde_json::Value = serde_json::from_str(&answer.text().await.ok()?).unwrap();
+    Some((status, body["items"][0]["value"].clone()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_kill_9_no_acknowledged_value_is_ever_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (secure, admin) = (free_port(), free_port());
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"));
+        command.args(arguments(folder.path()).into_iter().skip(3));
+        command.args([
+            format!("--secure-listen=127.0.0.1:{secure}"),
+            format!("--admin-listen=127.0.0.1:{admin}"),
+        ]);
+        command.arg("--write-listen=127.0.0.1:0");
+        command
+    };
+    let adapter = Adapter::spawned(start());
+    for part in 0..10 {
+        let line = |at: usize| serde_json::json!({"namespace": "default", "resource": "pods", "name": format!("p{at}"), "metric": "m", "value": at * 2 + 1});
+        let lines: Vec<String> = (part * 1_000..(part + 1) * 1_000).map(|at| line(at).to_string()).collect();
+        let url = format!("http://{}/write-metrics", adapter.write);
+        let answer = client().post(url).body(lines.join("\n")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    adapter.kill();
+
+    // Its log is read by nobody before it listens, so that the reads below begin first.
+    let mut again = start();
+    let child =
+        again.env("CMA_LOG_LEVEL", "error").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (write, address) = (String::new(), |port: u16| format!("127.0.0.1:{port}"));
+    let again = Adapter { child, write, admin: address(admin) };
+    let plain = client();
+    let authority = std::fs::read(folder.path().join("certificates/ca.crt")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let trusting = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
+    let (mut answers, mut reads) = (0, 0);
+    within("a hundred reads are answered", async {
+        while answers < 100 {
+            let probe = plain.get(format!("http://{}/readyz", again.admin)).send().await;
+            let is_ready = probe.is_ok_and(|answer| answer.status().is_success());
+            let at = (reads * 7_919) % 10_000;
+            reads += 1;
+            let answer = read(&trusting, secure, &format!("p{at}")).await;
+            assert!(!is_ready || answer.is_some(), "ready, and no answer");
+            // Odd, so that no thousand is written as 1k.
+            let expected = (200, serde_json::Value::from((at * 2 + 1).to_string()));
+            assert_eq!(answer.as_ref().unwrap_or(&expected), &expected, "read {reads}");
+            answers += usize::from(answer.is_some());
+        }
+    })
+    .await;
+    let metrics = again.page("/metrics").await;
+    for line in [
+        "journal_durable 1",
+        "journal_up 1",
+        "journal_restored_values 10000",
+        "journal_restore_dropped_values{reason=\"expired\"} 0",
+    ] {
+        assert!(metrics.contains(&format!("\ncustom_metrics_adapter_{line}\n")), "{line}:\n{metrics}");
+    }
+    assert!(again.page("/").await.contains("10,000 values came back and 0 did not"));
+}
+
+#[tokio::test]
+async fn commits_are_counted_and_shown_and_a_full_volume_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = Adapter::start_on_small_volume(folder.path(), 4 << 20);
+    let client = client();
+    assert_eq!(adapter.post(&client, "p", "1".to_owned()).await.unwrap().status(), 200);
+    let up = adapter.page("/metrics").await;
+    assert!(up.contains("journal_commits_total{operation=\"write\",result=\"ok\"} 1"), "{up}");
+    assert!(up.contains("journal_commit_duration_seconds_count{operation=\"write\"} 1"), "{up}");
+    assert!(up.contains("adapter_journal_up 1") && up.contains("journal_transactions_total 1"), "{up}");
+    let page = adapter.page("/").await;
+    assert!(page.contains("ok; last commit ") && !page.contains("are gone"), "{page}");
+
+    let line = |at: usize| {
+        let labels = std::collections::BTreeMap::from([("label", format!("{at}-{}", "x".repeat(50)))]);
+        serde_json::json!({"namespace": "a", "resource": "pods", "name": format!("p{at}"), "metric": "m", "value": 1, "labels": labels})
+    };
+    let mut written = 0;
+    let url = format!("http://{}/write-metrics", adapter.write);
+    let status = loop {
+        let lines: Vec<String> = (written..written + 1_000).map(|at| line(at).to_string()).collect();
+        let status = client.post(&url).body(lines.join("\n")).send().await.unwrap().status();
+        written += 1_000;
+        if !status.is_success() {
+            break status;
+        }
+        assert!(written < 200_000, "the volume is never full");
+    };
+    assert_eq!(status, 507);
+    let down = adapter.page("/metrics").await;
+    assert!(down.contains("adapter_journal_up 0") && down.contains("result=\"full\"} 1"), "{down}");
+    assert!(adapter.page("/").await.contains("volume is full"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{DiscoveryRow, Glance, LimitRow, Status, WatchRow};
+use super::{DiscoveryRow, Glance, JournalRow, LimitRow, Status, WatchRow};
 use crate::{
     admin::{
         Trend,
@@ -128,11 +128,11 @@ impl Glance {
             "{} series are written and {} scraped.",
             counts.written_series, counts.scraped_series
         ));
-        lines.push(format!(
-            "Version {}, started {}. Values that were written before are gone.",
-            status.version,
-            second(status.started)
-        ));
+        lines.push(format!("Version {}, started {}.", status.version, second(status.started)));
+        lines.push(match &status.journal {
+            None => format!("{}.", capitalized(GONE)),
+            Some(journal) => format!("Journal: {}.", journal.words(*now)),
+        });
         lines.join("\n") + "\n"
     }
 }
@@ -208,7 +208,7 @@ fn size(bytes: u64) -> String {
 }
 
 fn apis(glance: &Glance) -> Markup {
-    let Status { reads, certificate_ends, mode, started, version, listeners, .. } = &glance.status;
+    let Status { reads, certificate_ends, mode, started, version, listeners, journal, .. } = &glance.status;
     let asked = |at: Option<Timestamp>, never: &str| {
         at.map_or_else(|| never.to_owned(), |at| format!("{} ago", ago(at, glance.now)))
     };
@@ -220,7 +220,8 @@ fn apis(glance: &Glance) -> Markup {
                 tr { th scope="row" { "Custom metrics" } td { (asked(reads.custom, "never: no HPA reads one")) } }
                 tr { th scope="row" { "External metrics" } td { (asked(reads.external, "never: is external-metrics.yaml applied, and does an HPA read one?")) } }
                 tr { th scope="row" { "Certificate" } td { "ends " (second(*certificate_ends)) ", in " (span(certificate_ends.duration_since(glance.now))) } }
-                tr { th scope="row" { "Started" } td { (second(*started)) "; values that were written before are gone" } }
+                tr { th scope="row" { "Started" } td { (second(*started)) @if journal.is_none() { "; " (GONE) } } }
+                @if let Some(journal) = journal { tr { th scope="row" { "Journal" } td { span.(journal.tone()) { (journal.words(glance.now)) } } } }
                 tr { th scope="row" { "Version" } td { (version) ", " (mode) } }
                 @for listener in listeners { tr { th scope="row" { (listener.purpose) } td { code { (listener.address) } } } }
             }
@@ -284,6 +285,30 @@ fn state(state: &'static str) -> Markup {
         }
     }
 }
+
+impl JournalRow {
+    fn tone(&self) -> &'static str {
+        if self.failure.is_some() { "bad" } else { "good" }
+    }
+
+    fn words(&self, now: Timestamp) -> String {
+        let state = self.failure.as_deref().unwrap_or("ok");
+        let last = self.last_commit.map_or_else(
+            || "not written since the start".to_owned(),
+            |at| format!("last commit {} ago", ago(at, now)),
+        );
+        let (restored, dropped) = (grouped(self.restored as u64), grouped(self.dropped as u64));
+        let bytes = size(self.bytes);
+        format!("{state}; {last}; {bytes}; at the start {restored} values came back and {dropped} did not")
+    }
+}
+
+fn capitalized(words: &str) -> String {
+    let (first, rest) = words.split_at_checked(1).unwrap_or((words, ""));
+    first.to_uppercase() + rest
+}
+
+const GONE: &str = "values that were written before are gone";
 
 /// A moment to the second.
 fn second(at: Timestamp) -> Timestamp {

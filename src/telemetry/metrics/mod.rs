@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod cluster;
 mod hpa;
+mod journal;
 mod label;
 mod process;
 mod pulse;
@@ -25,6 +26,7 @@ use prometheus::{Error, Registry, TextEncoder};
 
 pub use api::ApiMetrics;
 pub use auth::AuthMetrics;
+pub use journal::JournalMetrics;
 pub use label::LabelValues;
 pub use process::{memory_limit, resident_memory};
 pub use pulse::Reads;
@@ -37,6 +39,7 @@ use crate::{
     auth::Auth,
     cluster::Cluster,
     insight::Insight,
+    journal::{Journal, Restored},
     scrape::Scraper,
     serve::ServingCertificate,
     store::Store,
@@ -52,6 +55,8 @@ pub struct Metrics {
     pub api: Arc<ApiMetrics>,
     /// Counts writes.
     pub write: Arc<WriteMetrics>,
+    /// Counts commits.
+    pub journal: Arc<JournalMetrics>,
     /// Counts reviews.
     pub auth: Arc<AuthMetrics>,
     /// Counts scrapes.
@@ -62,6 +67,10 @@ pub struct Metrics {
 pub struct Parts {
     /// The values.
     pub store: Store,
+    /// Where written ones are kept.
+    pub journal: Journal,
+    /// What came back from there at the start.
+    pub restored: Restored,
     /// The cluster.
     pub cluster: Cluster,
     /// The targets, if anything is scraped.
@@ -106,9 +115,10 @@ impl Metrics {
         runtime::register(&mut registration)?;
         let api = Arc::new(ApiMetrics::register(&mut registration, limits.api)?);
         let write = Arc::new(WriteMetrics::register(&mut registration, limits.write)?);
+        let journal = Arc::new(JournalMetrics::register(&mut registration)?);
         let auth = Arc::new(AuthMetrics::register(&mut registration)?);
         let scrape = Arc::new(ScrapeMetrics::register(&mut registration, limits.scrape)?);
-        Ok(Self { registry, described, api, write, auth, scrape })
+        Ok(Self { registry, described, api, write, journal, auth, scrape })
     }
 
     /// Adds what is read from `parts`.
@@ -119,6 +129,8 @@ impl Metrics {
         let mut registration = Registration { registry: &self.registry, described: &mut self.described };
         let Parts {
             store,
+            journal,
+            restored,
             cluster,
             scraper,
             auth,
@@ -133,6 +145,7 @@ impl Metrics {
         hpa::register(&mut registration, insight, hpa_metrics)?;
         refusals::register(&mut registration, store.clone(), scraper.clone())?;
         store::register(&mut registration, store, cluster.clone(), discovery_max_metrics)?;
+        journal::register(&mut registration, journal, restored)?;
         cluster::register(&mut registration, cluster)?;
         scrape::register(&mut registration, scraper, self.scrape.limits)?;
         auth::register(&mut registration, auth)?;

@@ -190,6 +190,7 @@ fn status() -> Status {
             },
         ],
         certificate_ends: Timestamp::now() + SignedDuration::from_hours(8_000),
+        journal: None,
         trends: trends(),
     }
 }

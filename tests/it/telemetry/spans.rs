@@ -9,10 +9,13 @@ use custom_metrics_adapter::{
         AccessVerdict, Auth, AuthOptions, AuthSettings, BearerToken, Question, ReviewError, ReviewFailure,
         Reviews, TokenVerdict, Trust, User,
     },
+    cluster::Cluster,
+    journal::{Journal, JournalFile},
     scrape::ScrapeOptions,
     serve::{self, Listener, ServeOptions},
     store,
     telemetry::traces::{self, Edge},
+    write::{self, WriteOptions},
 };
 use futures::future::{BoxFuture, ready};
 use opentelemetry::trace::SpanId;
@@ -186,6 +189,27 @@ async fn of_requests_that_begin_a_trace_the_samplers_share_is_kept() {
     }
     let kept = spans.0.lock().len();
     assert!((40..200).contains(&kept), "{kept} of 400 at one in four");
+}
+
+#[tokio::test]
+async fn the_wait_for_the_journal_is_a_child_of_the_write() {
+    let (spans, _guard) = Spans::record(Sampler::AlwaysOn);
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::Store::new(store::Limits::default());
+    let file = JournalFile::open(folder.path()).unwrap();
+    let (journal, worker) = Journal::file(file, store.clone(), CancellationToken::new());
+    tokio::spawn(worker);
+    let sources = write::Sources { store, journal, cluster: Cluster::standalone() };
+    let options = WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(5) };
+    let router = write::observed(sources, options, Arc::new(()));
+    let traced = Traced::serve(router).await;
+    let url = format!("http://{}/write-metrics/namespaces/default/pods/web-0/qps", traced.address);
+    let answer = within("an answer", traced.client.post(url).body("7").send()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+
+    let [request, commit] = ["POST", "journal.commit"].map(|name| spans.of(name).unwrap());
+    assert_eq!(commit.parent_span_id, request.span_context.span_id());
+    assert_eq!(attributes(&commit)["custom_metrics.operation"], "write");
 }
 
 #[tokio::test]

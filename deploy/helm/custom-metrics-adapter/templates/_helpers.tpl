@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* What has the pod. */}}
+{{- define "cma.workload" -}}
+{{ .Values.durable.enabled | ternary "StatefulSet" "Deployment" }}
+{{- end }}
+
 {{/* Every flag by its environment name. */}}
 {{- define "cma.env" -}}
 {{- $env := deepCopy .Values.env }}
@@ -55,6 +60,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- if ne (int .Values.securePort) 6443 }}{{ $_ := set $env "CMA_SECURE_LISTEN" (printf "[::]:%d" (int .Values.securePort)) }}{{ end }}
 {{- if .Values.monitors.enabled }}{{ $_ := set $env "CMA_SCRAPE_MONITORS" "true" }}{{ end }}
+{{- if .Values.durable.enabled }}{{ $_ := set $env "CMA_JOURNAL" "file:/var/lib/custom-metrics-adapter" }}{{ end }}
 {{- if eq .Values.writes.port "closed" }}{{ $_ := set $env "CMA_WRITE_AUTH" "kubernetes" }}{{ end }}
 {{- if eq .Values.writes.port "off" }}{{ $_ := set $env "CMA_WRITE_LISTEN" "off" }}{{ end }}
 {{- range $name, $value := $env }}
