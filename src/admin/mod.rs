@@ -6,6 +6,7 @@
 mod chart;
 mod columns;
 mod hpas;
+mod log_level;
 mod making;
 mod metrics;
 mod numbers;
@@ -26,6 +27,7 @@ use axum::{
     routing::get,
 };
 
+pub use log_level::{Change, LogLevel, log_level};
 pub use metrics::{Page, metrics};
 pub use reads::ReadRow;
 pub use status::{DiscoveryRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};

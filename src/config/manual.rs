@@ -38,7 +38,8 @@ mod tests {
         let script = String::from_utf8(completion(Shell::Bash)).unwrap();
         let asks = format!(
             "{script}\nCOMP_WORDS=(custom-metrics-adapter {word}); COMP_CWORD=1\n\
-             _custom-metrics-adapter custom-metrics-adapter {word} custom-metrics-adapter\necho ${{COMPREPLY[@]}}"
+             set -- $(complete -p custom-metrics-adapter); while [ $1 != -F ]; do shift; done\n\
+             $2 custom-metrics-adapter {word} custom-metrics-adapter\necho ${{COMPREPLY[@]}}"
         );
         let ended = Command::new("bash").args(["--norc", "-c", &asks]).output().unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
@@ -62,6 +63,7 @@ mod tests {
             }
             let roff = String::from_utf8(page().unwrap()).unwrap();
             assert!(roff.contains(&flag.replace('-', "\\-")), "{flag}");
+            assert!(roff.contains("Puts any number in front of the Kubernetes Horizontal Pod Autoscaler"));
         }
     }
 }

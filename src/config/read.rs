@@ -53,7 +53,12 @@ impl Config {
 
 /// Every flag and every command.
 pub(super) fn whole() -> clap::Command {
-    Command::augment_subcommands(Config::command())
+    let flags = Config::command();
+    // The commands bring a description of their own.
+    let about = flags.get_about().cloned().unwrap_or_default();
+    Command::augment_subcommands(flags)
+        .about(about)
+        .long_about(None)
         .subcommand_required(false)
         .arg_required_else_help(false)
         .args_conflicts_with_subcommands(true)

@@ -26,6 +26,9 @@ fn refused(text: &str, flags: &[&str]) -> String {
 
 /// A value that the flag takes, as one types it behind the flag.
 fn typed(flag: &Arg) -> String {
+    if !flag.get_action().takes_values() {
+        return "true".to_owned();
+    }
     if let Some(default) = flag.get_default_values().first() {
         return default.to_string_lossy().into_owned();
     }
@@ -52,7 +55,7 @@ fn every_flag_takes_in_the_file_what_it_takes_behind_the_flag_and_no_other_type(
         let is_plain = typed.parse::<bool>().is_ok() || typed.parse::<u64>().is_ok();
         let right = if is_plain { &typed } else { &quoted };
         let list = format!("[{right}, {right}]");
-        let same: Vec<String> = if is_switch { Vec::new() } else { vec![format!("--{key}={typed}")] };
+        let same: Vec<String> = vec![if is_switch { format!("--{key}") } else { format!("--{key}={typed}") }];
         assert_eq!(outcome(read(&format!("{key}: {right}"), &[])), outcome(Config::from_args(same)), "{key}");
         let is_list = matches!(flag.get_action(), ArgAction::Append);
         let others = ["true", "7", &quoted, &list, "", "1.5", "{a: b}"];
