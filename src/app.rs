@@ -84,8 +84,9 @@ impl App {
         let readiness = Readiness::default();
         let heads = serve::head_budget();
         let options = doors::admin(&config, &counters, &heads);
-        let admin =
-            AdminPort::open(config.listen.admin_listen, options, &readiness, &background.tasks).await?;
+        let log_level = pages::log_level(&config);
+        let starting = admin_port::starting(&readiness).merge(log_level.clone());
+        let admin = AdminPort::open(config.listen.admin_listen, options, starting, &background.tasks).await?;
         let mut parts = Parts::build(&config, &metrics, &background, readiness).await?;
         let sockets = Sockets::open(&config).await?;
         let addresses = sockets.addresses(admin.address());
@@ -93,7 +94,7 @@ impl App {
         let metrics = metrics::complete(metrics, &config, &parts, counters.clone())?;
         let doors = Doors::new(sockets, &config, &parts, (&metrics, &counters, &heads))?;
         let pulse = Pulse::new(&config, &parts, &metrics, counters.clone());
-        admin.show(doors::pages(&config, &parts, (&metrics, &pulse), addresses));
+        admin.show(doors::pages(&config, &parts, (&metrics, &pulse), addresses).merge(log_level));
         background.tasks.spawn(background.end.clone().run_until_cancelled_owned(pulse.watch()));
         let limits = Limits::new(&metrics, &counters);
         Ok(Self { config, parts, metrics, limits, addresses, doors, admin, background, shutdown })

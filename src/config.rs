@@ -1,4 +1,4 @@
-//! Flags and their environment names; the sole home of clap. What is read once is validated once, into [`Config`].
+//! Flags, their environment names and the file of flags; the sole home of clap. What is read once is validated once, into [`Config`].
 //!
 //! Names follow the Kubernetes extension API servers where those have the same flag (`--tls-cert-file`,
 //! `--authorization-webhook-cache-authorized-ttl`, …). `docs/configuration.md` lists them; a test keeps it equal.
@@ -6,13 +6,16 @@
 mod check;
 pub mod command;
 mod derive;
+mod file;
 mod journal;
+pub mod manual;
+mod read;
 mod scrape;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::version;
@@ -23,6 +26,7 @@ use values::{
 
 pub use check::ConfigError;
 pub use derive::{Derive, Named};
+pub use file::FileError;
 pub use journal::{Journal, JournalKind};
 pub use scrape::{Compression, Scrape};
 
@@ -33,6 +37,10 @@ pub struct Config {
     /// Without a cluster: everything on loopback, a generated certificate, no delegated authorization.
     #[arg(long, env = "CMA_STANDALONE")]
     pub standalone: bool,
+
+    /// A YAML file of flags: each key is the name of a flag. Flags and environment go before it.
+    #[arg(long, env = "CMA_CONFIG", value_name = "FILE", value_parser = values::file)]
+    pub config: Option<PathBuf>,
 
     /// Listeners.
     #[command(flatten)]
@@ -327,31 +335,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl Config {
-    /// The configuration of this process: flags, then environment, then defaults. Ends the process with usage on
-    /// stderr and exit code 2 when a flag is wrong, as every command does.
-    ///
-    /// # Errors
-    /// When flags contradict each other.
-    pub fn load() -> Result<Self, ConfigError> {
-        let matches = Self::command().get_matches();
-        let config = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        config.checked(&matches)
-    }
-
-    /// The configuration that these arguments (without the program's name) give.
-    ///
-    /// # Errors
-    /// clap's own message, or a contradiction.
-    pub fn from_args<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone>(
-        args: I,
-    ) -> anyhow::Result<Self> {
-        let name = std::iter::once(std::ffi::OsString::from("custom-metrics-adapter"));
-        let matches = Self::command().try_get_matches_from(name.chain(args.into_iter().map(Into::into)))?;
-        Ok(Self::from_arg_matches(&matches)?.checked(&matches)?)
-    }
 }
 
 impl Requests {

@@ -27,6 +27,45 @@ fn row(flag: &clap::Arg) -> String {
     format!("|{}|{}|{}", quoted(&format!("--{long}")), quoted(&environment), quoted(&defaults.join(",")))
 }
 
+/// Whose flags a line of the manifests has, if not ours.
+const TOOLS: [&str; 5] = ["kubectl ", "curl ", "helm ", "--set ", "kubeconform "];
+
+#[test]
+fn every_flag_and_environment_name_of_the_manifests_is_one_of_the_binary() {
+    let command = Config::command();
+    let environment =
+        command.get_arguments().filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy());
+    let flags = command.get_arguments().filter_map(clap::Arg::get_long).map(|name| format!("--{name}"));
+    let known: BTreeSet<String> = environment.map(Into::into).chain(flags).collect();
+    let text = manifests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"));
+    let ours = text.lines().filter(|line| !TOOLS.iter().any(|tool| line.contains(tool)));
+    let named: BTreeSet<String> = ours.flat_map(flags_and_names).collect();
+    assert!(named.contains("CMA_SERVICE_NAME") && named.contains("--shutdown-delay"), "{named:?}");
+    assert_eq!(named.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// The text of all manifests and templates in a folder.
+fn manifests(folder: &Path) -> String {
+    let inside = fs::read_dir(folder).into_iter().flatten().flatten().map(|found| found.path());
+    let is_manifest = |path: &Path| {
+        path.extension().is_some_and(|end| ["yaml", "tpl", "json", "txt", "md"].iter().any(|one| end == *one))
+    };
+    let texts = inside.map(|path| match path.is_dir() {
+        true => manifests(&path),
+        false if is_manifest(&path) => fs::read_to_string(&path).unwrap_or_default(),
+        false => String::new(),
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// The words of a line that look like a flag or an environment name of ours.
+fn flags_and_names(line: &str) -> Vec<String> {
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    let is_flag =
+        |word: &str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic));
+    words.filter(|word| word.starts_with("CMA_") || is_flag(word)).map(str::to_owned).collect()
+}
+
 /// The tables of the troubleshooting page that quote our own messages, each under this header; `…` stands for what
 /// differs from case to case.
 const OWN_WORDS: &str = "| it says | cause |";

@@ -53,7 +53,7 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
     (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/ca/", "src/events/", "src/kubernetes/"]),
-    (&["clap"], &["src/config.rs", "src/config/"]),
+    (&["clap", "clap_complete", "clap_mangen"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],
         &["src/telemetry/"],

@@ -6,6 +6,7 @@
 mod chart;
 mod columns;
 mod hpas;
+mod log_level;
 mod making;
 mod metrics;
 mod numbers;
@@ -27,6 +28,7 @@ use axum::{
     routing::get,
 };
 
+pub use log_level::{Change, LogLevel, log_level};
 pub use metrics::{Page, metrics};
 pub use reads::ReadRow;
 pub use status::{DiscoveryRow, JournalRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};

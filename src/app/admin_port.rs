@@ -35,17 +35,17 @@ pub(super) struct AdminPort {
 }
 
 impl AdminPort {
-    /// Opens the port; until [`Self::show`] it has the probes only.
+    /// Opens the port; until [`Self::show`] it has `starting` only.
     pub(super) async fn open(
         address: SocketAddr,
         options: ServeOptions,
-        readiness: &Readiness,
+        starting: Router,
         tasks: &TaskTracker,
     ) -> Result<Self, BindError> {
         let listener = Listener::bind(address).await?;
         let (address, stop) = (listener.local_address(), CancellationToken::new());
         let pages: Arc<OnceLock<Router>> = Arc::default();
-        let router = router(starting(readiness), pages.clone());
+        let router = router(starting, pages.clone());
         let served = tasks.spawn(listener.run(router, options, stop.clone()));
         Ok(Self { address, pages, served, stop: stop.drop_guard() })
     }
@@ -78,7 +78,8 @@ fn router(starting: Router, pages: Arc<OnceLock<Router>>) -> Router {
     Router::new().fallback_service(service_fn(answer))
 }
 
-fn starting(readiness: &Readiness) -> Router {
+/// The probes, and for every other page why it is not there yet.
+pub(super) fn starting(readiness: &Readiness) -> Router {
     let reason = readiness.clone();
     api::probes(&readiness.checks()).fallback(async move || not_yet(&reason))
 }

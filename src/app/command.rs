@@ -3,7 +3,10 @@
 use std::io::Write as _;
 
 use crate::{
-    config::command::{Command, Explain, Get, Output, Reach},
+    config::{
+        command::{Command, Completion, Explain, Get, Output, Reach},
+        manual,
+    },
     explain::{self, Question, Wanted, Way},
     hpa::text::Ink,
 };
@@ -18,9 +21,15 @@ pub async fn run(command: Command) -> anyhow::Result<u8> {
     let answer = match command {
         Command::Explain(explain) => explain::hpa(question(explain)).await?,
         Command::Get(get) => explain::values(wanted(get)).await?,
+        Command::Completion(Completion { shell }) => return print(&manual::completion(shell), 0),
+        Command::Man => return print(&manual::page()?, 0),
     };
-    std::io::stdout().lock().write_all(answer.text.as_bytes())?;
-    Ok(answer.code)
+    print(answer.text.as_bytes(), answer.code)
+}
+
+fn print(text: &[u8], code: u8) -> anyhow::Result<u8> {
+    std::io::stdout().lock().write_all(text)?;
+    Ok(code)
 }
 
 fn question(explain: Explain) -> Question {

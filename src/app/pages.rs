@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::Router;
 use jiff::Timestamp;
 
 use super::{
@@ -10,13 +11,17 @@ use super::{
     trends::Pulse,
 };
 use crate::{
-    admin::{DiscoveryRow, Hpas, JournalRow, Listener, ReadRow, Sources, Status, StatusCheck, WatchRow},
+    admin::{
+        self, DiscoveryRow, Hpas, JournalRow, Listener, LogLevel, ReadRow, Sources, Status, StatusCheck,
+        WatchRow,
+    },
     api::RecentRead,
     cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
     insight::Insight,
     journal::{JournalState, Restored},
     scrape::Scraper,
+    telemetry,
     version::VERSION,
 };
 
@@ -63,6 +68,18 @@ fn journal_row(state: JournalState, restored: &Restored) -> JournalRow {
         restored: *values,
         dropped: expired + too_old + refused + unreadable,
     }
+}
+
+/// `/log-level`, where the process has set its logs up.
+pub(super) fn log_level(config: &Config) -> Router {
+    let Some(level) = telemetry::log_level() else { return Router::new() };
+    let (namespace, port) = (&config.tls.service_namespace, config.listen.admin_listen.port());
+    let (current, change) = (level.clone(), level);
+    admin::log_level(LogLevel {
+        current: Arc::new(move || current.text()),
+        change: Arc::new(move |filter, by| change.change(filter, by)),
+        way: format!("kubectl -n {namespace} port-forward deployment/custom-metrics-adapter {port}"),
+    })
 }
 
 fn hpas(insight: &Insight) -> Hpas {

@@ -5,10 +5,10 @@ use std::{fmt::Display, net::SocketAddr};
 use clap::{ArgMatches, parser::ValueSource};
 use jiff::SignedDuration;
 
-use super::{Config, Listen};
+use super::{Config, FileError, Listen};
 use crate::derive::DerivationError;
 
-/// Why a configuration that parses cannot be run.
+/// Why a configuration cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No delegated authorization, so nobody else may reach it.
@@ -46,6 +46,9 @@ pub enum ConfigError {
     /// Derived metrics that do not go together.
     #[error("--derive: {0}")]
     Derive(DerivationError),
+    /// The file of flags, or what it says.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Two flags of which one makes the other one useless.
     #[error("--{flag} is without effect {reason}: leave one of them out")]
     Useless {

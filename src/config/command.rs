@@ -1,4 +1,4 @@
-//! Commands beside serving: `explain` and `get`, for people at a terminal.
+//! Commands beside serving: `explain` and `get`, for people at a terminal; `completion` and `man`, for their shells.
 
 use std::{
     ffi::OsString,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::version::LINE;
 
@@ -17,6 +18,10 @@ pub enum Command {
     Explain(Explain),
     /// Shows values of custom and external metrics as a table.
     Get(Get),
+    /// Writes the completion of flags and commands for a shell to stdout.
+    Completion(Completion),
+    /// Writes the manual page to stdout, for `man -l -`.
+    Man,
 }
 
 /// The way to a cluster.
@@ -65,6 +70,14 @@ pub struct Get {
     /// The way to the cluster, and how the answer is written.
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// `completion`.
+#[derive(Args, Clone, Debug)]
+pub struct Completion {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 /// How an answer is written.
@@ -131,7 +144,7 @@ impl Command {
             return Ok(Some(Self::Explain(Plugin::try_parse_from(args)?.explain)));
         }
         match args.get(1).and_then(|first| first.to_str()) {
-            Some("explain" | "get") => Ok(Some(Tool::try_parse_from(args)?.command)),
+            Some("explain" | "get" | "completion" | "man") => Ok(Some(Tool::try_parse_from(args)?.command)),
             _ => Ok(None),
         }
     }
@@ -179,6 +192,7 @@ mod tests {
         assert!(parse(&["adapter"]).unwrap().is_none());
         assert!(parse(&["adapter", "--standalone"]).unwrap().is_none());
         assert!(parse(&["adapter", "explain"]).is_err());
+        assert!(parse(&["adapter", "completion", "tcsh"]).is_err());
         assert!(
             matches!(parse(&["adapter", "get", "pods/web-0"]).unwrap(), Some(Command::Get(get)) if get.metric.is_none())
         );

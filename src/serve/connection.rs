@@ -62,8 +62,7 @@ impl Shared {
     /// Serves one connection to its end.
     pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr, claim: Claim) {
         let Some(tls) = self.options.tls.clone() else {
-            let peer = Peer { address, certificates: PeerCertificates::none() };
-            return self.serve(stream, peer, Protocol::ByPreface).await;
+            return self.serve(stream, Peer::plain(address), Protocol::ByPreface).await;
         };
         let handshake = async { tls.acceptor()?.accept(stream).await.map_err(std::io::Error::other) };
         let counters = &self.options.counters;

@@ -53,6 +53,14 @@ pub struct Peer {
     pub certificates: PeerCertificates,
 }
 
+impl Peer {
+    /// Somebody without a certificate.
+    #[must_use]
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, certificates: PeerCertificates::none() }
+    }
+}
+
 /// How a listener serves.
 #[derive(Clone)]
 pub struct ServeOptions {

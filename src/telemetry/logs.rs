@@ -12,19 +12,25 @@ use tracing_subscriber::{
         format::{Format, Writer},
     },
     registry::LookupSpan,
+    reload,
 };
 
-use super::traces;
+use super::{
+    log_level::{self, LogLevel},
+    traces,
+};
 use crate::config::{Log, LogFormat};
 
-/// The layer that writes lines. It takes no interest in spans, so that a span costs nothing unless it is traced.
-pub(super) fn layer<S>(log: &Log) -> anyhow::Result<Box<dyn Layer<S> + Send + Sync>>
+/// The layer that writes lines, and its filter. It takes no interest in spans, so that a span costs nothing unless it is traced.
+pub(super) fn layer<S>(log: &Log) -> anyhow::Result<(Box<dyn Layer<S> + Send + Sync>, LogLevel)>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filter = filter(&log.log_level)?.and(filter_fn(is_event));
+    let (text, filter) = filter(&log.log_level)?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let (filter, level) = (filter.and(filter_fn(is_event)), LogLevel::new(text, handle));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    Ok(match log.log_format {
+    let layer = match log.log_format {
         LogFormat::Text => {
             let format = Format::default().with_ansi(false);
             lines.event_format(Traced { format, close: "" }).with_filter(filter).boxed()
@@ -33,23 +39,28 @@ where
             let format = Format::default().json().flatten_event(true);
             lines.json().event_format(Traced { format, close: "}" }).with_filter(filter).boxed()
         }
-    })
+    };
+    Ok((layer, level))
 }
 
 fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
-/// kube logs each failed attempt of a watch as an error of its own; the cluster module says the same once, in words.
-/// What the flag says comes later and so goes before that.
-fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => {
-            EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG={filter} is no log filter"))
+/// The filter of the start, with its text: `RUST_LOG` goes before the flag.
+fn filter(level: &str) -> anyhow::Result<(String, EnvFilter)> {
+    let (text, filter) = match std::env::var("RUST_LOG") {
+        Ok(text) if !text.is_empty() => {
+            let filter = EnvFilter::try_new(&text);
+            let filter = filter.with_context(|| format!("RUST_LOG={text} is no log filter"))?;
+            (text, filter)
         }
-        _ => EnvFilter::try_new(format!("kube_client=off,kube_runtime=error,{level}"))
-            .with_context(|| format!("--log-level={level} is no log filter")),
-    }
+        _ => {
+            let filter = log_level::filter(level).map_err(anyhow::Error::msg);
+            (level.to_owned(), filter.with_context(|| format!("--log-level={level}"))?)
+        }
+    };
+    Ok((text, filter))
 }
 
 /// Adds the ids of the current span to the end of a line.

@@ -10,15 +10,23 @@
 //! tracing events ─▶ logs (stderr; with the trace id inside a span)
 //! ```
 
+mod exporter;
 pub mod limits;
+mod log_level;
 mod logs;
 pub mod metrics;
 mod sampling;
 pub mod traces;
 
+use std::sync::OnceLock;
+
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Log;
+pub use log_level::LogLevel;
+
+/// As the subscriber is the process's, so is its filter.
+static LOG_LEVEL: OnceLock<LogLevel> = OnceLock::new();
 
 /// Flushes the spans that are not exported yet when it is dropped, for a few seconds at most.
 pub struct Guard {
@@ -31,14 +39,21 @@ pub struct Guard {
 /// # Errors
 /// When the filter or an `OTEL_*` variable is none, or a subscriber is installed already.
 pub fn init(log: &Log) -> anyhow::Result<Guard> {
-    let lines = tracing_subscriber::registry().with(logs::layer(log)?);
-    let Some(traces) = traces::start(|name| std::env::var(name).ok())? else {
-        lines.try_init()?;
-        return Ok(Guard { traces: None });
+    let (layer, level) = logs::layer(log)?;
+    let lines = tracing_subscriber::registry().with(layer);
+    let exporting = match traces::start(|name| std::env::var(name).ok())?.map(traces::Traces::split) {
+        None => lines.try_init().map(|()| None)?,
+        Some((layer, exporting)) => lines.with(layer).try_init().map(|()| Some(exporting))?,
     };
-    let (layer, exporting) = traces.split();
-    lines.with(layer).try_init()?;
-    Ok(Guard { traces: Some(exporting) })
+    // Set once, as the subscriber is.
+    let _ = LOG_LEVEL.set(level);
+    Ok(Guard { traces: exporting })
+}
+
+/// The filter of this process's log lines, once [`init`] has set them up.
+#[must_use]
+pub fn log_level() -> Option<LogLevel> {
+    LOG_LEVEL.get().cloned()
 }
 
 impl Drop for Guard {

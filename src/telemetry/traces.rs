@@ -1,4 +1,4 @@
-//! Spans to an OTLP collector, over HTTP with protobuf, by the standard environment variables.
+//! Spans to an OTLP collector, over HTTP with protobuf or over gRPC, by the standard environment variables.
 //!
 //! Traces are on when `OTEL_TRACES_EXPORTER` is `otlp`, or when it is not set and an endpoint is
 //! (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`). Off, there is no layer, no thread and no
@@ -7,14 +7,7 @@
 //!
 //! A span ends in a bounded queue of a thread of its own: a collector that is slow or away costs spans, never time.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use opentelemetry::{
@@ -22,20 +15,19 @@ use opentelemetry::{
     propagation::{Extractor, Injector, TextMapPropagator},
     trace::{SpanId, TraceContextExt, TraceId, TracerProvider},
 };
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::Protocol;
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
     propagation::TraceContextPropagator,
-    trace::{
-        BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter as Exporter,
-        TracerProviderBuilder,
-    },
+    trace::{BatchSpanProcessor, Sampler, SdkTracerProvider, TracerProviderBuilder},
 };
 use tracing::{Metadata, Span, Subscriber, dispatcher, field::Empty};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use super::sampling::{DrawnIds, Sampling};
+use super::{
+    exporter::{ENDPOINTS, Reported},
+    sampling::{DrawnIds, Sampling},
+};
 use crate::serve::RequestSpans;
 
 /// Why traces cannot be started.
@@ -82,15 +74,11 @@ pub enum Edge {
 
 /// Starts what `environment` asks for; `None` when it asks for nothing.
 pub(super) fn start(environment: impl Fn(&str) -> Option<String>) -> Result<Option<Traces>, TracesError> {
-    if !wanted(&environment)? {
-        return Ok(None);
-    }
+    let Some(protocol) = wanted(&environment)? else { return Ok(None) };
     let sampling = Sampling::of(&environment)?;
     // An https endpoint needs it; fails when there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build()?;
-    let processor =
-        BatchSpanProcessor::builder(Reported { exporter, failing: AtomicBool::new(false) }).build();
+    let processor = BatchSpanProcessor::builder(Reported::new(protocol, &environment)?).build();
     let mut resource = Resource::builder();
     if environment("OTEL_SERVICE_NAME").is_none() {
         resource = resource.with_service_name(SERVICE);
@@ -99,10 +87,10 @@ pub(super) fn start(environment: impl Fn(&str) -> Option<String>) -> Result<Opti
     Ok(Some(Traces { provider, sampling }))
 }
 
-fn wanted(environment: &impl Fn(&str) -> Option<String>) -> Result<bool, TracesError> {
+fn wanted(environment: &impl Fn(&str) -> Option<String>) -> Result<Option<Protocol>, TracesError> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     if set("OTEL_SDK_DISABLED").is_some_and(|disabled| disabled.eq_ignore_ascii_case("true")) {
-        return Ok(false);
+        return Ok(None);
     }
     let wanted = match set("OTEL_TRACES_EXPORTER").as_deref() {
         Some("none") => false,
@@ -113,11 +101,11 @@ fn wanted(environment: &impl Fn(&str) -> Option<String>) -> Result<bool, TracesE
         }
     };
     let protocol = PROTOCOLS.iter().find_map(|name| Some((*name, set(name)?)));
-    match protocol {
-        Some((name, value)) if wanted && value != "http/protobuf" => {
-            Err(TracesError::unsupported(name, &value, "http/protobuf is"))
-        }
-        _ => Ok(wanted),
+    match protocol.as_ref().map(|(name, value)| (*name, value.as_str())) {
+        _ if !wanted => Ok(None),
+        None | Some((_, "http/protobuf")) => Ok(Some(Protocol::HttpBinary)),
+        Some((_, "grpc")) => Ok(Some(Protocol::Grpc)),
+        Some((name, value)) => Err(TracesError::unsupported(name, value, "http/protobuf and grpc are")),
     }
 }
 
@@ -265,38 +253,6 @@ pub fn current() -> Option<(TraceId, SpanId)> {
     })
 }
 
-/// Says when exports begin to fail and when they are good again; the SDK says nothing, or the same every few seconds.
-#[derive(Debug)]
-struct Reported<E> {
-    exporter: E,
-    failing: AtomicBool,
-}
-
-impl<E: Exporter> Exporter for Reported<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len();
-        let result = self.exporter.export(batch).await;
-        match (&result, self.failing.swap(result.is_err(), Ordering::Relaxed)) {
-            (Err(error), false) => tracing::warn!(%error, spans, "traces cannot be exported"),
-            (Ok(()), true) => tracing::info!("traces are exported again"),
-            _ => {}
-        }
-        result
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
-    }
-}
-
 struct Carrier<'a>(&'a HeaderMap);
 
 impl Extractor for Carrier<'_> {
@@ -324,7 +280,6 @@ const SERVICE: &str = "custom-metrics-adapter";
 
 const TRACEPARENT: &str = "traceparent";
 
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
 /// How long the end may take.
@@ -334,7 +289,7 @@ const FLUSH: Duration = Duration::from_secs(3);
 mod tests {
     use super::*;
 
-    fn wanted_with(variables: &[(&str, &str)]) -> Result<bool, String> {
+    fn wanted_with(variables: &[(&str, &str)]) -> Result<Option<Protocol>, String> {
         let environment = |name: &str| {
             variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
@@ -345,14 +300,27 @@ mod tests {
     fn traces_are_off_unless_the_environment_asks_for_them() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
         for (variables, on) in [
-            (&[][..], false),
-            (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")], false),
-            (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], false),
-            (&[endpoint], true),
-            (&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces")], true),
-            (&[("OTEL_TRACES_EXPORTER", "otlp")], true),
-            (&[endpoint, ("OTEL_TRACES_EXPORTER", "none")], false),
-            (&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], false),
+            (&[][..], None),
+            (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")], None),
+            (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], None),
+            (&[endpoint], Some(Protocol::HttpBinary)),
+            (
+                &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces")],
+                Some(Protocol::HttpBinary),
+            ),
+            (&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")], Some(Protocol::HttpBinary)),
+            (&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], Some(Protocol::Grpc)),
+            (
+                &[
+                    endpoint,
+                    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+                ],
+                Some(Protocol::Grpc),
+            ),
+            (&[("OTEL_TRACES_EXPORTER", "otlp")], Some(Protocol::HttpBinary)),
+            (&[endpoint, ("OTEL_TRACES_EXPORTER", "none")], None),
+            (&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], None),
         ] {
             assert_eq!(wanted_with(variables), Ok(on), "{variables:?}");
         }

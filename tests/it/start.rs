@@ -53,6 +53,8 @@ impl Starting {
     }
 
     async fn asked(&self, path: &str) -> Option<(u16, String)> {
+        // Fails when another test was first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.get(format!("http://{}{path}", self.admin)).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
@@ -164,5 +166,54 @@ async fn a_port_that_is_taken_and_a_wrong_flag_end_the_start_with_one_line_and_c
         let log = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(2), "{log}");
         assert!(log.contains(said), "{log}");
+    }
+}
+
+/// The one line with which it ends, its configuration being this file.
+fn refused(text: &str, flags: &[&str], environment: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("adapter.yaml");
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"));
+    command.args(flags).env("CMA_CONFIG", file).envs(environment.iter().copied());
+    let ended = command.output().unwrap();
+    let log = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!((ended.status.code(), log.lines().count()), (Some(2), 1), "{log}");
+    log
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+    let file = "max-series: 5\nmax-series-per-object: 9";
+    let environment = [("CMA_MAX_SERIES", "4")];
+    for (flags, environment, limit) in [
+        (&[][..], &[][..], "--max-series (5)"),
+        (&[], &environment, "--max-series (4)"),
+        (&["--max-series=3"], &environment, "--max-series (3)"),
+    ] {
+        let said = refused(file, flags, environment);
+        assert!(said.contains(limit), "{said}");
+    }
+}
+
+#[test]
+fn a_wrong_file_of_flags_ends_the_start_with_one_line_and_code_2() {
+    for (text, said) in [
+        ("scrape-intervall: 5s", "adapter.yaml: scrape-intervall is no flag: did you mean scrape-interval?"),
+        ("max-series: many", "adapter.yaml: max-series: it takes a whole number, and this is text"),
+        ("request-timeout: 5m", "adapter.yaml: request-timeout: invalid value '5m' for '--request-timeout"),
+    ] {
+        let line = refused(text, &[], &[]);
+        assert!(line.contains(said), "{line}");
+    }
+}
+
+#[test]
+fn completion_and_manual_page_go_to_stdout() {
+    for (arguments, word) in [(&["completion", "zsh"][..], "#compdef"), (&["man"], ".TH")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"));
+        let ended = command.args(arguments).output().unwrap();
+        assert!(ended.status.success() && ended.stderr.is_empty());
+        assert!(String::from_utf8_lossy(&ended.stdout).contains(word));
     }
 }

@@ -5,19 +5,11 @@ mod otlp;
 
 use std::net::SocketAddr;
 
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
-use axum::routing::post;
-use axum::{Router, response::Response};
-use http_body_util::{BodyExt as _, Full};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use otlp::Received;
 pub(crate) use otlp::{Attributes, attributes, hex};
+use otlp::{Received, collector};
 
 /// Listens, and keeps every span; it ends with the value.
 pub(crate) struct Collector {
@@ -46,10 +38,7 @@ impl Collector {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let received = Received::default();
-        let router = Router::new()
-            .route("/v1/traces", post(over_http))
-            .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(over_grpc))
-            .with_state(received.clone());
+        let router = collector(received.clone());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, received, _runtime: runtime }
     }
@@ -72,19 +61,4 @@ impl Span {
             attributes: attributes(&span.attributes),
         }
     }
-}
-
-async fn over_http(State(received): State<Received>, headers: HeaderMap, body: Bytes) {
-    assert_eq!(headers["content-type"], "application/x-protobuf");
-    received.keep(ExportTraceServiceRequest::decode(body).expect("OTLP"));
-}
-
-/// One call: a byte that says whether it is compressed, four of length, the message; the same back, then the status.
-async fn over_grpc(State(received): State<Received>, body: Bytes) -> Response {
-    assert_eq!(body[0], 0, "nothing compresses unless it is told to");
-    received.keep(ExportTraceServiceRequest::decode(body.slice(5..)).expect("OTLP"));
-    let trailers = HeaderMap::from_iter([("grpc-status".parse().expect("a name"), HeaderValue::from(0))]);
-    let empty = Full::new(Bytes::from_static(&[0; 5]));
-    let body = Body::new(empty.with_trailers(async { Some(Ok(trailers)) }));
-    Response::builder().header("content-type", "application/grpc").body(body).expect("a response")
 }

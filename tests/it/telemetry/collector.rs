@@ -1,12 +1,10 @@
-//! A collector: what OTLP over HTTP with protobuf brings, decoded by the protocol's own types.
+//! A collector: what OTLP brings, decoded by the protocol's own types.
 
 use std::net::SocketAddr;
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
-use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, trace::v1::Span};
-use prost::Message;
+use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::otlp::{Attributes, Received};
+use super::otlp::{Attributes, Received, collector};
 use crate::support::seen;
 
 /// Listens, and keeps every span.
@@ -21,7 +19,7 @@ impl Collector {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let received = Received::default();
-        let router = Router::new().route("/v1/traces", post(keep)).with_state(received.clone());
+        let router = collector(received.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, received }
     }
@@ -41,9 +39,4 @@ impl Collector {
     pub(crate) fn spans(&self) -> usize {
         self.received.0.lock().len()
     }
-}
-
-async fn keep(State(received): State<Received>, headers: HeaderMap, body: Bytes) {
-    assert_eq!(headers["content-type"], "application/x-protobuf");
-    received.keep(ExportTraceServiceRequest::decode(body).unwrap());
 }

@@ -71,3 +71,44 @@ async fn readiness_and_a_limit_that_begins_to_refuse_are_logged_once() {
     assert_eq!(adapter.post("pods/web-0/b", "1", None).await, 507);
     assert_eq!(adapter.log().into_iter().filter(reached).count(), 1);
 }
+
+/// Status and text of a request to `/log-level`, a `PUT` if there is a filter.
+async fn log_level(adapter: &Process, filter: Option<&'static str>) -> (u16, String) {
+    let (client, url) = (adapter.client(), format!("http://{}/log-level", adapter.admin));
+    let request = match filter {
+        Some(filter) => client.put(url).body(filter),
+        None => client.get(url),
+    };
+    let answer = within("an answer", request.send()).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn what_is_logged_changes_at_run_time_and_who_changed_it_is_logged() {
+    let adapter = Process::start(&["--discovery-max-metrics=1"], &[]).await;
+    assert_eq!(log_level(&adapter, None).await, (200, "info\n".to_owned()));
+    for metric in ["pods/web-0/a", "pods/web-0/b"] {
+        assert_eq!(adapter.post(metric, "1", None).await, 200);
+    }
+    let url = format!("https://localhost:{}/apis/custom.metrics.k8s.io/v1beta2", adapter.secure.port());
+    let discover = async || within("discovery", adapter.client().get(&url).send()).await.unwrap().status();
+    let said = |words: &str| adapter.log().into_iter().find(|line| line.contains(words));
+    assert_eq!(discover().await, 200);
+
+    let debug = "warn,custom_metrics_adapter::api=debug";
+    assert_eq!(log_level(&adapter, Some(debug)).await, (200, format!("{debug}\n")));
+    let line = seen("the change is logged", || said("log filter changed")).await;
+    for words in ["INFO", "by=127.0.0.1:", "from=info", debug] {
+        assert!(line.contains(words), "{line}");
+    }
+    assert_eq!(said("does not list"), None, "it was not logged at info");
+    assert_eq!(log_level(&adapter, None).await.1, format!("{debug}\n"));
+    assert_eq!(adapter.post("pods/web-0/c", "1", None).await, 200);
+    assert_eq!(discover().await, 200);
+    seen("a line of discovery", || said("does not list")).await;
+
+    let (status, reason) = log_level(&adapter, Some("inof")).await;
+    assert_eq!(status, 400);
+    assert!(reason.starts_with("\"inof\" is no level: write error, warn, info"), "{reason}");
+    assert_eq!(log_level(&adapter, None).await.1, format!("{debug}\n"));
+}

@@ -89,6 +89,25 @@ async fn what_is_not_exported_yet_is_flushed_at_the_end() {
 }
 
 #[tokio::test]
+async fn spans_go_over_grpc_where_the_environment_says_so_also_those_of_the_end() {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+    ];
+    let mut adapter = Process::start(&[], &environment).await;
+    assert_eq!(adapter.post("pods/web-0/qps", "1", Some(&traceparent("01"))).await, 200);
+    let (resource, span) = collector.span("POST /write-metrics/{path}").await;
+    assert_eq!(resource["service.name"], "custom-metrics-adapter");
+    assert_eq!(hex(&span.trace_id), TRACE);
+    assert_eq!(adapter.read(&adapter.client(), "pods/web-0/qps", None).await, 200);
+    assert_eq!(adapter.terminate().await, Some(0));
+    assert_eq!(collector.spans(), 2);
+}
+
+#[tokio::test]
 async fn a_collector_that_hangs_slows_no_answer_and_not_the_end() {
     let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", collector.local_addr().unwrap());
@@ -115,10 +134,13 @@ async fn a_protocol_that_is_not_spoken_is_an_error_at_the_start() {
     let start = std::process::Command::new(env!("CARGO_BIN_EXE_custom-metrics-adapter"))
         .arg("--standalone")
         .env("OTEL_TRACES_EXPORTER", "otlp")
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
         .output()
         .unwrap();
     let said = String::from_utf8(start.stderr).unwrap();
     assert_eq!(start.status.code(), Some(2), "{said}");
-    assert!(said.contains("OTEL_EXPORTER_OTLP_PROTOCOL=\"grpc\"") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.contains("OTEL_EXPORTER_OTLP_PROTOCOL=\"http/json\"") && said.lines().count() == 1,
+        "{said}"
+    );
 }
