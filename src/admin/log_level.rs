@@ -81,7 +81,9 @@ mod tests {
             current: Arc::new(move || read.lock().clone()),
             change: Arc::new(move |filter, _| {
                 let wrong = filter.contains('!').then(|| "no filter".to_owned());
-                wrong.map_or_else(|| Ok(filter.clone_into(&mut write.lock())), Err)
+                wrong.map_or(Ok(()), Err)?;
+                filter.clone_into(&mut write.lock());
+                Ok(())
             }),
             way: "kubectl port-forward".to_owned(),
         });

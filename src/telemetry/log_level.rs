@@ -53,7 +53,8 @@ impl LogLevel {
 /// the same once, in words. Later directives win, so `text` overrides these.
 pub(super) fn filter(text: &str) -> Result<EnvFilter, String> {
     // Alone, a word that is no level would be a target, and nothing else would be logged.
-    let is_clear = |part: &&str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let is_clear = |part: &&str| part.contains('=') || is_level(part.trim());
     if let Some(part) = text.split(',').find(|part| !is_clear(part)).filter(|_| !text.contains('[')) {
         return Err(format!("{:?} is no level: write error, warn, info, debug or TARGET=LEVEL", part.trim()));
     }
