@@ -100,6 +100,11 @@ pub struct Listen {
     #[arg(long, env = "CMA_WRITE_AUTH", value_name = "HOW", value_enum, default_value_t = WriteAuth::None)]
     pub write_auth: WriteAuth,
 
+    /// A pod's token writes about that pod and its controllers alone (its Deployment, for instance), whatever RBAC allows; a
+    /// writer that is no pod needs RBAC alone. Only where writers have an identity: at the TLS port.
+    #[arg(long, env = "CMA_WRITE_SELF_ONLY")]
+    pub write_self_only: bool,
+
     /// Plain HTTP: /metrics, probes and pages for operators.
     #[arg(long, env = "CMA_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,

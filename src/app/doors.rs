@@ -150,6 +150,7 @@ fn writes(config: &Config, parts: &Parts, metrics: &Metrics) -> write::Port {
         ttl: Some(config.store.write_ttl).filter(SignedDuration::is_positive),
         in_flight: config.requests.max_writes_inflight,
         deadline: std(config.requests.request_timeout).min(BODY_DEADLINE),
+        self_only: config.listen.write_self_only,
     };
     let (store, journal, cluster) = (parts.store.clone(), parts.journal.clone(), parts.cluster.clone());
     write::Port::new(write::Sources { store, journal, cluster }, options, metrics.write.clone())

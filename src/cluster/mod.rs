@@ -243,6 +243,17 @@ impl Cluster {
         }
     }
 
+    /// Whether `owner` controls the pod with this UID, to any depth. From memory; asking begins the watches that this needs.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub fn controls(&self, owner: &ObjectRef, pod: &Uid) -> Result<bool, NoMembers> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
+            Mode::Connected(connected) => connected.controls(owner, pod),
+        }
+    }
+
     /// Starts the watch of `resource`, if it has none.
     pub fn watch(&self, resource: &ResourceType) {
         if let Mode::Connected(connected) = &*self.0 {

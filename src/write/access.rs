@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use futures::{StreamExt as _, stream};
 use http::request::Parts;
 
-use super::audit::Audit;
+use super::{audit::Audit, own::BoundPod};
 use crate::{
     auth::{
         Attributes, Auth, AuthenticationError, AuthorizationError, PeerCertificates, ResourceAttributes, User,
     },
+    cluster::Cluster,
     model::{MetricName, ObjectRef, Subject},
 };
 
@@ -54,6 +55,20 @@ pub enum AccessError {
         /// The command that allows it.
         grant: String,
     },
+    /// A pod that writes about something else than itself and its controllers: 403.
+    #[error(
+        "{pod} may write about itself and its controllers alone (--write-self-only), not about {subject}: write with a token \
+         that is bound to no pod"
+    )]
+    NotItsOwn {
+        /// The pod that the token is bound to.
+        pod: String,
+        /// What was written about.
+        subject: String,
+    },
+    /// It is not known yet what the pod is and what controls it: 503.
+    #[error("{0}: write again in a second")]
+    PodUnknown(String),
     /// Nobody could say whose the token is or what its owner may: 500.
     #[error("kube-apiserver could not say whether you may: {0}")]
     ReviewFailed(String),
@@ -130,6 +145,18 @@ impl Access {
         };
         let refused = stream::iter(distinct).map(reviewed).buffer_unordered(AT_ONCE);
         Ok(Refused(refused.filter_map(std::future::ready).collect().await))
+    }
+
+    /// Whether the writer, if it is a pod, writes about its own.
+    pub(super) fn owns(
+        &self,
+        writer: &Writer,
+        subject: &Subject,
+        (cluster, audit): (&Cluster, &Audit),
+    ) -> Result<(), AccessError> {
+        let Some((_, user)) = self.reviewer(writer) else { return Ok(()) };
+        let Some(pod) = BoundPod::of(user) else { return Ok(()) };
+        pod.check(subject, cluster).inspect_err(|error| audit.not_its_own(user, subject, error))
     }
 
     fn reviewer<'a>(&'a self, writer: &'a Writer) -> Option<(&'a Auth, &'a User)> {

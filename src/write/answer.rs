@@ -52,7 +52,7 @@ impl WriteError {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::TooManyRequests(_)
-            | Self::Access(AccessError::Crowded)
+            | Self::Access(AccessError::Crowded | AccessError::PodUnknown(_))
             | Self::Body(BodyError::Displaced)
             | Self::Commit(CommitError::Away { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::AccessError;
-use crate::auth::{ResourceAttributes, User};
+use crate::{
+    auth::{ResourceAttributes, User},
+    model::Subject,
+};
 
 /// Logs who was refused what, and why: up to [`EACH_SECOND`] lines, because a stranger can be refused as often as it likes.
 #[derive(Clone, Default)]
@@ -32,6 +35,11 @@ impl Audit {
         self.log(|dropped| {
             tracing::info!(user, verb, group, namespace, metric, name, reason = %error, dropped, "refused a write");
         });
+    }
+
+    pub(super) fn not_its_own(&self, user: &User, subject: &Subject, error: &AccessError) {
+        let user = &user.name;
+        self.log(|dropped| tracing::info!(user, %subject, reason = %error, dropped, "refused a write"));
     }
 
     /// With the number of lines that were left out before this one.

@@ -295,7 +295,8 @@ impl AccessError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Closed | Self::Anonymous | Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::NotItsOwn { .. } => StatusCode::FORBIDDEN,
+            Self::PodUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ReviewFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
             Self::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -23,6 +23,7 @@ mod error;
 mod moment;
 mod names;
 mod observe;
+mod own;
 mod path;
 mod port;
 mod query;
@@ -71,6 +72,8 @@ pub struct WriteOptions {
     pub in_flight: usize,
     /// How long a request's body may take to arrive, and then its resource to be found.
     pub deadline: Duration,
+    /// Whether a pod's token writes about that pod and its controllers alone, where writers have an identity.
+    pub self_only: bool,
 }
 
 /// Where writes go, and what they are looked up in.
@@ -154,6 +157,7 @@ impl Writes {
         self.learn([&path].into_iter(), &arrival, body.len()).await?;
         let target = Target::resolve(&self.cluster, path)?;
         self.access.allow(writer, (Verb::Create, &target.subject, &target.metric), &self.audit).await?;
+        self.refuse_foreign(writer, &target.subject)?;
         let write = vec![self.stamped(target, value, now)?];
         if let Some((_, outdated)) = self.store.outdated(&write, now).pop() {
             return Err(outdated.into());
@@ -212,8 +216,18 @@ impl Writes {
     async fn refuse_forbidden(&self, resolved: Resolved, writer: &Writer) -> Result<Resolved, WriteError> {
         let values = resolved.writes.iter().map(|write| (&write.subject, &write.metric));
         let refused = self.access.refused(writer, values, &self.audit).await?;
-        let error = |_, write: &Write| Some(refused.error(&write.subject, &write.metric)?.into());
+        let error = |_, write: &Write| {
+            let forbidden = refused.error(&write.subject, &write.metric);
+            Some(forbidden.or_else(|| self.refuse_foreign(writer, &write.subject).err())?.into())
+        };
         Ok(resolved.without(error))
+    }
+
+    fn refuse_foreign(&self, writer: &Writer, subject: &Subject) -> Result<(), AccessError> {
+        if !self.options.self_only {
+            return Ok(());
+        }
+        self.access.owns(writer, subject, (&self.cluster, &self.audit))
     }
 
     fn refuse_outdated(&self, resolved: Resolved, now: Timestamp) -> Resolved {
@@ -276,6 +290,7 @@ impl Writes {
         self.learn([&path].into_iter(), &self.arrivals.begin(), 0).await?;
         let Target { subject, metric, .. } = Target::resolve(&self.cluster, path)?;
         self.access.allow(writer, (Verb::Delete, &subject, &metric), &self.audit).await?;
+        self.refuse_foreign(writer, &subject)?;
         let removal = Removal { subject, metric, labels };
         match self.journal.remove(removal.clone()).await? {
             0 => Err(WriteError::NothingStored(removal)),

@@ -87,3 +87,38 @@ fn a_plain_port_that_is_closed_leads_to_the_other_one() {
     let read = adapter.read(&format!("{API}{path}"), &Caller::AGGREGATOR);
     assert_eq!(read.values(), [("web".to_owned(), "7".to_owned())]);
 }
+
+#[test]
+fn a_pods_token_writes_about_the_pod_and_its_controllers_and_not_about_its_neighbours() {
+    let plane = ControlPlane::shared();
+    let adapter = Adapter::start(plane, "write-self-only", &["--write-auth=kubernetes", "--write-self-only"]);
+    let namespace = plane.namespace("write-self-only");
+    ["web", "db"].into_iter().for_each(|name| namespace.deployment(name, 2));
+    allow_writing(&namespace, "default");
+    let pods = namespace.pods_of("web");
+    let (own, neighbour) = (&pods[0], &pods[1]);
+    let bound = format!("--bound-object-kind=Pod --bound-object-name={own} --bound-object-uid={}", namespace.uid_of(own));
+    let token = namespace.kubectl(&format!("create token default {bound}"));
+    let write = |path: &str| adapter.post_as(path, "7", &Caller::Token(&token));
+    let of = |resource: &str, name: &str| format!("/namespaces/{}/{resource}/{name}/sessions", namespace.name);
+
+    eventually_written("a pod writes about itself", || write(&of("pods", own)));
+    eventually_written("and about its Deployment", || write(&of("deployments.apps", "web")));
+    eventually_refused("not about the Deployment beside it", || write(&of("deployments.apps", "db")));
+    for foreign in [of("pods", neighbour), of("services", "web"), format!("/namespaces/{}/external/jobs", namespace.name)] {
+        let refused = write(&foreign);
+        assert_eq!(refused.status, 403, "{foreign}: {refused:?}");
+        assert!(refused.body.contains("--write-self-only"), "{refused:?}");
+    }
+    let unbound = namespace.kubectl("create token default");
+    let written = adapter.post_as(&of("pods", neighbour), "7", &Caller::Token(&unbound));
+    assert_eq!(written.status, 200, "RBAC alone decides about a writer that is no pod: {written:?}");
+}
+
+/// Until the watches that tell are in sync, the answer is 503.
+fn eventually_refused(what: &str, mut write: impl FnMut() -> Answer) {
+    eventually(what, SOON, || {
+        let answer = write();
+        if answer.status == 403 { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
+}

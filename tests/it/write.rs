@@ -78,7 +78,7 @@ fn object(resource: &str, namespace: Option<&str>, name: &str) -> ObjectRef {
 }
 
 fn options(in_flight: usize) -> WriteOptions {
-    WriteOptions { ttl: None, in_flight, deadline: std::time::Duration::from_secs(10) }
+    WriteOptions { ttl: None, in_flight, deadline: std::time::Duration::from_secs(10), self_only: false }
 }
 
 const POD: &str = "/write-metrics/namespaces/default/pods/web-0";

@@ -8,7 +8,7 @@ use custom_metrics_adapter::{
         AccessVerdict, Attributes, Auth, AuthSettings, BearerToken, Question, ResourceAttributes,
         ReviewError, ReviewFailure, Reviews, TokenVerdict, Trust, User,
     },
-    cluster::Cluster,
+    cluster::{Cluster, ClusterOptions},
     journal::Journal,
     store::{Limits, Store},
     write::{Access, Port, Sources, WriteOptions},
@@ -17,14 +17,19 @@ use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::support::pki::Authority;
+use crate::support::{
+    kube_api::{KubeApi, object, pod},
+    pki::Authority,
+    seen,
+};
 
 type Rule = dyn Fn(&ResourceAttributes) -> Result<bool, ReviewError> + Send + Sync;
 
-/// A kube-apiserver that knows the token `writer` and decides by a rule.
+/// A kube-apiserver that knows the tokens `writer` and `pod-NAME`, and decides by a rule.
 struct Script {
     rule: Box<Rule>,
     asked: Mutex<Vec<Question>>,
@@ -34,6 +39,7 @@ impl Reviews for Script {
     fn token(&self, token: BearerToken) -> BoxFuture<'static, Result<TokenVerdict, ReviewError>> {
         let user = User { name: "system:serviceaccount:ci:writer".to_owned(), ..User::default() };
         let verdict = match token.expose() {
+            pod if pod.starts_with("pod-") => Ok(TokenVerdict::Authenticated(bound(user, pod))),
             "writer" => Ok(TokenVerdict::Authenticated(user)),
             "outage" => Err(outage()),
             _ => Ok(TokenVerdict::Rejected("invalid bearer token".to_owned())),
@@ -47,6 +53,14 @@ impl Reviews for Script {
         self.asked.lock().push((*question).clone());
         std::future::ready(allowed.map(|allowed| AccessVerdict { allowed, reason: String::new() })).boxed()
     }
+}
+
+/// The account with a token that is bound to the pod of `pod-NAME`, which has the UID `uid-of-NAME`.
+fn bound(user: User, token: &str) -> User {
+    let name = token.trim_start_matches("pod-");
+    let claim = |claim: &str, value: String| (format!("authentication.kubernetes.io/{claim}"), vec![value]);
+    let extra = [claim("pod-name", name.to_owned()), claim("pod-uid", format!("uid-of-{name}"))].into();
+    User { extra, ..user }
 }
 
 fn outage() -> ReviewError {
@@ -63,6 +77,13 @@ struct Ports {
 
 impl Ports {
     fn with(rule: impl Fn(&ResourceAttributes) -> Result<bool, ReviewError> + Send + Sync + 'static) -> Self {
+        Self::of(Cluster::standalone(), rule)
+    }
+
+    fn of(
+        cluster: Cluster,
+        rule: impl Fn(&ResourceAttributes) -> Result<bool, ReviewError> + Send + Sync + 'static,
+    ) -> Self {
         let script = Arc::new(Script { rule: Box::new(rule), asked: Mutex::default() });
         let proxy = Authority::new("front-proxy-ca");
         let data = [("requestheader-client-ca-file".to_owned(), proxy.pem.clone())].into();
@@ -70,9 +91,9 @@ impl Ports {
         let auth = Auth::with_reviews(trust, script.clone(), AuthSettings::default(), Arc::new(())).unwrap();
         let store = Store::new(Limits::default());
         let journal = Journal::memory(store.clone());
-        let sources = Sources { store: store.clone(), journal, cluster: Cluster::standalone() };
+        let sources = Sources { store: store.clone(), journal, cluster };
         let deadline = std::time::Duration::from_secs(5);
-        let port = Port::new(sources, WriteOptions { ttl: None, in_flight: 10, deadline }, Arc::new(()));
+        let port = Port::new(sources, WriteOptions { ttl: None, in_flight: 10, deadline, self_only: true }, Arc::new(()));
         let secure = Router::new().merge(port.routes(Access::Reviewed(auth)));
         Self { store, script, secure, closed: port.router(Access::Closed) }
     }
@@ -239,4 +260,80 @@ async fn a_closed_port_takes_no_write_and_says_where_to_go() {
         assert!(error.contains("at the port of the metrics API"), "{error}");
     }
     assert_eq!((ports.series(), ports.asked().len()), (0, 0));
+}
+
+/// A cluster with the pods `web-0` and `web-1` of the ReplicaSet `web`, and `alone`; `api` and `end` keep it.
+async fn cluster() -> (Cluster, KubeApi, CancellationToken) {
+    let api = KubeApi::start().await;
+    api.serve("apps", "v1", "replicasets", "ReplicaSet");
+    for name in ["web", "db"] {
+        let mut replica_set = object("ci", name, "");
+        replica_set["metadata"]["uid"] = format!("uid-of-{name}").into();
+        api.apply("replicasets.apps", replica_set);
+    }
+    for name in ["web-0", "web-1", "alone"] {
+        let mut new = pod("ci", name, "");
+        new["metadata"]["uid"] = format!("uid-of-{name}").into();
+        if name != "alone" {
+            new["metadata"]["ownerReferences"] = json!([{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "uid-of-web", "controller": true,
+            }]);
+        }
+        api.apply("pods", new);
+    }
+    let end = CancellationToken::new();
+    let mut options = ClusterOptions::new(TaskTracker::new(), end.clone());
+    options.kubeconfig = Some(api.kubeconfig());
+    let cluster = Cluster::connect(options).await.unwrap();
+    let known = || cluster.checks().iter().all(|check| check.failure.is_none()).then_some(());
+    seen("the cluster is known", known).await;
+    (cluster, api, end)
+}
+
+#[tokio::test]
+async fn a_pods_token_writes_about_the_pod_and_its_controllers_alone() {
+    let (cluster, api, _end) = cluster().await;
+    let ports = Ports::of(cluster, |_| Ok(true));
+    let post = async |token: &str, path: &str| {
+        let known = async || {
+            let (code, error) = ports.send("POST", (&format!("/namespaces/ci/{path}"), "1"), token).await;
+            (code != 503).then_some((code, error))
+        };
+        loop {
+            if let Some(answer) = known().await {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    assert_eq!(post("pod-web-0", "pods/web-0/qps").await.0, 200);
+    assert_eq!(post("pod-web-0", "replicasets.apps/web/qps").await.0, 200);
+    for (token, foreign) in [
+        ("pod-web-0", "pods/web-1/qps"),
+        ("pod-web-0", "replicasets.apps/db/qps"),
+        ("pod-web-0", "replicasets.apps/absent/qps"),
+        ("pod-web-0", "metrics/qps"),
+        ("pod-web-0", "external/qps"),
+        ("pod-alone", "replicasets.apps/web/qps"),
+    ] {
+        let (code, error) = post(token, foreign).await;
+        assert_eq!(code, 403, "{token} of {foreign}: {error}");
+        assert!(error.contains("may write about itself and its controllers alone"), "{error}");
+    }
+    assert_eq!(post("writer", "pods/web-1/qps").await.0, 200, "RBAC alone decides about who is no pod");
+    assert_eq!(ports.send("DELETE", ("/namespaces/ci/pods/web-1/qps", ""), "pod-web-0").await.0, 403);
+
+    let lines = ["web-0", "web-1"].map(|name| line("ci", name, "depth")).join("\n");
+    assert_eq!(ports.send("POST", ("", &lines), "pod-web-0").await.0, 403);
+    let (code, partly) = ports.send("POST", ("?partial=true", &lines), "pod-web-0").await;
+    assert!(code == 403 && partly.contains("1 others are stored"), "{code} {partly}");
+
+    // A StatefulSet's next pod has the name of the one before it.
+    let mut successor = pod("ci", "web-0", "");
+    successor["metadata"]["uid"] = "uid-of-the-next".into();
+    api.delete("pods", "ci", "web-0");
+    api.apply("pods", successor);
+    let stale = async || ports.send("POST", ("/namespaces/ci/pods/web-0/qps", "1"), "pod-web-0").await;
+    crate::support::eventually("the token of the pod before it writes no more", async || stale().await.0 == 503).await;
+    assert!(stale().await.1.contains("UID"), "{:?}", stale().await);
 }

@@ -40,6 +40,25 @@ impl Connected {
         Ok(Members { object: live, pods: in_order(pods)?, are_alike: !is_place })
     }
 
+    /// Whether `owner` controls this pod, itself or through what it controls.
+    ///
+    /// # Errors
+    /// When that is not known; the question has begun the watches that it needs.
+    pub(in crate::cluster) fn controls(&self, owner: &ObjectRef, pod: &Uid) -> Result<bool, NoMembers> {
+        self.synced(&GroupResource::pods())?;
+        let Some(controller) = self.pods.ties.controller(pod) else { return Ok(false) };
+        match self.live(owner) {
+            Ok((_, live)) => self.climb(&live).leads_to_owner(&controller),
+            Err(NoMembers::NoObject(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn climb<'a>(&'a self, owner: &'a LiveObject) -> Climb<'a> {
+        let between = between(&owner.object.resource);
+        Climb { connected: self, owner, between, kinds: HashMap::new() }
+    }
+
     fn live(&self, object: &ObjectRef) -> Result<(Arc<Watched>, Arc<LiveObject>), NoMembers> {
         let watched = self.synced(&object.resource)?;
         match watched.index.presence(object) {
@@ -131,8 +150,7 @@ impl Connected {
     /// The pods below `owner`: those that it controls itself, and those of what it controls.
     fn controlled(&self, owner: &LiveObject) -> Result<Vec<Uid>, NoMembers> {
         let namespace = owner.object.namespace.as_deref();
-        let mut climb =
-            Climb { connected: self, owner, between: between(&owner.object.resource), kinds: HashMap::new() };
+        let mut climb = self.climb(owner);
         let mut ours = Uids::default();
         for controller in self.pods.ties.controllers(namespace) {
             if climb.leads_to_owner(&controller)? {
