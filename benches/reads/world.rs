@@ -103,7 +103,8 @@ fn reads(store: &Store, cluster: Cluster) -> Router {
 }
 
 fn writes(store: &Store, cluster: &Cluster) -> Router {
-    let options = WriteOptions { ttl: None, in_flight: 200, deadline: Duration::from_secs(60), self_only: false };
+    let options =
+        WriteOptions { ttl: None, in_flight: 200, deadline: Duration::from_secs(60), self_only: false };
     write::router(store.clone(), cluster.clone(), options)
 }
 

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
-use tracing::{Level, level_filters::LevelFilter};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, reload};
 
 /// The filter of this process's log lines.
@@ -34,16 +34,8 @@ impl LogLevel {
     pub fn change(&self, text: &str, by: SocketAddr) -> Result<(), String> {
         let filter = filter(text)?;
         let mut current = self.0.text.lock();
-        let say = || tracing::info!(%by, from = %*current, to = text, "log filter changed");
-        // Said once, while one of the two filters shows it.
-        let is_shown = tracing::enabled!(Level::INFO);
-        if is_shown {
-            say();
-        }
         (self.0.reload)(filter).map_err(|error| error.to_string())?;
-        if !is_shown {
-            say();
-        }
+        tracing::info!(%by, from = %*current, to = text, "log filter changed");
         text.clone_into(&mut current);
         Ok(())
     }
@@ -58,7 +50,8 @@ pub(super) fn filter(text: &str) -> Result<EnvFilter, String> {
     if let Some(part) = text.split(',').find(|part| !is_clear(part)).filter(|_| !text.contains('[')) {
         return Err(format!("{:?} is no level: write error, warn, info, debug or TARGET=LEVEL", part.trim()));
     }
-    let all = format!("kube_client=off,kube_runtime=error,{text}");
+    // Whoever changes the filter is logged by every filter.
+    let all = format!("kube_client=off,kube_runtime=error,{text},{}=info", module_path!());
     EnvFilter::try_new(all).map_err(|error| format!("{text} is no log filter: {error}"))
 }
 

@@ -177,8 +177,12 @@ impl Rejection {
             WriteError::TooManyRequests(_) | WriteError::Access(AccessError::Crowded) => {
                 Self::TooManyRequests
             }
-            WriteError::Access(AccessError::Forbidden { .. } | AccessError::NotItsOwn { .. }) => Self::Forbidden,
-            WriteError::Access(AccessError::ReviewFailed(_) | AccessError::PodUnknown(_)) => Self::ReviewFailed,
+            WriteError::Access(AccessError::Forbidden { .. } | AccessError::NotItsOwn { .. }) => {
+                Self::Forbidden
+            }
+            WriteError::Access(AccessError::ReviewFailed(_) | AccessError::PodUnknown(_)) => {
+                Self::ReviewFailed
+            }
             WriteError::Access(AccessError::TooMany(_)) => Self::TooLarge,
             WriteError::Access(_) => Self::Unauthenticated,
             WriteError::NothingStored(_) | WriteError::Lines { .. } => return None,

@@ -97,15 +97,23 @@ fn a_pods_token_writes_about_the_pod_and_its_controllers_and_not_about_its_neigh
     allow_writing(&namespace, "default");
     let pods = namespace.pods_of("web");
     let (own, neighbour) = (&pods[0], &pods[1]);
-    let bound = format!("--bound-object-kind=Pod --bound-object-name={own} --bound-object-uid={}", namespace.uid_of(own));
+    let bound = format!(
+        "--bound-object-kind=Pod --bound-object-name={own} --bound-object-uid={}",
+        namespace.uid_of(own)
+    );
     let token = namespace.kubectl(&format!("create token default {bound}"));
     let write = |path: &str| adapter.post_as(path, "7", &Caller::Token(&token));
-    let of = |resource: &str, name: &str| format!("/namespaces/{}/{resource}/{name}/sessions", namespace.name);
+    let of =
+        |resource: &str, name: &str| format!("/namespaces/{}/{resource}/{name}/sessions", namespace.name);
 
     eventually_written("a pod writes about itself", || write(&of("pods", own)));
     eventually_written("and about its Deployment", || write(&of("deployments.apps", "web")));
     eventually_refused("not about the Deployment beside it", || write(&of("deployments.apps", "db")));
-    for foreign in [of("pods", neighbour), of("services", "web"), format!("/namespaces/{}/external/jobs", namespace.name)] {
+    for foreign in [
+        of("pods", neighbour),
+        of("services", "web"),
+        format!("/namespaces/{}/external/jobs", namespace.name),
+    ] {
         let refused = write(&foreign);
         assert_eq!(refused.status, 403, "{foreign}: {refused:?}");
         assert!(refused.body.contains("--write-self-only"), "{refused:?}");

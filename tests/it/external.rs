@@ -227,7 +227,12 @@ async fn discovery_lists_fewer_metrics_of_long_names_and_never_none() {
 /// A write port and an API over one store, without a cluster.
 fn standalone() -> (Router, Router, Store) {
     let store = store(Vec::new());
-    let options = WriteOptions { ttl: None, in_flight: 10, deadline: std::time::Duration::from_secs(10), self_only: false };
+    let options = WriteOptions {
+        ttl: None,
+        in_flight: 10,
+        deadline: std::time::Duration::from_secs(10),
+        self_only: false,
+    };
     let port = write::router(store.clone(), Cluster::standalone(), options);
     (port, api(World::standalone(), store.clone()), store)
 }

@@ -31,7 +31,12 @@ impl Port {
 
     fn with(limits: Limits) -> Self {
         let store = Store::new(limits);
-        let options = WriteOptions { ttl: None, in_flight: 10, deadline: std::time::Duration::from_secs(10), self_only: false };
+        let options = WriteOptions {
+            ttl: None,
+            in_flight: 10,
+            deadline: std::time::Duration::from_secs(10),
+            self_only: false,
+        };
         let port = write::router(store.clone(), Cluster::standalone(), options);
         Self { port, api: api(World::standalone(), store.clone()), store }
     }

@@ -119,7 +119,8 @@ async fn a_write_that_no_read_can_see_is_stored_and_says_so() {
 
 /// The answer of a write port over this cluster: its status and its body.
 async fn written(followed: &Followed, path: &str, body: String) -> String {
-    let options = WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(10), self_only: false };
+    let options =
+        WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(10), self_only: false };
     let router = write::router(Store::new(Limits::default()), followed.cluster.clone(), options);
     let answer =
         router.oneshot(http::Request::post(path).body(axum::body::Body::from(body)).unwrap()).await.unwrap();

@@ -200,7 +200,8 @@ async fn the_wait_for_the_journal_is_a_child_of_the_write() {
     let (journal, worker) = Journal::file(file, store.clone(), CancellationToken::new());
     tokio::spawn(worker);
     let sources = write::Sources { store, journal, cluster: Cluster::standalone() };
-    let options = WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(5) };
+    let options =
+        WriteOptions { ttl: None, in_flight: 10, deadline: Duration::from_secs(5), self_only: false };
     let router = write::observed(sources, options, Arc::new(()));
     let traced = Traced::serve(router).await;
     let url = format!("http://{}/write-metrics/namespaces/default/pods/web-0/qps", traced.address);
