@@ -32,7 +32,9 @@ const FLAGS: &[&str] = &[
 #[test]
 fn every_panel_and_rule_has_something_to_show_of_an_adapter_under_load_and_faults() {
     let plane = ControlPlane::start("monitoring");
-    let adapter = Adapter::start(&plane, "monitored", FLAGS);
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let journal = format!("--journal=file:{}", directory.path().display());
+    let adapter = Adapter::start(&plane, "monitored", &[FLAGS, &[&journal]].concat());
     plane.adapter_script(&["register", "monitored"]);
     let prometheus = Prometheus::beside("monitored", &plane);
     let (target, namespace) = (Target::start(), Namespace::create(&plane, "busy"));
