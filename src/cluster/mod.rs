@@ -231,29 +231,6 @@ impl Cluster {
         }
     }
 
-    /// The pods that belong to `object`: those that it controls to any depth, selects, leads to, or holds. From memory;
-    /// asking begins the watches that this needs.
-    ///
-    /// # Errors
-    /// Why they are not known.
-    pub fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers> {
-        match &*self.0 {
-            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
-            Mode::Connected(connected) => connected.members(object),
-        }
-    }
-
-    /// Whether `owner` controls the pod with this UID, to any depth. From memory; asking begins the watches that this needs.
-    ///
-    /// # Errors
-    /// Why that is not known.
-    pub fn controls(&self, owner: &ObjectRef, pod: &Uid) -> Result<bool, NoMembers> {
-        match &*self.0 {
-            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
-            Mode::Connected(connected) => connected.controls(owner, pod),
-        }
-    }
-
     /// Starts the watch of `resource`, if it has none.
     pub fn watch(&self, resource: &ResourceType) {
         if let Mode::Connected(connected) = &*self.0 {

@@ -23,8 +23,8 @@ pub(super) use link::{Link, LinkKind};
 pub(super) use object::{WireLinked, WireObject};
 pub(super) use ties::{Controller, Tie, Ties};
 
-use super::{Pod, Unavailable};
-use crate::model::{LiveObject, ObjectRef};
+use super::{Cluster, Mode, Pod, Unavailable};
+use crate::model::{LiveObject, ObjectRef, Uid};
 
 /// The pods of an object.
 #[derive(Clone, Debug)]
@@ -82,6 +82,31 @@ pub enum NoMembers {
         /// How many are.
         most: usize,
     },
+}
+
+impl Cluster {
+    /// The pods that belong to `object`: those that it controls to any depth, selects, leads to, or holds. From memory;
+    /// asking begins the watches that this needs.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub fn members(&self, object: &ObjectRef) -> Result<Members, NoMembers> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
+            Mode::Connected(connected) => connected.members(object),
+        }
+    }
+
+    /// Whether `owner` controls the pod with this UID, to any depth. From memory; asking begins the watches that this needs.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub fn controls(&self, owner: &ObjectRef, pod: &Uid) -> Result<bool, NoMembers> {
+        match &*self.0 {
+            Mode::Standalone { .. } => Err(Unavailable::Standalone.into()),
+            Mode::Connected(connected) => connected.controls(owner, pod),
+        }
+    }
 }
 
 impl Members {
