@@ -28,6 +28,7 @@ mod monitors;
 mod outage;
 mod owners;
 mod pods;
+mod readme;
 mod release;
 mod rollout;
 mod scaling;
