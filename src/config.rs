@@ -27,7 +27,7 @@ use values::{
 pub use check::ConfigError;
 pub use derive::{Derive, Named};
 pub use file::FileError;
-pub use journal::{Journal, JournalKind};
+pub use journal::{Journal, JournalKind, Nats};
 pub use scrape::{Compression, Scrape};
 
 /// Puts any number in front of the Kubernetes Horizontal Pod Autoscaler.

@@ -55,8 +55,10 @@ pub struct JournalRow {
     pub failure: Option<String>,
     /// When it was last written since the start.
     pub last_commit: Option<Timestamp>,
-    /// Its size on the disk.
+    /// The size of its file, or of its stream.
     pub bytes: u64,
+    /// Up to when all that other replicas acknowledged is known to be here; `None` where there are none.
+    pub current: Option<Timestamp>,
     /// Values that came back at the start.
     pub restored: usize,
     /// Values that stayed out then.

@@ -1,17 +1,17 @@
 //! The journal of written values: opened, restored from, and watched for what came back.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::spawn_blocking;
+use tokio::{sync::watch, task::spawn_blocking};
 
-use super::Background;
+use super::{Background, std};
 use crate::{
     checks::Readiness,
     cluster::Cluster,
-    config::{Config, JournalKind},
-    journal::{self, Journal, JournalFile, OpenError, Restored},
+    config::{self, Config, JournalKind},
+    journal::{self, Journal, JournalFile, Login, NatsOptions, OpenError, Restored, Servers},
     model::GroupResource,
     store::Store,
     telemetry::metrics::Metrics,
@@ -26,20 +26,88 @@ pub(super) async fn open(
     metrics: &Metrics,
     (readiness, background): (&Readiness, &Background),
 ) -> anyhow::Result<(Journal, Restored)> {
-    let JournalKind::File(folder) = &config.journal.journal else {
-        return Ok((Journal::memory(store.clone()), Restored::default()));
-    };
     let waiting = readiness.waiting();
-    waiting.send_replace(Some("the written values of the journal are being read".to_owned()));
+    let (journal, restored) = match &config.journal.journal {
+        JournalKind::Memory => return Ok((Journal::memory(store.clone()), Restored::default())),
+        JournalKind::File(folder) => {
+            waiting.send_replace(Some("the written values of the journal are being read".to_owned()));
+            open_file(config, folder, store, background).await?
+        }
+        JournalKind::Nats(urls) => {
+            let reason = format!("the written values of the journal are being read from {}", urls.join(","));
+            waiting.send_replace(Some(reason));
+            (open_nats(config, urls, store, background).await?, Restored::default())
+        }
+    };
+    waiting.send_replace(None);
+    Ok((journal.observed(metrics.journal.clone()), restored))
+}
+
+async fn open_file(
+    config: &Config,
+    folder: &Path,
+    store: &Store,
+    background: &Background,
+) -> anyhow::Result<(Journal, Restored)> {
     let max_age = Some(config.journal.journal_restore_max_age).filter(SignedDuration::is_positive);
-    let (folder, to) = (folder.clone(), store.clone());
+    let (folder, to) = (folder.to_owned(), store.clone());
     // A million values take seconds, in which probes are answered.
     let (file, restored) = spawn_blocking(move || read(&folder, &to, max_age)).await?.context("--journal")?;
     tell(&restored, file.path());
-    waiting.send_replace(None);
     let (journal, worker) = Journal::file(file, store.clone(), background.end.clone());
     background.tasks.spawn(worker);
-    Ok((journal.observed(metrics.journal.clone()), restored))
+    Ok((journal, restored))
+}
+
+/// Servers that do not answer hold up the start for a while only: scraped values are better than none.
+async fn open_nats(
+    config: &Config,
+    urls: &[String],
+    store: &Store,
+    background: &Background,
+) -> anyhow::Result<Journal> {
+    let options = nats(config, urls);
+    let (stream, longest) = (options.stream.clone(), std(config.journal.nats.journal_start_timeout));
+    let opened = Journal::nats(options, store.clone(), background.end.clone()).await;
+    let (journal, worker) = opened.context("--journal")?;
+    background.tasks.spawn(worker);
+    if journal.loaded(longest).await.context("--journal")? {
+        let values = store.stats().written.series;
+        tracing::info!(stream, values, "written values are read from the journal");
+    } else {
+        tracing::error!(
+            stream,
+            waited = ?longest,
+            "the journal could not be read: the start goes on without written values (--journal-start-timeout)"
+        );
+    }
+    Ok(journal)
+}
+
+fn nats(config: &Config, urls: &[String]) -> NatsOptions {
+    let nats = &config.journal.nats;
+    let servers = Servers {
+        urls: urls.to_vec(),
+        ca_file: nats.journal_ca_file.clone(),
+        client_pair: nats.journal_cert_file.clone().zip(nats.journal_key_file.clone()),
+        login: login(nats),
+    };
+    NatsOptions {
+        servers,
+        stream: nats.journal_stream.clone(),
+        replicas: nats.journal_replicas,
+        timeout: std(nats.journal_timeout),
+        max_series: config.store.max_series,
+    }
+}
+
+fn login(nats: &config::Nats) -> Login {
+    let user = nats.journal_user.clone().zip(nats.journal_password_file.clone());
+    match (user, &nats.journal_credentials_file) {
+        (Some((user, file)), _) => Login::Password { user, file },
+        (None, Some(file)) => Login::Credentials(file.clone()),
+        (None, None) => Login::Nothing,
+    }
 }
 
 fn read(
@@ -53,8 +121,26 @@ fn read(
 }
 
 /// Begins the watches of the objects that values came back for, as a write does for its own: until then nobody knows
-/// that such an object has gone.
-pub(super) async fn watch(cluster: Cluster, resources: Vec<GroupResource>) {
+/// that such an object has gone. Values that other replicas take come all the time.
+pub(super) async fn watch(
+    cluster: Cluster,
+    resources: Vec<GroupResource>,
+    others: Option<watch::Receiver<BTreeSet<GroupResource>>>,
+) {
+    begin(&cluster, &resources.into_iter().collect()).await;
+    let Some(mut others) = others else { return };
+    let mut known = BTreeSet::new();
+    loop {
+        let new = &*others.borrow_and_update() - &known;
+        begin(&cluster, &new).await;
+        known.extend(new);
+        if others.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn begin(cluster: &Cluster, resources: &BTreeSet<GroupResource>) {
     for resource in resources {
         if let Ok(resource) = cluster.resolve_fresh(&resource.to_string()).await {
             cluster.watch(&resource);

@@ -65,6 +65,7 @@ fn journal_row(state: JournalState, restored: &Restored) -> JournalRow {
         failure: state.failure,
         last_commit: state.last,
         bytes: state.bytes,
+        current: state.current,
         restored: *values,
         dropped: expired + too_old + refused + unreadable,
     }

@@ -53,7 +53,8 @@ impl Parts {
         let (journal, restored) =
             super::journal::open(config, &store, metrics, (&readiness, background)).await?;
         let cluster = connect(config, &store, background).await?;
-        background.tasks.spawn(super::journal::watch(cluster.clone(), restored.resources.clone()));
+        let watches = super::journal::watch(cluster.clone(), restored.resources.clone(), journal.resources());
+        background.tasks.spawn(background.end.clone().run_until_cancelled_owned(watches));
         let auth = match cluster.client().zip(cluster.server()) {
             None => Auth::disabled(),
             Some((client, server)) => {

@@ -11,17 +11,30 @@ pub enum CommitError {
     #[error(transparent)]
     Append(#[from] AppendError),
     /// The volume has no room.
-    #[error(
-        "the journal's volume is full ({problem}): nothing was stored; free or enlarge the volume of --journal"
-    )]
+    #[error("the journal is full ({problem}): nothing was stored; free or enlarge the volume of --journal")]
     Full {
         /// The system's words.
         problem: String,
     },
-    /// The file cannot be written.
+    /// The file cannot be written, or no server takes it.
     #[error("the journal cannot be written ({problem}): nothing was stored; try again")]
     Away {
-        /// The system's words.
+        /// The system's words, or the servers'.
+        problem: String,
+    },
+    /// The servers have not answered.
+    #[error("the journal has not answered ({problem}): the values may be stored or not; write them again")]
+    Unknown {
+        /// What there was in place of an answer.
+        problem: String,
+    },
+    /// More than the servers take at once.
+    #[error(
+        "the journal's servers do not take so much at once ({problem}): nothing was stored; send fewer lines, or raise \
+         max_msgs of their jetstream {{ limits {{ batch }} }}"
+    )]
+    TooLarge {
+        /// The servers' words.
         problem: String,
     },
 }
@@ -48,8 +61,8 @@ fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-/// Why the journal's file cannot be used. The adapter does not start then: a new file in its place would lose what the
-/// old one holds.
+/// Why the journal cannot be used. The adapter does not start then: a new one in its place would lose what the old one
+/// holds.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder cannot be made or written.
@@ -82,6 +95,19 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: Box<redb::Error>,
+    },
+    /// An address, a login or a certificate of the servers cannot be used.
+    #[error("the journal's servers cannot be called")]
+    Servers(#[source] Box<async_nats::ConnectError>),
+    /// The stream is another than the journal needs.
+    #[error(
+        "the stream {stream} cannot keep the journal: {difference}; change it, or name another with --journal-stream"
+    )]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// The setting, as it is and as it has to be.
+        difference: String,
     },
     /// Written by a later version.
     #[error(

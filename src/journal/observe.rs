@@ -43,6 +43,10 @@ pub enum CommitResult {
     Full,
     /// The journal cannot be written.
     Away,
+    /// The servers have not answered: it may be kept or not.
+    Unknown,
+    /// More than the servers take at once.
+    TooLarge,
 }
 
 impl CommitResult {
@@ -52,6 +56,8 @@ impl CommitResult {
             Err(CommitError::Append(_)) => Self::Limit,
             Err(CommitError::Full { .. }) => Self::Full,
             Err(CommitError::Away { .. }) => Self::Away,
+            Err(CommitError::Unknown { .. }) => Self::Unknown,
+            Err(CommitError::TooLarge { .. }) => Self::TooLarge,
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CommitError, JournalFile, file::Change};
+use super::{CommitError, JournalFile, JournalState, file::Change};
 use crate::{
     notice::Incident,
     store::{Admitted, Removal, Store, Write},
@@ -30,19 +30,6 @@ type Outcome = Result<(), CommitError>;
 pub(super) struct Queue {
     requests: mpsc::Sender<Request>,
     shared: Arc<Shared>,
-}
-
-/// How a journal file is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct JournalState {
-    /// Why it cannot be written, if so.
-    pub failure: Option<String>,
-    /// Its size on the disk.
-    pub bytes: u64,
-    /// Transactions that were made. One serves all requests that wait.
-    pub transactions: u64,
-    /// When the last one was made.
-    pub last: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -114,6 +101,7 @@ impl Queue {
             bytes: self.shared.bytes.load(Ordering::Relaxed),
             transactions: self.shared.transactions.load(Ordering::Relaxed),
             last: *self.shared.last.lock(),
+            ..JournalState::default()
         }
     }
 }

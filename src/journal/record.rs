@@ -21,10 +21,30 @@ pub(super) struct Received {
     pub(super) at: Timestamp,
 }
 
+/// A series.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Place {
+    pub(super) subject: Subject,
+    pub(super) metric: MetricName,
+    pub(super) labels: Labels,
+}
+
+/// A record.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Recorded {
+    Put(Received),
+    Removed(Place),
+}
+
 /// The key of a series.
 pub(super) fn key(write: &Write) -> Vec<u8> {
-    let mut key = metric_key(&write.subject, &write.metric);
-    push_labels(&mut key, &write.labels);
+    key_of(&write.subject, &write.metric, &write.labels)
+}
+
+/// The same, of the parts of one.
+pub(super) fn key_of(subject: &Subject, metric: &MetricName, labels: &Labels) -> Vec<u8> {
+    let mut key = metric_key(subject, metric);
+    push_labels(&mut key, labels);
     key
 }
 
@@ -90,6 +110,9 @@ struct Record {
     ttl_ms: Option<i64>,
     #[prost(message, optional, tag = "10")]
     received: Option<Instant>,
+    /// There is no value: the series was removed. A journal that drops records themselves has none such.
+    #[prost(bool, tag = "11")]
+    removed: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -127,24 +150,22 @@ pub(super) struct Unreadable(String);
 
 /// The bytes of a write.
 pub(super) fn encode(write: &Write, received: Timestamp) -> Vec<u8> {
-    let (object, namespace) = match &write.subject {
-        Subject::Object(object) => (Some(Object::from(object)), String::new()),
-        Subject::External { namespace } => (None, namespace.to_string()),
-    };
-    let labels = write.labels.iter();
     let record = Record {
-        object,
-        namespace,
         uid: write.uid.as_ref().map(|uid| uid.0.to_string()),
-        metric: write.metric.to_string(),
-        labels: labels.map(|(name, value)| Label { name: name.into(), value: value.into() }).collect(),
         value: write.sample.value.to_string(),
         measured: Some(write.sample.timestamp.into()),
         window_seconds: write.sample.window_seconds,
         ttl_ms: write.ttl.map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
         received: Some(received.into()),
+        ..Record::about(&write.subject, &write.metric, &write.labels)
     };
     record.encode_to_vec()
+}
+
+/// The bytes of the removal of one series.
+pub(super) fn encode_removed(place: &Place) -> Vec<u8> {
+    let Place { subject, metric, labels } = place;
+    Record { removed: true, ..Record::about(subject, metric, labels) }.encode_to_vec()
 }
 
 /// The write of these bytes.
@@ -152,14 +173,28 @@ pub(super) fn encode(write: &Write, received: Timestamp) -> Vec<u8> {
 /// # Errors
 /// When they are no record, or say what no write says.
 pub(super) fn decode(bytes: &[u8]) -> Result<Received, Unreadable> {
+    match decode_change(bytes)? {
+        Recorded::Put(received) => Ok(received),
+        Recorded::Removed(_) => Err(unreadable("it has no value")),
+    }
+}
+
+/// The write or the removal of these bytes.
+///
+/// # Errors
+/// When they are no record, or say what neither says.
+pub(super) fn decode_change(bytes: &[u8]) -> Result<Recorded, Unreadable> {
     let record = Record::decode(bytes).map_err(unreadable)?;
+    let place = record.place()?;
+    if record.removed {
+        return Ok(Recorded::Removed(place));
+    }
     let instant = |instant: Option<Instant>| instant.unwrap_or_default().moment();
-    let labels = record.labels.into_iter().map(|Label { name, value }| (name, value));
     let write = Write {
-        subject: record.object.map_or_else(|| Subject::external(record.namespace), Subject::from),
+        subject: place.subject,
         uid: record.uid.map(|uid| Uid(uid.into())),
-        metric: MetricName::new(&record.metric).map_err(unreadable)?,
-        labels: Labels::from_pairs(labels),
+        metric: place.metric,
+        labels: place.labels,
         sample: Sample {
             value: Quantity::parse(&record.value).map_err(unreadable)?,
             timestamp: instant(record.measured)?,
@@ -167,7 +202,29 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Received, Unreadable> {
         },
         ttl: record.ttl_ms.map(SignedDuration::from_millis),
     };
-    Ok(Received { write, at: instant(record.received)? })
+    Ok(Recorded::Put(Received { write, at: instant(record.received)? }))
+}
+
+impl Record {
+    fn about(subject: &Subject, metric: &MetricName, labels: &Labels) -> Self {
+        let (object, namespace) = match subject {
+            Subject::Object(object) => (Some(Object::from(object)), String::new()),
+            Subject::External { namespace } => (None, namespace.to_string()),
+        };
+        let label = |(name, value): (&str, &str)| Label { name: name.into(), value: value.into() };
+        let labels = labels.iter().map(label).collect();
+        Self { object, namespace, metric: metric.to_string(), labels, ..Self::default() }
+    }
+
+    fn place(&self) -> Result<Place, Unreadable> {
+        let labels = self.labels.iter().map(|Label { name, value }| (name.as_str(), value.as_str()));
+        let external = || Subject::external(self.namespace.as_str());
+        Ok(Place {
+            subject: self.object.clone().map_or_else(external, Subject::from),
+            metric: MetricName::new(&self.metric).map_err(unreadable)?,
+            labels: Labels::from_pairs(labels),
+        })
+    }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Unreadable {

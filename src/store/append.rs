@@ -112,6 +112,36 @@ impl Store {
         Ok(Admitted { store: self.clone(), batch, reserved, now })
     }
 
+    /// Stores what was admitted elsewhere: no limit refuses it, and each takes the place of the value before it, whatever
+    /// it says of its moment. So stores to which the same is applied in the same order are equal. All values of one
+    /// subject are stored in one step; of two of one series the last has to be the only one.
+    pub fn apply(&self, writes: Vec<(Write, Timestamp)>) {
+        let mut subjects: HashMap<Subject, Vec<Series>> = HashMap::new();
+        for (write, received) in writes {
+            let (subject, series) = write.into_series(received);
+            subjects.entry(subject).or_default().push(series);
+        }
+        for (subject, series) in subjects {
+            let tenant = Tenant::from(&subject);
+            let added = self.put_all_by(subject, series, Slot::yield_to);
+            self.0.written.recount(&tenant, 0, added);
+        }
+    }
+
+    /// The label sets of a written metric.
+    #[must_use]
+    pub fn written_labels(&self, subject: &Subject, metric: &MetricName) -> Vec<Labels> {
+        let labels = |slot: &Slot| slot.of(metric).iter().map(|series| series.labels.clone()).collect();
+        self.0.slots.look(subject, labels).unwrap_or_default()
+    }
+
+    /// Drops each written value that `keep` does not name.
+    pub fn retain_written(&self, keep: impl Fn(&Subject, &MetricName, &Labels) -> bool) {
+        for subject in self.0.slots.subjects() {
+            self.prune(&subject, |slot| slot.retain(|series| keep(&subject, &series.metric, &series.labels)));
+        }
+    }
+
     /// Whether the series of `write` is held, with whatever value.
     #[must_use]
     pub fn holds(&self, write: &Write) -> bool {
@@ -207,6 +237,15 @@ impl Store {
     }
 
     fn put_all(&self, subject: Subject, series: Vec<Series>) -> usize {
+        self.put_all_by(subject, series, |_, _| Vec::new())
+    }
+
+    fn put_all_by(
+        &self,
+        subject: Subject,
+        series: Vec<Series>,
+        before: impl FnOnce(&mut Slot, &[Series]) -> Vec<Series>,
+    ) -> usize {
         let listed = Listed::of(&subject);
         self.0.slots.fill(subject, |slot| {
             let held = slot.len();
@@ -214,7 +253,9 @@ impl Store {
                 self.0.written_bytes.charge(series.bytes());
                 self.0.names.add(&listed, &series.metric);
             }
-            for old in slot.put_all(series, &self.0.places) {
+            let mut gone = before(slot, &series);
+            gone.extend(slot.put_all(series, &self.0.places));
+            for old in gone {
                 self.0.written_bytes.refund(old.bytes());
                 self.0.names.remove(&listed, &old.metric);
             }

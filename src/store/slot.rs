@@ -98,6 +98,18 @@ impl Slot {
         old
     }
 
+    /// Removes the values that `series` could not replace because they were measured later; gives them back.
+    pub(super) fn yield_to(&mut self, series: &[Series]) -> Vec<Series> {
+        let outlives = |held: &Series| {
+            series.iter().any(|later| held.cmp_place(later).is_eq() && held.is_newer_than(later))
+        };
+        let yields = |later: &Series| {
+            self.get(&later.metric, &later.labels).is_some_and(|held| held.is_newer_than(later))
+        };
+        // Nearly never, so that the second search need not be quick.
+        if series.iter().any(yields) { self.retain(|held| !outlives(held)) } else { Vec::new() }
+    }
+
     /// Keeps what `keep` says; gives back the rest.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Series) -> bool) -> Vec<Series> {
         self.written.extract_if(.., |series| !keep(series)).collect()

@@ -54,7 +54,7 @@ impl WriteError {
             Self::TooManyRequests(_)
             | Self::Access(AccessError::Crowded | AccessError::PodUnknown(_))
             | Self::Body(BodyError::Displaced)
-            | Self::Commit(CommitError::Away { .. }) => {
+            | Self::Commit(CommitError::Away { .. } | CommitError::Unknown { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

@@ -243,9 +243,9 @@ impl WriteError {
         match self {
             Self::NoRoute(_) | Self::NothingStored(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Body(BodyError::TooLarge { .. }) | Self::Packing(DecodeError::TooLarge(_)) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Self::Body(BodyError::TooLarge { .. })
+            | Self::Packing(DecodeError::TooLarge(_))
+            | Self::Commit(CommitError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Packing(DecodeError::UnknownEncoding(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Outdated(_) => StatusCode::CONFLICT,
             Self::Lines { status, .. } => *status,
@@ -254,6 +254,7 @@ impl WriteError {
                 StatusCode::INSUFFICIENT_STORAGE
             }
             Self::Commit(CommitError::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Commit(CommitError::Unknown { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooManyRequests(_) | Self::Body(BodyError::Displaced) => StatusCode::TOO_MANY_REQUESTS,
             Self::Access(error) => error.status(),
             Self::Packing(DecodeError::Gzip(_))

@@ -113,7 +113,7 @@ pub enum Rejection {
     Displaced,
     /// The store is full, or the journal's volume.
     Full,
-    /// The journal cannot be written.
+    /// The journal cannot be written, or has not answered.
     JournalAway,
     /// Too many requests under way.
     TooManyRequests,
@@ -173,7 +173,8 @@ impl Rejection {
             WriteError::Body(BodyError::Aborted { .. }) => Self::Aborted,
             WriteError::Body(BodyError::Displaced) => Self::Displaced,
             WriteError::Commit(CommitError::Append(_) | CommitError::Full { .. }) => Self::Full,
-            WriteError::Commit(CommitError::Away { .. }) => Self::JournalAway,
+            WriteError::Commit(CommitError::Away { .. } | CommitError::Unknown { .. }) => Self::JournalAway,
+            WriteError::Commit(CommitError::TooLarge { .. }) => Self::TooLarge,
             WriteError::TooManyRequests(_) | WriteError::Access(AccessError::Crowded) => {
                 Self::TooManyRequests
             }

@@ -1,6 +1,6 @@
 //! The page and the lines of `/`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::{DiscoveryRow, Glance, JournalRow, LimitRow, Status, WatchRow};
@@ -221,7 +221,7 @@ fn apis(glance: &Glance) -> Markup {
                 tr { th scope="row" { "External metrics" } td { (asked(reads.external, "never: is external-metrics.yaml applied, and does an HPA read one?")) } }
                 tr { th scope="row" { "Certificate" } td { "ends " (second(*certificate_ends)) ", in " (span(certificate_ends.duration_since(glance.now))) } }
                 tr { th scope="row" { "Started" } td { (second(*started)) @if journal.is_none() { "; " (GONE) } } }
-                @if let Some(journal) = journal { tr { th scope="row" { "Journal" } td { span.(journal.tone()) { (journal.words(glance.now)) } } } }
+                @if let Some(journal) = journal { tr { th scope="row" { "Journal" } td { span.(journal.tone(glance.now)) { (journal.words(glance.now)) } } } }
                 tr { th scope="row" { "Version" } td { (version) ", " (mode) } }
                 @for listener in listeners { tr { th scope="row" { (listener.purpose) } td { code { (listener.address) } } } }
             }
@@ -287,12 +287,24 @@ fn state(state: &'static str) -> Markup {
 }
 
 impl JournalRow {
-    fn tone(&self) -> &'static str {
-        if self.failure.is_some() { "bad" } else { "good" }
+    fn tone(&self, now: Timestamp) -> &'static str {
+        if self.failure.is_some() || self.behind(now).is_some() { "bad" } else { "good" }
+    }
+
+    /// Since when a replica that follows others cannot say that it has all; the record that says so comes each 5 s.
+    fn behind(&self, now: Timestamp) -> Option<SignedDuration> {
+        let behind = now.duration_since(self.current?);
+        (behind > SignedDuration::from_secs(15)).then_some(behind)
     }
 
     fn words(&self, now: Timestamp) -> String {
-        let state = self.failure.as_deref().unwrap_or("ok");
+        let state = match (&self.failure, self.behind(now)) {
+            (Some(failure), _) => failure.clone(),
+            (None, Some(behind)) => {
+                format!("this replica may lack writes to others of the last {}", span(behind))
+            }
+            (None, None) => "ok".to_owned(),
+        };
         let last = self.last_commit.map_or_else(
             || "not written since the start".to_owned(),
             |at| format!("last commit {} ago", ago(at, now)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::Error;
 
 use super::{
@@ -53,7 +54,17 @@ pub(super) fn register(
         Reading::gauge("journal_up", "1 while writes can be kept."),
         Reading::counter("journal_transactions_total", "Transactions that were made."),
         Reading::gauge("journal_last_commit_timestamp_seconds", "When the last one was made; 0 before it."),
-        Reading::gauge("journal_bytes", "Size of the journal on the disk."),
+        Reading::gauge("journal_bytes", "Size of the journal's file, or of its stream on each server."),
+        Reading::gauge(
+            "journal_current_timestamp_seconds",
+            "Up to when everything that any replica acknowledged is known to be here; 0 of a journal that is not shared.",
+        ),
+        Reading::counter("journal_resyncs_total", "Times that the stream was read anew."),
+        Reading::counter(
+            "journal_torn_batches_total",
+            "Batches with a part that was overwritten before it came.",
+        ),
+        Reading::counter("journal_unreadable_records_total", "Records of the stream that could not be read."),
         Reading::gauge("journal_restored_values", "Values that came back at the start."),
         Reading::gauge("journal_restore_dropped_values", "Values that stayed out at the start.")
             .by::<(Dropped,)>(),
@@ -66,18 +77,19 @@ pub(super) fn register(
 }
 
 fn state(readings: &mut Readings<'_>, state: Option<JournalState>) {
-    let is_up = state.as_ref().is_none_or(|state| state.failure.is_none());
     readings.put("journal_durable", f64::from(u8::from(state.is_some())));
-    readings.put("journal_up", f64::from(u8::from(is_up)));
-    let count = |count: u64| float(usize::try_from(count).unwrap_or(usize::MAX));
-    let last = state.as_ref().and_then(|state| state.last);
-    let (transactions, bytes) = state.map_or((0, 0), |state| (state.transactions, state.bytes));
-    readings.put("journal_transactions_total", count(transactions));
-    readings.put(
-        "journal_last_commit_timestamp_seconds",
-        last.map_or(0.0, |last| last.as_duration().as_secs_f64()),
-    );
-    readings.put("journal_bytes", count(bytes));
+    let state = state.unwrap_or_default();
+    readings.put("journal_up", f64::from(u8::from(state.failure.is_none())));
+    let mut count =
+        |name, count: u64| readings.put(name, float(usize::try_from(count).unwrap_or(usize::MAX)));
+    count("journal_transactions_total", state.transactions);
+    count("journal_bytes", state.bytes);
+    count("journal_resyncs_total", state.resyncs);
+    count("journal_torn_batches_total", state.torn_batches);
+    count("journal_unreadable_records_total", state.unreadable);
+    let seconds = |at: Option<Timestamp>| at.map_or(0.0, |at| at.as_duration().as_secs_f64());
+    readings.put("journal_last_commit_timestamp_seconds", seconds(state.last));
+    readings.put("journal_current_timestamp_seconds", seconds(state.current));
 }
 
 fn at_start(readings: &mut Readings<'_>, restored: &Restored) {
@@ -111,7 +123,14 @@ label!(Dropped, "reason", {
 
 label!(Operation, "operation", { Write => "write", Delete => "delete" });
 
-label!(CommitResult, "result", { Ok => "ok", Limit => "limit", Full => "full", Away => "away" });
+label!(CommitResult, "result", {
+    Ok => "ok",
+    Limit => "limit",
+    Full => "full",
+    Away => "away",
+    Unknown => "unknown",
+    TooLarge => "too_large",
+});
 
 /// From one fsync of a fast disk to a volume that hangs.
 const LATENCY: [f64; 12] =
