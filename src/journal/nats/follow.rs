@@ -153,7 +153,10 @@ impl Follower {
     }
 
     async fn consume(&self, stream: &Stream) -> Result<pull::Stream, FollowError> {
+        // With a name, the right to make it can be given for this stream alone.
+        let name = format!("replica-{}", uuid::Uuid::new_v4().simple());
         let config = pull::Config {
+            name: Some(name),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
             ack_policy: AckPolicy::None,
             inactive_threshold: INACTIVE,
