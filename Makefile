@@ -1,4 +1,4 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test soak soak-truth lint bench bench-scrape e2e docs screenshots setup
+.PHONY: demo demo-keep demo-monitoring demo-stop test soak soak-ha soak-truth lint bench bench-scrape e2e docs screenshots setup
 
 demo:
 	tests/setup.sh demo
@@ -21,6 +21,10 @@ test: setup lint docs
 # faults around one adapter on a real control plane, for an hour (SOAK_MINUTES)
 soak: setup
 	tests/e2e.sh --ignored --nocapture soak::
+
+# faults of three NATS servers and two replicas, for about fifty minutes (SOAK_ROUNDS=20)
+soak-ha: setup
+	cargo test --test nats -- --ignored --nocapture soak::
 
 # new random histories of counters, beside the truth, for some minutes
 soak-truth:

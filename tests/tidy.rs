@@ -59,6 +59,7 @@ const SOLE_HOMES: &[(&[&str], &[&str])] = &[
         &["src/telemetry/"],
     ),
     (&["prometheus"], &["src/telemetry/"]),
+    (&["async_nats", "nkeys"], &["src/journal/"]),
 ];
 
 /// The folders that compute and nothing else: callers pass them the time and the bytes.
