@@ -49,6 +49,9 @@ rendered=$(render monitoring service-monitor)
 rendered=$(render cert-manager durable)
 [ "$(count '^kind: Deployment$')$(count '^kind: StatefulSet$')" = 01 ] || fail "durable takes no Deployment's place"
 [ "$(count 'mountPath: ')" = 2 ] || fail "the volumes of cert-manager and durable are not both mounted"
+rendered=$(render high-availability shared-journal)
+[ "$(count '^kind: Deployment$')$(count '^kind: StatefulSet$')" = 11 ] || fail "shared-journal has not a Deployment and servers"
+[ "$(count 'app.kubernetes.io/name: custom-metrics-nats$')" = 13 ] || fail "the servers of shared-journal have labels of the adapter"
 rendered=$(render side-by-side)
 [ "$(count '^kind: APIService$')" = 0 ] || fail "side-by-side has an APIService"
 
@@ -58,6 +61,15 @@ kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=1 deployment/
 render high-availability network-policy | kubectl apply --validate=strict -f - >/dev/null
 kubectl -n custom-metrics rollout status deployment/custom-metrics-adapter --timeout=120s >/dev/null ||
   fail "two replicas are not ready: $(kubectl -n custom-metrics get events)"
+
+# The same with a shared journal; the simulated kubelets start no server.
+kubectl -n custom-metrics create secret generic custom-metrics-nats --from-literal=password=12e4 >/dev/null
+render high-availability shared-journal | kubectl apply --validate=strict -f - >/dev/null
+kubectl -n custom-metrics rollout status deployment/custom-metrics-adapter --timeout=120s >/dev/null ||
+  fail "two replicas with a shared journal are not ready: $(kubectl -n custom-metrics get events)"
+kubectl -n custom-metrics wait --for=jsonpath='{.status.replicas}'=3 statefulset/custom-metrics-nats --timeout=60s >/dev/null ||
+  fail "Pod Security lets no server in: $(kubectl -n custom-metrics get events)"
+kubectl -n custom-metrics delete statefulset/custom-metrics-nats >/dev/null
 [ "$(kubectl -n custom-metrics get pdb custom-metrics-adapter -o jsonpath='{.status.disruptionsAllowed}')" = 1 ] ||
   fail "with two replicas a drain may not take one"
 

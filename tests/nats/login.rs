@@ -3,10 +3,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use custom_metrics_adapter::journal::{CommitError, Login, NatsOptions};
+use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::{
-    replica::{LONG, Replica, options},
+    replica::{LONG, Replica, options, write},
     servers::Servers,
 };
 
@@ -32,23 +33,37 @@ async fn a_password_is_read_again_at_each_try() {
     replica.write("web", "m", 2).await.unwrap();
 }
 
-/// What docs/high-availability.md lets the user do, and no more.
+/// `deploy/k8s/components/shared-journal`, whose user may do this and no more.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_the_documented_permissions_can_do_all_that_a_replica_does() {
-    let page = include_str!("../../docs/high-availability.md");
-    let (_, from) = page.split_once("permissions {").unwrap();
-    let (permissions, _) = from.split_once("```").unwrap();
-    let permissions = permissions.replace("custom-metrics-writes", crate::replica::STREAM);
-    let user = format!("{{ user: adapter, password: right, permissions {{{permissions} }}");
-    let servers = Servers::one_with(&format!("authorization {{ users: [{user}] }}")).await;
+async fn a_replica_can_do_all_that_it_does_as_the_user_of_the_component() {
+    let page = include_str!("../../deploy/k8s/components/shared-journal/nats-config.yaml");
+    let (_, config) = page.split_once("nats.conf: |\n").unwrap();
+    let servers = Servers::three_of_a_component(config);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
-    fs::write(&file, "right").unwrap();
-    let replica = Replica::start_with(with_password(&servers, &file)).await;
-    replica.write("web", "m", 1).await.unwrap();
-    assert_eq!(replica.remove("web", "m").await.unwrap(), 1);
-    let late = Replica::start_with(with_password(&servers, &file)).await;
-    assert!(late.values().is_empty());
+    fs::write(&file, "12e4\n").unwrap();
+    let options = || {
+        let mut options = with_password(&servers, &file);
+        options.stream = "custom-metrics-writes".to_owned();
+        options
+    };
+    let replica = Replica::start_with(options()).await;
+    let many = (0..2_000).map(|at| write(&format!("p{at}"), "m", at)).collect();
+    replica.journal.commit(many, Timestamp::now()).await.unwrap();
+    assert_eq!(replica.remove("p7", "m").await.unwrap(), 1);
+    let late = Replica::start_with(options()).await;
+    assert_eq!(late.values().len(), 1_999);
+}
+
+#[test]
+fn the_page_has_the_permissions_of_the_component() {
+    let of = |text: &str| {
+        let (_, from) = text.split_once("publish: {").unwrap();
+        let (permissions, _) = from.split_once("subscribe:").unwrap();
+        permissions.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let page = of(include_str!("../../docs/high-availability.md"));
+    assert_eq!(page, of(include_str!("../../deploy/k8s/components/shared-journal/nats-config.yaml")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,22 +48,56 @@ impl Servers {
         let folder = tempfile::tempdir().unwrap();
         let (ports, routes) = (free_ports(count), free_ports(count));
         let links = links(&routes).await;
-        let node = |at: usize| {
+        let text = |at: usize| {
             let store = folder.path().join(format!("n{at}"));
             let cluster = if count > 1 { cluster(at, routes[at], &links) } else { String::new() };
-            let text = format!(
+            format!(
                 "server_name: n{at}\nlisten: \"127.0.0.1:{}\"\n\
                  jetstream {{ store_dir: \"{}\", sync_interval: always }}\n{cluster}{more}\n",
                 ports[at],
                 store.display()
-            );
+            )
+        };
+        let texts = (0..count).map(text).collect();
+        Self::run(ports, texts, links, folder)
+    }
+
+    /// Three with this configuration, as the component's pods have it in their environment.
+    pub fn three_of_a_component(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, routes, monitors) = (free_ports(3), free_ports(3), free_ports(3));
+        let text = |at: usize| {
+            let here = |port: u16| format!("127.0.0.1:{port}");
+            let mut text = config
+                .replace("port: 4222", &format!("port: {}", ports[at]))
+                .replace("port: 6222", &format!("port: {}", routes[at]))
+                .replace("port: 8222", &format!("port: {}", monitors[at]))
+                .replace("/var/run/nats", &folder.path().display().to_string())
+                .replace("store_dir: /data", &format!("store_dir: {}/n{at}", folder.path().display()))
+                .replace("$POD_NAME", &format!("n{at}"));
+            for (other, port) in routes.iter().enumerate() {
+                let name = format!("custom-metrics-nats-{other}.custom-metrics-nats:6222");
+                text = text.replace(&name, &here(*port));
+            }
+            text
+        };
+        Self::run(ports.clone(), (0..3).map(text).collect(), Vec::new(), folder)
+    }
+
+    fn run(
+        ports: Vec<u16>,
+        texts: Vec<String>,
+        links: Vec<(usize, usize, Link)>,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        let node = |(at, (port, text)): (usize, (u16, String))| {
             let config = folder.path().join(format!("n{at}.conf"));
             fs::write(&config, text).unwrap();
-            Node { port: ports[at], config, process: Mutex::default() }
+            Node { port, config, process: Mutex::default() }
         };
-        let nodes = (0..count).map(node).collect();
+        let nodes: Vec<Node> = ports.into_iter().zip(texts).enumerate().map(node).collect();
         let servers = Self { nodes, links, _folder: folder };
-        (0..count).for_each(|at| servers.restart(at));
+        (0..servers.count()).for_each(|at| servers.restart(at));
         servers
     }
 
@@ -87,6 +121,8 @@ impl Servers {
             fs::File::options().create(true).append(true).open(node.config.with_extension("log")).unwrap();
         let mut command = Command::new(binary());
         command.arg("-c").arg(&node.config).stdout(Stdio::null()).stderr(log);
+        // Of the component's pods; the password looks like a number.
+        command.env("POD_IP", "'127.0.0.1'").env("NATS_PASSWORD", "'12e4'");
         *node.process.lock().unwrap() = Some(command.spawn().unwrap());
     }
 

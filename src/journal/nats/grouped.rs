@@ -106,8 +106,11 @@ mod tests {
         Piece { sequence, series: "s".into(), change: None }
     }
 
-    /// The groups of these records, by sequence: `Whole` without, `Torn` with a tilde before each.
-    fn groups(records: &[(u64, Option<(&str, u64, bool)>)]) -> Vec<String> {
+    /// A sequence, and where in which batch it stands, and whether that is its end.
+    type Record<'a> = (u64, Option<(&'a str, u64, bool)>);
+
+    /// The groups of these records, by sequence: torn ones with a tilde.
+    fn groups(records: &[Record<'_>]) -> Vec<String> {
         let mut grouping = Grouping::default();
         let mut groups = Vec::new();
         for (sequence, part) in records {
