@@ -12,13 +12,13 @@ use tokio::{
 };
 
 /// A proxy to one port.
-pub struct Link {
+pub(crate) struct Link {
     port: u16,
     is_cut: watch::Sender<bool>,
 }
 
 impl Link {
-    pub async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (is_cut, cut) = watch::channel(false);
         let own = listener.local_addr().unwrap().port();
@@ -30,11 +30,11 @@ impl Link {
         Self { port: own, is_cut }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn cut(&self, is_cut: bool) {
+    pub(crate) fn cut(&self, is_cut: bool) {
         self.is_cut.send_replace(is_cut);
     }
 }

@@ -13,29 +13,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::servers::Servers;
 
-pub const STREAM: &str = "writes";
+pub(crate) const STREAM: &str = "writes";
 
 /// A store that a journal fills; its end is that of the process.
-pub struct Replica {
-    pub store: Store,
-    pub journal: Journal,
+pub(crate) struct Replica {
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
     end: CancellationToken,
 }
 
 impl Replica {
     /// Starts a replica, and waits until it has what all have written.
-    pub async fn start(servers: &Servers) -> Self {
+    pub(crate) async fn start(servers: &Servers) -> Self {
         Self::start_with(options(servers)).await
     }
 
-    pub async fn start_with(options: NatsOptions) -> Self {
+    pub(crate) async fn start_with(options: NatsOptions) -> Self {
         let replica = Self::begin(options).await;
         assert!(replica.journal.loaded(LONG).await.unwrap(), "it has not read the stream");
         replica
     }
 
     /// Starts a replica, and waits for nothing.
-    pub async fn begin(options: NatsOptions) -> Self {
+    pub(crate) async fn begin(options: NatsOptions) -> Self {
         // Fails when another test of this process was first, with the same provider.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (store, end) = (Store::new(Limits::default()), CancellationToken::new());
@@ -44,22 +44,22 @@ impl Replica {
         Self { store, journal, end }
     }
 
-    pub async fn refusal(options: NatsOptions) -> OpenError {
+    pub(crate) async fn refusal(options: NatsOptions) -> OpenError {
         let replica = Self::begin(options).await;
         replica.journal.loaded(LONG).await.unwrap_err()
     }
 
-    pub async fn write(&self, name: &str, metric: &str, value: u64) -> Result<(), CommitError> {
+    pub(crate) async fn write(&self, name: &str, metric: &str, value: u64) -> Result<(), CommitError> {
         self.journal.commit(vec![write(name, metric, value)], Timestamp::now()).await
     }
 
-    pub async fn remove(&self, name: &str, metric: &str) -> Result<usize, CommitError> {
+    pub(crate) async fn remove(&self, name: &str, metric: &str) -> Result<usize, CommitError> {
         let removal = Removal { subject: pod(name), metric: MetricName::new(metric).unwrap(), labels: None };
         self.journal.remove(removal).await
     }
 
     /// All values, by object, metric and labels.
-    pub fn values(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn values(&self) -> BTreeMap<String, u64> {
         let search = Search { limit: usize::MAX, ..Search::default() };
         let found = self.store.search(&search, Timestamp::now(), &|_| Presence::Unknown);
         let value = |text: String| text.parse().unwrap();
@@ -70,12 +70,12 @@ impl Replica {
     }
 
     /// The value of the only label set.
-    pub fn value(&self, name: &str, metric: &str) -> Option<u64> {
+    pub(crate) fn value(&self, name: &str, metric: &str) -> Option<u64> {
         let place = format!("{} {metric} ", pod(name));
         self.values().into_iter().find(|(series, _)| series.starts_with(&place)).map(|(_, value)| value)
     }
 
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.end.cancel();
     }
 }
@@ -87,7 +87,7 @@ impl Drop for Replica {
 }
 
 /// Of a replica that may use any of the servers.
-pub fn options(servers: &Servers) -> NatsOptions {
+pub(crate) fn options(servers: &Servers) -> NatsOptions {
     NatsOptions {
         servers: Addresses { urls: servers.urls(), ca_file: None, client_pair: None, login: Login::Nothing },
         stream: STREAM.to_owned(),
@@ -97,7 +97,7 @@ pub fn options(servers: &Servers) -> NatsOptions {
     }
 }
 
-pub fn pod(name: &str) -> Subject {
+pub(crate) fn pod(name: &str) -> Subject {
     Subject::Object(ObjectRef {
         resource: GroupResource::pods(),
         namespace: Some("default".into()),
@@ -105,7 +105,7 @@ pub fn pod(name: &str) -> Subject {
     })
 }
 
-pub fn write(name: &str, metric: &str, value: u64) -> Write {
+pub(crate) fn write(name: &str, metric: &str, value: u64) -> Write {
     let value = Quantity::parse(&value.to_string()).unwrap();
     Write {
         subject: pod(name),
@@ -118,7 +118,7 @@ pub fn write(name: &str, metric: &str, value: u64) -> Write {
 }
 
 /// Waits until `holds`, and fails with `what` when it never does.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + LONG;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -127,4 +127,4 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Longer than an election, a restart of all servers, and a busy machine take.
-pub const LONG: Duration = Duration::from_secs(90);
+pub(crate) const LONG: Duration = Duration::from_secs(90);

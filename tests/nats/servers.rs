@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::link::Link;
 
 /// A cluster of nats-server processes; killed when the value goes.
-pub struct Servers {
+pub(crate) struct Servers {
     nodes: Vec<Node>,
     /// The way from each server to each other one, which can be cut.
     links: Vec<(usize, usize, Link)>,
@@ -30,17 +30,17 @@ struct Node {
 
 impl Servers {
     /// One server.
-    pub async fn one() -> Self {
+    pub(crate) async fn one() -> Self {
         Self::start(1, "").await
     }
 
     /// One server with more in its configuration.
-    pub async fn one_with(more: &str) -> Self {
+    pub(crate) async fn one_with(more: &str) -> Self {
         Self::start(1, more).await
     }
 
     /// Three, of which a record is on each.
-    pub async fn three() -> Self {
+    pub(crate) async fn three() -> Self {
         Self::start(3, "").await
     }
 
@@ -63,7 +63,7 @@ impl Servers {
     }
 
     /// Three with this configuration, as the component's pods have it in their environment.
-    pub fn three_of_a_component(config: &str) -> Self {
+    pub(crate) fn three_of_a_component(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ports, routes, monitors) = (free_ports(3), free_ports(3), free_ports(3));
         let text = |at: usize| {
@@ -101,21 +101,21 @@ impl Servers {
         servers
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.nodes.len()
     }
 
     /// What `--journal` would name.
-    pub fn urls(&self) -> Vec<String> {
+    pub(crate) fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.port)).collect()
     }
 
-    pub fn url(&self, at: usize) -> String {
+    pub(crate) fn url(&self, at: usize) -> String {
         self.urls()[at].clone()
     }
 
     /// Starts a server that does not run.
-    pub fn restart(&self, at: usize) {
+    pub(crate) fn restart(&self, at: usize) {
         let node = &self.nodes[at];
         let log =
             fs::File::options().create(true).append(true).open(node.config.with_extension("log")).unwrap();
@@ -127,18 +127,18 @@ impl Servers {
     }
 
     /// As `kill -9` does.
-    pub fn kill(&self, at: usize) {
+    pub(crate) fn kill(&self, at: usize) {
         let mut process = self.nodes[at].process.lock().unwrap().take().expect("it runs");
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
     /// Stops a server in the middle of whatever it does.
-    pub fn pause(&self, at: usize) {
+    pub(crate) fn pause(&self, at: usize) {
         self.signal(at, "-STOP");
     }
 
-    pub fn resume(&self, at: usize) {
+    pub(crate) fn resume(&self, at: usize) {
         self.signal(at, "-CONT");
     }
 
@@ -148,19 +148,19 @@ impl Servers {
     }
 
     /// Cuts a server off from the others, or ends that; clients still reach it.
-    pub fn cut_off(&self, at: usize, is_cut: bool) {
+    pub(crate) fn cut_off(&self, at: usize, is_cut: bool) {
         let touched = self.links.iter().filter(|(from, to, _)| *from == at || *to == at);
         touched.for_each(|(_, _, link)| link.cut(is_cut));
     }
 
     /// A client that is no adapter.
-    pub async fn context(&self) -> Context {
+    pub(crate) async fn context(&self) -> Context {
         let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
         jetstream::new(options.connect(self.urls()).await.unwrap())
     }
 
     /// The server that leads `stream`.
-    pub async fn leader(&self, context: &Context, stream: &str) -> usize {
+    pub(crate) async fn leader(&self, context: &Context, stream: &str) -> usize {
         loop {
             let info = context.get_stream(stream).await.ok().map(|stream| stream.cached_info().clone());
             let leader = info.and_then(|info| info.cluster).and_then(|cluster| cluster.leader);

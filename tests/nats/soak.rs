@@ -60,6 +60,7 @@ struct Soak {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "make soak-ha"]
+#[expect(clippy::print_stdout, reason = "somebody waits for it")]
 async fn faults_of_each_kind_lose_no_acknowledged_value_and_show_no_half_batch() {
     let rounds: usize = std::env::var("SOAK_ROUNDS").ok().map_or(20, |rounds| rounds.parse().unwrap());
     let servers = Servers::three().await;
@@ -203,7 +204,7 @@ impl Soak {
 }
 
 fn batch(writer: usize, number: u64) -> Vec<Write> {
-    let size = if writer % 2 == 0 { 1 } else { BATCH };
+    let size = if writer.is_multiple_of(2) { 1 } else { BATCH };
     let labelled = |at: u64| Write {
         labels: Labels::from_pairs([("shard", at.to_string())]),
         ..write(&format!("w{writer}"), "m", number)
