@@ -15,9 +15,9 @@ const PODS: usize = 2;
 
 /// What a reader saw.
 #[derive(Default)]
-struct Reads {
-    all: usize,
-    failed: Vec<String>,
+pub(crate) struct Reads {
+    pub(crate) all: usize,
+    pub(crate) failed: Vec<String>,
 }
 
 impl Reads {
@@ -123,7 +123,7 @@ fn another_serves(plane: &ControlPlane) {
 }
 
 /// Has the APIServices lead to the Service's address; from then on another replica serves.
-fn register(plane: &ControlPlane, service: &Service) {
+pub(crate) fn register(plane: &ControlPlane, service: &Service) {
     let directory = plane.directory().join("adapters/service");
     std::fs::create_dir_all(&directory).expect("the directory can be made");
     std::fs::write(directory.join("addresses"), format!("SECURE={}\n", service.address))
@@ -132,13 +132,13 @@ fn register(plane: &ControlPlane, service: &Service) {
     another_serves(plane);
 }
 
-fn end(mut replica: Adapter) {
+pub(crate) fn end(mut replica: Adapter) {
     replica.terminate();
     assert_eq!(replica.exit_status().code(), Some(0));
 }
 
 /// What `act` gives, and the reads by way of kube-apiserver meanwhile and for a while after it.
-fn while_reading<T>(plane: &ControlPlane, path: &str, act: impl FnOnce() -> T) -> (T, Reads) {
+pub(crate) fn while_reading<T>(plane: &ControlPlane, path: &str, act: impl FnOnce() -> T) -> (T, Reads) {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let reader = scope.spawn(|| {

@@ -36,9 +36,7 @@ async fn a_password_is_read_again_at_each_try() {
 /// `deploy/k8s/components/shared-journal`, whose user may do this and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_can_do_all_that_it_does_as_the_user_of_the_component() {
-    let page = include_str!("../../deploy/k8s/components/shared-journal/nats-config.yaml");
-    let (_, config) = page.split_once("nats.conf: |\n").unwrap();
-    let servers = Servers::three_of_a_component(config);
+    let servers = Servers::three_of_the_component();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "12e4\n").unwrap();

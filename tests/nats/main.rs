@@ -12,6 +12,7 @@ mod batches;
 mod failures;
 mod link;
 mod login;
+mod process;
 mod replica;
 mod servers;
 mod soak;

@@ -1,18 +1,14 @@
 //! nats-server processes, whose faults are ours.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Mutex, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use tokio::time::sleep;
 
-use crate::link::Link;
+use crate::{
+    link::Link,
+    process::{Node, free_ports, three_of_the_component},
+};
 
 /// A cluster of nats-server processes; killed when the value goes.
 pub(crate) struct Servers {
@@ -20,12 +16,6 @@ pub(crate) struct Servers {
     /// The way from each server to each other one, which can be cut.
     links: Vec<(usize, usize, Link)>,
     _folder: tempfile::TempDir,
-}
-
-struct Node {
-    port: u16,
-    config: PathBuf,
-    process: Mutex<Option<Child>>,
 }
 
 impl Servers {
@@ -58,47 +48,15 @@ impl Servers {
                 store.display()
             )
         };
-        let texts = (0..count).map(text).collect();
-        Self::run(ports, texts, links, folder)
+        let node = |at: usize| Node::start(ports[at], &text(at), (folder.path(), &format!("n{at}")));
+        let nodes = (0..count).map(node).collect();
+        Self { nodes, links, _folder: folder }
     }
 
-    /// Three with this configuration, as the component's pods have it in their environment.
-    pub(crate) fn three_of_a_component(config: &str) -> Self {
+    /// Three with the configuration of the component `shared-journal`.
+    pub(crate) fn three_of_the_component() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (ports, routes, monitors) = (free_ports(3), free_ports(3), free_ports(3));
-        let text = |at: usize| {
-            let here = |port: u16| format!("127.0.0.1:{port}");
-            let mut text = config
-                .replace("port: 4222", &format!("port: {}", ports[at]))
-                .replace("port: 6222", &format!("port: {}", routes[at]))
-                .replace("port: 8222", &format!("port: {}", monitors[at]))
-                .replace("/var/run/nats", &folder.path().display().to_string())
-                .replace("store_dir: /data", &format!("store_dir: {}/n{at}", folder.path().display()))
-                .replace("$POD_NAME", &format!("n{at}"));
-            for (other, port) in routes.iter().enumerate() {
-                let name = format!("custom-metrics-nats-{other}.custom-metrics-nats:6222");
-                text = text.replace(&name, &here(*port));
-            }
-            text
-        };
-        Self::run(ports.clone(), (0..3).map(text).collect(), Vec::new(), folder)
-    }
-
-    fn run(
-        ports: Vec<u16>,
-        texts: Vec<String>,
-        links: Vec<(usize, usize, Link)>,
-        folder: tempfile::TempDir,
-    ) -> Self {
-        let node = |(at, (port, text)): (usize, (u16, String))| {
-            let config = folder.path().join(format!("n{at}.conf"));
-            fs::write(&config, text).unwrap();
-            Node { port, config, process: Mutex::default() }
-        };
-        let nodes: Vec<Node> = ports.into_iter().zip(texts).enumerate().map(node).collect();
-        let servers = Self { nodes, links, _folder: folder };
-        (0..servers.count()).for_each(|at| servers.restart(at));
-        servers
+        Self { nodes: three_of_the_component(folder.path()), links: Vec::new(), _folder: folder }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -116,35 +74,21 @@ impl Servers {
 
     /// Starts a server that does not run.
     pub(crate) fn restart(&self, at: usize) {
-        let node = &self.nodes[at];
-        let log =
-            fs::File::options().create(true).append(true).open(node.config.with_extension("log")).unwrap();
-        let mut command = Command::new(binary());
-        command.arg("-c").arg(&node.config).stdout(Stdio::null()).stderr(log);
-        // Of the component's pods; the password looks like a number.
-        command.env("POD_IP", "'127.0.0.1'").env("NATS_PASSWORD", "'12e4'");
-        *node.process.lock().unwrap() = Some(command.spawn().unwrap());
+        self.nodes[at].restart();
     }
 
     /// As `kill -9` does.
     pub(crate) fn kill(&self, at: usize) {
-        let mut process = self.nodes[at].process.lock().unwrap().take().expect("it runs");
-        process.kill().unwrap();
-        process.wait().unwrap();
+        self.nodes[at].kill();
     }
 
     /// Stops a server in the middle of whatever it does.
     pub(crate) fn pause(&self, at: usize) {
-        self.signal(at, "-STOP");
+        self.nodes[at].signal("-STOP");
     }
 
     pub(crate) fn resume(&self, at: usize) {
-        self.signal(at, "-CONT");
-    }
-
-    fn signal(&self, at: usize, signal: &str) {
-        let process = self.nodes[at].process.lock().unwrap().as_ref().expect("it runs").id();
-        assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+        self.nodes[at].signal("-CONT");
     }
 
     /// Cuts a server off from the others, or ends that; clients still reach it.
@@ -172,18 +116,6 @@ impl Servers {
     }
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for node in &self.nodes {
-            if let Some(process) = node.process.lock().unwrap().as_mut() {
-                // Fails when it has ended.
-                let _ = process.kill();
-                let _ = process.wait();
-            }
-        }
-    }
-}
-
 async fn links(routes: &[u16]) -> Vec<(usize, usize, Link)> {
     let mut links = Vec::new();
     for from in 0..routes.len() {
@@ -205,20 +137,4 @@ fn cluster(at: usize, port: u16, links: &[(usize, usize, Link)]) -> String {
         "cluster {{ name: tests, listen: \"127.0.0.1:{port}\", no_advertise: true, routes: [{}] }}\n",
         routes.join(", ")
     )
-}
-
-/// Bound one beside the other, so that they differ.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
-}
-
-fn binary() -> &'static str {
-    static BINARY: OnceLock<String> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/tool.sh");
-        let built = Command::new(script).arg("nats-server").output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        String::from_utf8(built.stdout).unwrap().trim().to_owned()
-    })
 }
