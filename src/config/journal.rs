@@ -11,7 +11,7 @@ use super::values::{ALWAYS, ONE_HOUR, count, dns_label, duration_between, durati
 #[command(next_help_heading = "Journal")]
 pub struct Journal {
     /// Where written values outlive the process: memory (nowhere), file:DIR (a folder on a volume that only this adapter
-    /// uses), or nats://HOST[:PORT][,…] or tls://… (NATS servers with JetStream, which replicas share).
+    /// uses), or nats://HOST,HOST or tls://HOST,HOST (NATS servers with JetStream, which replicas share).
     #[arg(long, env = "CMA_JOURNAL", value_name = "JOURNAL", default_value = "memory")]
     pub journal: JournalKind,
 
