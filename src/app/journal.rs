@@ -11,7 +11,7 @@ use crate::{
     checks::Readiness,
     cluster::Cluster,
     config::{self, Config, JournalKind},
-    journal::{self, Journal, JournalFile, Login, NatsOptions, OpenError, Restored, Servers},
+    journal::{self, Collection, Journal, JournalFile, Login, NatsOptions, OpenError, Restored, Servers},
     model::GroupResource,
     store::Store,
     telemetry::metrics::Metrics,
@@ -98,6 +98,7 @@ fn nats(config: &Config, urls: &[String]) -> NatsOptions {
         replicas: nats.journal_replicas,
         timeout: std(nats.journal_timeout),
         max_series: config.store.max_series,
+        collection: Collection::default(),
     }
 }
 

@@ -33,7 +33,7 @@ use tracing::Instrument as _;
 
 pub use error::{CommitError, OpenError};
 pub use file::JournalFile;
-pub use nats::{Login, NatsOptions, Servers};
+pub use nats::{Collection, Login, NatsOptions, Servers};
 pub use observe::{CommitResult, Observer, Operation};
 pub use restore::{Restored, restore};
 pub use state::JournalState;

@@ -35,11 +35,36 @@ fn the_chart_gives_what_the_base_and_its_components_give() {
     }
 }
 
+/// The component brings servers, and the chart takes those that there are: the rest is the same.
+#[test]
+fn the_adapter_of_a_shared_journal_is_that_of_the_component() {
+    let values = "replicas=2,sharedJournal.servers=nats://custom-metrics-nats-0.custom-metrics-nats:4222\\,\
+                  custom-metrics-nats-1.custom-metrics-nats:4222\\,custom-metrics-nats-2.custom-metrics-nats:4222,\
+                  sharedJournal.secret=custom-metrics-nats,sharedJournal.user=adapter";
+    let mut of_component = kustomized(&["high-availability", "shared-journal"]);
+    of_component.retain(|object| object["metadata"]["name"] != "custom-metrics-nats");
+    // Opened again, because high-availability closes it: the default.
+    for object in &mut of_component {
+        if let Some(env) = object.pointer_mut("/spec/template/spec/containers/0/env") {
+            env.as_array_mut().unwrap().retain(|variable| variable["name"] != "CMA_WRITE_LISTEN");
+        }
+    }
+    assert_eq!(rendered(values), of_component);
+    let others = "sharedJournal.servers=tls://nats,sharedJournal.secret=nats,sharedJournal.ca=true";
+    let rendered = format!("{:?}", rendered(others));
+    for words in ["/etc/custom-metrics-nats/adapter.creds", "/etc/custom-metrics-nats/ca.crt", "tls://nats"] {
+        assert!(rendered.contains(words), "{words}");
+    }
+}
+
 #[test]
 fn values_that_cannot_be_are_refused() {
     for (values, words) in [
         ("replica=2", "additional properties 'replica' not allowed"),
-        ("replicas=2", "replicas > 1 needs writes.port=off"),
+        ("replicas=2", "replicas > 1 needs writes.port=off or sharedJournal.servers"),
+        ("sharedJournal.servers=custom-nats", "/sharedJournal/servers"),
+        ("sharedJournal.ca=true", "sharedJournal.ca needs sharedJournal.secret"),
+        ("durable.enabled=true,sharedJournal.servers=nats://nats", "two journals"),
         ("writes.port=shut", "/writes/port"),
         ("securePort=443", "/securePort"),
         ("hostNetwork.enabled=true", "hostNetwork.enabled needs writes.port=closed or off"),

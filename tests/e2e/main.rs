@@ -12,6 +12,9 @@
 
 mod harness;
 
+#[path = "../nats/process.rs"]
+mod nats;
+
 mod access;
 mod ca;
 mod chart;
@@ -33,6 +36,7 @@ mod release;
 mod rollout;
 mod scaling;
 mod scraping;
+mod shared_journal;
 mod shutdown;
 mod soak;
 mod steadiness;

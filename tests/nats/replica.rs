@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use custom_metrics_adapter::{
-    journal::{CommitError, Journal, Login, NatsOptions, OpenError, Servers as Addresses},
+    journal::{Collection, CommitError, Journal, Login, NatsOptions, OpenError, Servers as Addresses},
     model::{GroupResource, Labels, MetricName, ObjectRef, Presence, Quantity, Sample, Subject},
     store::{Limits, Removal, Search, Store, Write},
 };
@@ -94,6 +94,7 @@ pub(crate) fn options(servers: &Servers) -> NatsOptions {
         replicas: servers.count(),
         timeout: Duration::from_secs(2),
         max_series: 100_000,
+        collection: Collection::default(),
     }
 }
 

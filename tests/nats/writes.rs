@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use custom_metrics_adapter::{
-    journal::{CommitError, NatsOptions},
-    model::Labels,
-    store::Write,
+    journal::{Collection, CommitError, NatsOptions},
+    model::{Labels, MetricName},
+    store::{Removal, Write},
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    replica::{Replica, STREAM, eventually, options, write},
+    replica::{Replica, STREAM, eventually, options, pod, write},
     servers::Servers,
 };
 
@@ -148,4 +148,23 @@ async fn a_stream_that_could_lose_values_ends_the_start_with_the_setting() {
     assert!(refusal.starts_with("the stream writes cannot keep the journal: "), "{refusal}");
     let alone = Replica::refusal(NatsOptions { replicas: 3, ..options(&servers) }).await.to_string();
     assert!(alone.contains("num_replicas is 1 and has to be at least 3"), "{alone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_values_that_no_replica_serves_leave_the_stream() {
+    let servers = Servers::one().await;
+    let collection = Collection { every: Duration::from_millis(500), age: SignedDuration::from_secs(1) };
+    let replica = Replica::start_with(NatsOptions { collection, ..options(&servers) }).await;
+    for name in ["gone", "kept"] {
+        replica.write(name, "m", 1).await.unwrap();
+    }
+    // As when the object goes: nothing is written for it.
+    let removal = Removal { subject: pod("gone"), metric: MetricName::new("m").unwrap(), labels: None };
+    assert_eq!(replica.store.remove(&removal), 1);
+    let before = Replica::start(&servers).await;
+    assert_eq!(before.values().len(), 2, "its record is still there");
+    eventually("the record is replaced by a tombstone", || before.value("gone", "m").is_none()).await;
+    let late = Replica::start(&servers).await;
+    assert_eq!(late.values(), replica.values());
+    assert_eq!(late.values().len(), 1);
 }

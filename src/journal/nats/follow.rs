@@ -12,11 +12,7 @@ use std::{
 
 use async_nats::{
     header::{NATS_BATCH_COMMIT, NATS_BATCH_ID, NATS_BATCH_SEQUENCE},
-    jetstream::{
-        Context, Message,
-        consumer::{AckPolicy, DeliverPolicy, pull},
-        stream::{Info, Stream},
-    },
+    jetstream::{Context, Message, consumer::pull, stream::Info},
 };
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +21,7 @@ use tokio::time::sleep;
 use super::{
     Load, NatsOptions, Shared,
     apply::apply,
+    consume,
     grouped::{Group, Grouping, Part, Piece},
     held::Held,
     pulse::Pulse,
@@ -96,8 +93,8 @@ impl Follower {
     async fn follow(&mut self) -> Result<Infallible, FollowError> {
         let stream = stream::ensure(&self.context, &self.options).await?;
         self.look_at(stream.cached_info());
-        let messages = self.consume(&stream).await?;
-        let mut chunks = messages.ready_chunks(CHUNK);
+        let messages = consume::from(&stream, self.next).await.map_err(FollowError::Consumer)?;
+        let mut chunks = messages.ready_chunks(consume::CHUNK);
         let (shared, mut consumed) = (self.shared.clone(), 0);
         let stalled = shared.pulse.stalled();
         tokio::pin!(stalled);
@@ -150,24 +147,6 @@ impl Follower {
 
     fn replay(&mut self, seen: Option<HashSet<Arc<str>>>) {
         self.replay = Some(Replay { until: self.shared.pulse.next(), seen });
-    }
-
-    async fn consume(&self, stream: &Stream) -> Result<pull::Stream, FollowError> {
-        // With a name, the right to make it can be given for this stream alone.
-        let name = format!("replica-{}", uuid::Uuid::new_v4().simple());
-        let config = pull::Config {
-            name: Some(name),
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
-            ack_policy: AckPolicy::None,
-            inactive_threshold: INACTIVE,
-            num_replicas: 1,
-            memory_storage: true,
-            ..pull::Config::default()
-        };
-        let lost = |error: String| FollowError::Consumer(error);
-        let consumer = stream.create_consumer(config).await.map_err(|error| lost(error.to_string()))?;
-        let messages = consumer.stream().max_messages_per_batch(CHUNK).heartbeat(HEARTBEAT).expires(EXPIRES);
-        messages.messages().await.map_err(|error| lost(error.to_string()))
     }
 
     fn take_chunk(
@@ -295,16 +274,6 @@ fn part(message: &Message) -> Option<Part> {
         is_last: headers.get(NATS_BATCH_COMMIT).is_some(),
     })
 }
-
-/// Records that are applied in one go.
-const CHUNK: usize = 1_000;
-
-/// Two of them missed end the consumer.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-const EXPIRES: Duration = Duration::from_secs(30);
-
-/// After which a server forgets a consumer that nobody asks.
-const INACTIVE: Duration = Duration::from_secs(30);
 
 const RETRY: Duration = Duration::from_millis(300);
 const RETRY_UNFIT: Duration = Duration::from_secs(10);

@@ -8,7 +8,9 @@
 //! The stream has the newest record of each series, and none older: it is as large as the values are many.
 
 mod apply;
+mod collect;
 mod connect;
+mod consume;
 mod follow;
 mod grouped;
 mod held;
@@ -32,6 +34,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time::timeout};
 
+pub use collect::Collection;
 pub use connect::{Login, Servers};
 
 use super::{CommitError, JournalState, OpenError, record};
@@ -40,6 +43,7 @@ use crate::{
     notice::Incident,
     store::{Removal, Store, Write},
 };
+use collect::Collector;
 use follow::Follower;
 use publish::{Message, Publisher};
 use pulse::Pulse;
@@ -57,6 +61,8 @@ pub struct NatsOptions {
     pub timeout: Duration,
     /// How many series each replica takes.
     pub max_series: usize,
+    /// When records of ended values are looked for.
+    pub collection: Collection,
 }
 
 /// A cheap-clone handle on the stream.
@@ -108,11 +114,17 @@ pub(super) async fn open(
     let mut context = jetstream::new(client);
     context.set_timeout(options.timeout);
     let shared = Arc::new(Shared::new(&options, publisher));
+    let collector = Collector {
+        context: context.clone(),
+        collection: options.collection,
+        shared: shared.clone(),
+        store: store.clone(),
+    };
     let follower = Follower::new(context, options, shared.clone(), store.clone());
     let nats = Nats { shared: shared.clone(), store };
     let worker = async move {
         let beats = shared.pulse.run(&shared.publisher, |sent| shared.heard(&sent));
-        tokio::join!(beats, follower.run());
+        tokio::join!(beats, follower.run(), collector.run());
     };
     Ok((nats, worker))
 }
@@ -135,6 +147,7 @@ impl Nats {
             subject,
             payload: record::encode(write, now).into(),
             ttl: write.ttl.map(|ttl| ttl.unsigned_abs() + REMEMBERED),
+            replaces: None,
         };
         self.publish(last.into_iter().map(message).collect()).await
     }
@@ -151,6 +164,7 @@ impl Nats {
                 subject: self.shared.subject_of(&place.subject, &place.metric, &place.labels),
                 payload: record::encode_removed(&place).into(),
                 ttl: Some(TOMBSTONE),
+                replaces: None,
             }
         };
         self.publish(labels.into_iter().map(tombstone).collect()).await?;

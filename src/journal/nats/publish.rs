@@ -27,6 +27,8 @@ pub(super) struct Message {
     pub(super) payload: Bytes,
     /// After which the servers may drop it.
     pub(super) ttl: Option<Duration>,
+    /// It is stored only in the place of the record with this sequence.
+    pub(super) replaces: Option<u64>,
 }
 
 /// Sends records, and waits until a quorum has them.
@@ -130,6 +132,9 @@ impl Message {
         let mut headers = HeaderMap::new();
         if let Some(ttl) = self.ttl {
             headers.insert(NATS_MESSAGE_TTL, format!("{}s", ttl.as_secs().max(1)));
+        }
+        if let Some(sequence) = self.replaces {
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, sequence.to_string());
         }
         headers
     }

@@ -67,7 +67,7 @@ impl Pulse {
         let number = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
         *self.sent_at.lock() = (number, Some(Timestamp::now()));
         let payload = Bytes::from(number.to_string());
-        let message = Message { subject: self.subject.clone(), payload, ttl: Some(TTL) };
+        let message = Message { subject: self.subject.clone(), payload, ttl: Some(TTL), replaces: None };
         publisher.publish(vec![message]).await?;
         let mut kept = self.kept.lock();
         if kept.is_none_or(|(before, _)| before < number) {

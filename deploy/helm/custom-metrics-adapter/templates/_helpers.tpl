@@ -61,6 +61,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if ne (int .Values.securePort) 6443 }}{{ $_ := set $env "CMA_SECURE_LISTEN" (printf "[::]:%d" (int .Values.securePort)) }}{{ end }}
 {{- if .Values.monitors.enabled }}{{ $_ := set $env "CMA_SCRAPE_MONITORS" "true" }}{{ end }}
 {{- if .Values.durable.enabled }}{{ $_ := set $env "CMA_JOURNAL" "file:/var/lib/custom-metrics-adapter" }}{{ end }}
+{{- with .Values.sharedJournal }}
+{{- if .servers }}{{ $_ := set $env "CMA_JOURNAL" .servers }}{{ end }}
+{{- if and .secret .user }}
+{{- $_ := set $env "CMA_JOURNAL_USER" .user }}
+{{- $_ := set $env "CMA_JOURNAL_PASSWORD_FILE" "/etc/custom-metrics-nats/password" }}
+{{- else if .secret }}{{ $_ := set $env "CMA_JOURNAL_CREDENTIALS_FILE" "/etc/custom-metrics-nats/adapter.creds" }}{{ end }}
+{{- if .ca }}{{ $_ := set $env "CMA_JOURNAL_CA_FILE" "/etc/custom-metrics-nats/ca.crt" }}{{ end }}
+{{- end }}
 {{- if eq .Values.writes.port "closed" }}{{ $_ := set $env "CMA_WRITE_AUTH" "kubernetes" }}{{ end }}
 {{- if eq .Values.writes.port "off" }}{{ $_ := set $env "CMA_WRITE_LISTEN" "off" }}{{ end }}
 {{- range $name, $value := $env }}
