@@ -13,6 +13,7 @@
 mod harness;
 
 #[path = "../nats/process.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
 mod nats;
 
 mod access;

@@ -301,7 +301,7 @@ async fn commits_are_counted_and_shown_and_a_full_volume_is_down() {
     assert_eq!(status, 507);
     let down = adapter.page("/metrics").await;
     assert!(down.contains("adapter_journal_up 0") && down.contains("result=\"full\"} 1"), "{down}");
-    assert!(adapter.page("/").await.contains("volume is full"));
+    assert!(adapter.page("/").await.contains("the journal is full"));
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn on_a_full_disk_new_writes_are_507_and_what_was_acknowledged_stays() {
     };
     assert_eq!(refusal.status(), 507);
     let text = refusal.text().await.unwrap();
-    assert!(text.contains("volume is full") && text.contains("nothing was stored"), "{text}");
+    assert!(text.contains("the journal is full") && text.contains("nothing was stored"), "{text}");
     assert!(acknowledged.len() > 10, "{text}");
     let stored = adapter.values(&client).await;
     assert_eq!(stored.len(), acknowledged.len().min(200), "the page shows two hundred");

@@ -8,7 +8,8 @@ use async_nats::{
     Client, HeaderMap, Request, RequestErrorKind,
     connection::State,
     header::{
-        NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_MESSAGE_TTL,
+        NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
+        NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL,
     },
     jetstream::{self, ErrorCode, publish::PublishAck, response::Response},
 };

@@ -165,6 +165,8 @@ codes!(Code, {
     415 => Encoding,
     429 => TooManyRequests,
     500 => Internal,
+    503 => Unavailable,
+    504 => Unanswered,
     507 => Full,
 });
 
