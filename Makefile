@@ -1,8 +1,13 @@
-.PHONY: demo demo-keep demo-monitoring demo-stop test soak soak-ha soak-truth lint bench bench-scrape e2e docs screenshots setup
+.PHONY: demo demo-ha demo-keep demo-monitoring demo-stop test soak soak-ha soak-truth lint bench bench-scrape e2e docs screenshots setup
 
 demo:
 	tests/setup.sh demo
 	tests/demo.sh
+
+# two replicas with a shared journal; an adapter and a NATS server are killed
+demo-ha:
+	tests/setup.sh demo
+	tests/demo-ha.sh
 
 demo-keep:
 	tests/setup.sh demo

@@ -136,7 +136,7 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_nothing_stays() {
 
 const CHART: &str = "deploy/helm/custom-metrics-adapter";
 
-const KINDS: [&str; 10] = [
+pub(crate) const KINDS: [&str; 10] = [
     "apiservices",
     "clusterroles",
     "clusterrolebindings",
@@ -179,7 +179,7 @@ pub(crate) fn rendered(values: &str) -> Vec<Value> {
     objects(&helm(words).unwrap_or_else(|problem| panic!("{values}: {problem}")))
 }
 
-fn kustomized(components: &[&str]) -> Vec<Value> {
+pub(crate) fn kustomized(components: &[&str]) -> Vec<Value> {
     let folder = tempfile::tempdir_in(root().join("deploy/k8s")).expect("a directory can be made");
     let listed: String =
         components.iter().map(|component| format!("- ../components/{component}\n")).collect();

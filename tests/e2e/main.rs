@@ -19,6 +19,7 @@ mod nats;
 mod access;
 mod ca;
 mod chart;
+mod components;
 mod custom_resources;
 mod deploy;
 mod discovery;

@@ -12,15 +12,26 @@ use std::{
 pub(crate) struct Node {
     pub(crate) port: u16,
     config: PathBuf,
+    environment: Vec<(String, String)>,
     process: Mutex<Option<Child>>,
 }
 
 impl Node {
     /// Writes the configuration to `folder` and starts the server.
-    pub(crate) fn start(port: u16, configuration: &str, (folder, name): (&Path, &str)) -> Self {
+    pub(crate) fn start(port: u16, configuration: &str, place: (&Path, &str)) -> Self {
+        Self::start_in(Vec::new(), port, configuration, place)
+    }
+
+    /// The same with variables of the environment.
+    fn start_in(
+        environment: Vec<(String, String)>,
+        port: u16,
+        configuration: &str,
+        (folder, name): (&Path, &str),
+    ) -> Self {
         let config = folder.join(format!("{name}.conf"));
         fs::write(&config, configuration).unwrap();
-        let node = Self { port, config, process: Mutex::default() };
+        let node = Self { port, config, environment, process: Mutex::default() };
         node.restart();
         node
     }
@@ -31,8 +42,7 @@ impl Node {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let mut command = Command::new(binary());
         command.arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(log);
-        // Of the component's pods; the password looks like a number.
-        command.env("POD_IP", "'127.0.0.1'").env("NATS_PASSWORD", "'12e4'");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         *self.process.lock().unwrap() = Some(command.spawn().unwrap());
     }
 
@@ -71,20 +81,28 @@ pub(crate) fn three_of_the_component(folder: &Path) -> Vec<Node> {
     let (_, config) = page.split_once("nats.conf: |\n").unwrap();
     let (ports, routes, monitors) = (free_ports(3), free_ports(3), free_ports(3));
     let text = |at: usize| {
-        let mut text = config
+        config
             .replace("port: 4222", &format!("port: {}", ports[at]))
             .replace("port: 6222", &format!("port: {}", routes[at]))
             .replace("port: 8222", &format!("port: {}", monitors[at]))
             .replace("/var/run/nats", &folder.display().to_string())
             .replace("store_dir: /data", &format!("store_dir: {}/n{at}", folder.display()))
-            .replace("$POD_NAME", &format!("n{at}"));
-        for (other, port) in routes.iter().enumerate() {
-            let name = format!("custom-metrics-nats-{other}.custom-metrics-nats:6222");
-            text = text.replace(&name, &format!("127.0.0.1:{port}"));
-        }
-        text
+            .replace("$POD_NAME", &format!("n{at}"))
     };
-    (0..3).map(|at| Node::start(ports[at], &text(at), (folder, &format!("n{at}")))).collect()
+    let environment = of_a_pod(&routes);
+    let start =
+        |at: usize| Node::start_in(environment.clone(), ports[at], &text(at), (folder, &format!("n{at}")));
+    (0..3).map(start).collect()
+}
+
+/// The environment of the component's pods; the password looks like a number.
+fn of_a_pod(routes: &[u16]) -> Vec<(String, String)> {
+    let own = [("POD_IP", "127.0.0.1"), ("NATS_PASSWORD", "12e4")];
+    let own = own.map(|(name, value)| (name.to_owned(), format!("'{value}'")));
+    let route = |(at, port): (usize, &u16)| {
+        (format!("NATS_ROUTE_{at}"), format!("'nats://server:12e4@127.0.0.1:{port}'"))
+    };
+    own.into_iter().chain(routes.iter().enumerate().map(route)).collect()
 }
 
 fn binary() -> &'static str {
