@@ -30,7 +30,7 @@ install() {
 
 kubeconfig() {
   local account token server
-  account=$(kubectl -n "$namespace" get deployments -o jsonpath='{.items[0].spec.template.spec.serviceAccountName}')
+  account=$(kubectl -n "$namespace" get deployments,statefulsets -o jsonpath='{.items[0].spec.template.spec.serviceAccountName}')
   token=$(kubectl -n "$namespace" create token "$account" --duration 24h)
   server=${APISERVER:-https://$(<"$plane/host"):$(<"$plane/port")}
   cat <<YAML

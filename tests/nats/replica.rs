@@ -62,11 +62,14 @@ impl Replica {
     pub(crate) fn values(&self) -> BTreeMap<String, u64> {
         let search = Search { limit: usize::MAX, ..Search::default() };
         let found = self.store.search(&search, Timestamp::now(), &|_| Presence::Unknown);
-        let value = |text: String| text.parse().unwrap();
+        let value = |text: &str| {
+            let nanos = Quantity::parse(text).unwrap().nanos();
+            u64::try_from(nanos / 1_000_000_000).unwrap()
+        };
         let name = |stored: &custom_metrics_adapter::store::Stored| {
             format!("{} {} {:?}", stored.subject, stored.metric, stored.labels)
         };
-        found.series.iter().map(|stored| (name(stored), value(stored.value.clone()))).collect()
+        found.series.iter().map(|stored| (name(stored), value(&stored.value))).collect()
     }
 
     /// The value of the only label set.

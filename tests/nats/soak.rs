@@ -112,6 +112,8 @@ impl Soak {
             let replica = self.replica(writer / 2 % REPLICAS);
             if replica.journal.commit(batch(writer, number), Timestamp::now()).await.is_ok() {
                 self.acknowledge(writer, number);
+                // The servers, the replicas and the writers share two cores: without a pause nothing else would run.
+                sleep(Duration::from_millis(2)).await;
             } else {
                 sleep(Duration::from_millis(100)).await;
             }
