@@ -121,6 +121,8 @@ impl App {
         let Self { config, parts, limits, doors, admin, background, shutdown, .. } = self;
         let Background { tasks, end } = background;
         tasks.spawn(end.clone().run_until_cancelled_owned(events::watch(&config, &parts)));
+        let comparing = journal::compare(&config, &parts);
+        tasks.spawn(end.clone().run_until_cancelled_owned(comparing));
         tasks.spawn(sweep(parts.store, parts.cluster, end.clone()));
         let notices = notices::watch(parts.readiness.clone(), parts.certificate.clone());
         tasks.spawn(shutdown.clone().run_until_cancelled_owned(notices));

@@ -25,6 +25,8 @@ struct Inner {
     cluster: OnceLock<Cluster>,
     /// Why the scrapes so far are not enough, while that is so.
     warming: watch::Sender<Option<String>>,
+    /// Why another replica has written values that this one lacks, while that is so.
+    behind: watch::Sender<Option<String>>,
     shutting_down: AtomicBool,
 }
 
@@ -47,6 +49,12 @@ impl Readiness {
     #[must_use]
     pub fn warming(&self) -> watch::Sender<Option<String>> {
         self.0.warming.clone()
+    }
+
+    /// Where it is said why another replica has written values that this one lacks.
+    #[must_use]
+    pub fn behind(&self) -> watch::Sender<Option<String>> {
+        self.0.behind.clone()
     }
 
     /// From now on not ready: endpoints are taken away while requests are still served.
@@ -80,6 +88,9 @@ impl Inner {
         let mut checks = self.cluster.get().map_or_else(|| vec![self.starting()], cluster);
         if let Some(reason) = self.warming.borrow().clone() {
             checks.push(ready("scraped", Some(reason)));
+        }
+        if let Some(reason) = self.behind.borrow().clone() {
+            checks.push(ready("journal-current", Some(reason)));
         }
         let shutting_down = self.shutting_down.load(Ordering::Relaxed);
         checks.push(ready("shutdown", shutting_down.then(|| "the adapter is shutting down".to_owned())));

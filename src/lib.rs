@@ -16,6 +16,7 @@ pub mod exposition;
 pub mod derive;
 
 pub mod relabel;
+pub mod replicas;
 
 pub mod monitor;
 

@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["owned", "store", "cluster", "auth", "serve", "model", "version"]),
     ("admin", &["hpa", "store", "scrape", "serve", "model", "version"]),
     ("explain", &["cluster", "hpa", "model"]),
+    ("replicas", &["kubernetes", "notice"]),
     ("events", &["model", "notice"]),
     ("insight", &["cluster", "hpa", "model", "owned", "scrape", "store"]),
     ("config", &["derive", "model", "version"]),
@@ -52,7 +53,10 @@ const WIRING: &[&str] = &["src/app.rs", "src/app/", "src/checks.rs", "src/lib.rs
 
 /// Crates that only some folders may name, so that each can be understood, or replaced, in one place.
 const SOLE_HOMES: &[(&[&str], &[&str])] = &[
-    (&["kube", "k8s_openapi"], &["src/cluster/", "src/auth/", "src/ca/", "src/events/", "src/kubernetes/"]),
+    (
+        &["kube", "k8s_openapi"],
+        &["src/cluster/", "src/auth/", "src/ca/", "src/events/", "src/kubernetes/", "src/replicas/"],
+    ),
     (&["clap", "clap_complete", "clap_mangen"], &["src/config.rs", "src/config/"]),
     (
         &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "tracing_opentelemetry"],

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 chart=helm/custom-metrics-adapter
 shared=(base/{rbac,rbac-optional,apiservices,service,namespace}
   components/external-metrics/external-metrics components/network-policy/network-policy
-  components/monitors/monitors components/high-availability/pod-disruption-budget components/cert-manager/certificate
+  components/monitors/monitors components/shared-journal/lease/lease components/high-availability/pod-disruption-budget components/cert-manager/certificate
   components/monitoring/{podmonitor,prometheusrule} components/service-monitor/servicemonitor)
 
 table() { # of values.yaml: each key with a comment, its default and that comment

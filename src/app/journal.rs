@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::watch, task::spawn_blocking};
 
-use super::{Background, std};
+use super::{Background, parts::Parts, std};
 use crate::{
     checks::Readiness,
     cluster::Cluster,
     config::{self, Config, JournalKind},
     journal::{self, Collection, Journal, JournalFile, Login, NatsOptions, OpenError, Restored, Servers},
     model::GroupResource,
+    replicas::Witness,
     store::Store,
     telemetry::metrics::Metrics,
 };
@@ -82,6 +83,24 @@ async fn open_nats(
         );
     }
     Ok(journal)
+}
+
+/// Compares this replica with the others, where they share a journal.
+pub(super) fn compare(config: &Config, parts: &Parts) -> impl Future<Output = ()> + use<> {
+    let is_shared = matches!(config.journal.journal, JournalKind::Nats(_));
+    // The name of a pod is its host's.
+    let own = ::std::env::var("HOSTNAME").unwrap_or_default();
+    let witness = parts
+        .cluster
+        .client()
+        .filter(|_| is_shared)
+        .map(|client| Witness::new(client, &config.tls.service_namespace, own));
+    let (journal, behind) = (parts.journal.clone(), parts.readiness.behind());
+    async move {
+        let Some(witness) = witness else { return };
+        let current = move || journal.state().and_then(|state| state.current);
+        witness.watch(current, |reason| drop(behind.send_replace(reason))).await;
+    }
 }
 
 fn nats(config: &Config, urls: &[String]) -> NatsOptions {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::harness::{
-    API, Adapter, ControlPlane, Hpa, Namespace, SOON, Service, eventually, eventually_equals,
+    API, Adapter, ControlPlane, Hpa, Namespace, Proxy, SOON, Service, eventually, eventually_equals,
 };
 use crate::nats::{Node, three_of_the_component};
 use crate::rollout::{end, register, while_reading};
@@ -131,4 +131,51 @@ fn what_one_replica_takes_the_other_serves_until_its_object_goes() {
     assert_eq!(read(&late, &of_queue), [8.0]);
     assert_eq!(other.delete(&of_queue).status, 200);
     eventually_equals("a deletion is everywhere", SOON, &vec![], || read(&one, &of_queue));
+}
+
+#[test]
+fn a_replica_that_alone_is_cut_off_is_not_ready_and_one_of_all_is() {
+    let plane = ControlPlane::start("cut-off");
+    plane.kubectl("apply --kustomize deploy/k8s/components/shared-journal/lease");
+    let folder = tempfile::tempdir().expect("a folder");
+    let servers = three_of_the_component(folder.path());
+    let namespace = Namespace::create(&plane, "cut-off");
+    namespace.pod("web-0", "web");
+    let mut through = flags(&servers, &plane);
+    let proxy = Proxy::to(servers[0].port);
+    through[0] = format!("--journal=nats://127.0.0.1:{}", proxy.port);
+    let own: Vec<&str> = through.iter().map(String::as_str).collect();
+    let cut_off = Adapter::start(&plane, "cut-off", &own);
+    let others = flags(&servers, &plane);
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    let other = Adapter::start(&plane, "other", &others);
+    let path = namespace.pod_metric("web-0", METRIC);
+    other.write(&path, "1");
+
+    proxy.close(true);
+    let why = |adapter: &Adapter| {
+        let answer = adapter.admin("/readyz?verbose");
+        (answer.status, answer.body)
+    };
+    eventually("it is not ready, and says why", SOON, || match why(&cut_off) {
+        (503, body) if body.contains("journal-current") && body.contains("another replica") => Ok(()),
+        (status, body) => Err(format!("{status} {body}")),
+    });
+    assert_eq!(why(&other).0, 200);
+    assert_eq!(cut_off.post(&path, "2").status, 503, "and takes no write");
+
+    servers.iter().for_each(Node::kill);
+    eventually("now nobody has newer values", SOON, || match why(&cut_off) {
+        (200, _) => Ok(()),
+        (status, body) => Err(format!("{status} {body}")),
+    });
+    assert_eq!(why(&other).0, 200, "a cause that all share takes none away");
+
+    servers.iter().for_each(Node::restart);
+    proxy.close(false);
+    eventually("the cut off one takes writes again", SOON, || match cut_off.post(&path, "3").status {
+        200 => Ok(()),
+        status => Err(status.to_string()),
+    });
+    assert_eq!(why(&cut_off).0, 200);
 }

@@ -7,7 +7,7 @@ use async_nats::{Auth, AuthError, Client, ConnectError, ConnectOptions, Event};
 /// Where the servers are, and how they know us.
 #[derive(Clone, Debug, Default)]
 pub struct Servers {
-    /// URLs; the client learns of the others from the first that answers.
+    /// URLs of all that may be used.
     pub urls: Vec<String>,
     /// Authorities of the servers' certificates; `None` is those of the system.
     pub ca_file: Option<PathBuf>,
@@ -45,6 +45,8 @@ impl Servers {
             .name("custom-metrics-adapter")
             .custom_inbox_prefix("_INBOX_cma")
             .retry_on_initial_connect()
+            // Their addresses are those of pods, which certificates do not name, and which nobody has configured.
+            .ignore_discovered_servers()
             .connection_timeout(timeout)
             .request_timeout(Some(timeout))
             // A server that hangs is left after two of them.
