@@ -13,6 +13,7 @@ mod failures;
 mod link;
 mod login;
 mod process;
+mod registers;
 mod replica;
 mod servers;
 mod soak;

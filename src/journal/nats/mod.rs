@@ -193,9 +193,13 @@ impl Nats {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         *shared.last.lock() = Some(Timestamp::now());
         let mut applied = shared.applied.subscribe();
-        // It is kept whether or not this replica has it yet.
-        let _ = timeout(shared.timeout, applied.wait_for(|applied| *applied >= sequence)).await;
-        Ok(())
+        match timeout(shared.timeout, applied.wait_for(|applied| *applied >= sequence)).await {
+            Ok(_) => Ok(()),
+            // It is kept. But who is told so would read an older value here.
+            Err(_) => Err(CommitError::Unknown {
+                problem: "the servers have it, and this replica has not got it back yet".to_owned(),
+            }),
+        }
     }
 
     /// Whether the stream was read within `longest`.
