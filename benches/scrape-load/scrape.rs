@@ -6,7 +6,7 @@ use custom_metrics_adapter::{
     cluster::{Container, Pod, PodPhase},
     model::{GroupResource, Labels, LiveObject, ObjectRef, Uid},
     scrape::{Compression, Finished, PodSource, ScrapeOptions, Scraper},
-    store::{Limits, Store},
+    store::{Limits, Percent, Store},
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -23,9 +23,18 @@ pub(crate) async fn run(port: u16, targets: u32, interval: &str, gzip: bool) {
         allow_loopback: true,
         compression: if gzip { Compression::Gzip } else { Compression::Auto },
         on_scrape: Some(Arc::new(move |finished| told.lock().push(*finished))),
+        // As for a cluster of this size: --scrape-max-targets, --scrape-max-inflight, --namespace-share.
+        targets: usize::try_from(targets).unwrap().max(ScrapeOptions::default().targets),
+        in_flight: if targets > LARGE { 512 } else { ScrapeOptions::default().in_flight },
+        share: Percent::WHOLE,
         ..ScrapeOptions::default()
     };
-    let store = Store::new(Limits::default());
+    let store = Store::new(Limits {
+        scraped_series: 20_000_000,
+        scraped_bytes: 4 << 30,
+        share: Percent::WHOLE,
+        ..Limits::default()
+    });
     let scraper =
         Scraper::start(options, source, store.clone(), TaskTracker::new(), CancellationToken::new());
     loop {
@@ -88,3 +97,6 @@ fn pod(number: u32, port: u16, interval: &str) -> Pod {
         containers: vec![container],
     }
 }
+
+/// More targets than the defaults are for.
+const LARGE: u32 = 20_000;

@@ -68,3 +68,83 @@ fn theirs(body: &str) -> BTreeMap<Key, String> {
     }
     found
 }
+
+/// ADR 15 says why it feeds no autoscaler; these are its figures.
+#[test]
+fn what_prometheus_parse_makes_of_the_corpus_is_as_the_decision_says() {
+    let mut tally = Tally::default();
+    let corpus = include_str!("../vectors/exposition-corpus.jsonl").lines();
+    for row in corpus.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+        if row["format"] == "prom" {
+            tally.add(row["input"].as_str().unwrap(), row["prometheus"].as_array());
+        }
+    }
+    let said = format!(
+        "Of {} bodies that Prometheus accepts it reads {} as Prometheus does; of their {} samples it lacks {}, or has them \
+         under another name or label. Of {} bodies that Prometheus refuses it refuses {}.",
+        tally.accepted, tally.equal, tally.samples, tally.lacking, tally.refused, tally.refused_too
+    );
+    let decision = include_str!("../../docs/adr/0015-prometheus-parse-is-the-oracle.md");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(decision).contains(&words(&said)), "{said}");
+}
+
+#[derive(Default)]
+struct Tally {
+    accepted: usize,
+    equal: usize,
+    samples: usize,
+    lacking: usize,
+    refused: usize,
+    refused_too: usize,
+}
+
+impl Tally {
+    fn add(&mut self, input: &str, prometheus: Option<&Vec<serde_json::Value>>) {
+        let read = Scrape::parse(input.lines().map(|line| Ok(line.to_owned())));
+        let Some(prometheus) = prometheus else {
+            self.refused += 1;
+            self.refused_too += usize::from(read.is_err());
+            return;
+        };
+        let theirs: Vec<Key> = read.map(keys).unwrap_or_default();
+        let wanted: Vec<Key> = prometheus.iter().map(recorded).collect();
+        let lacking = wanted.iter().filter(|sample| !theirs.contains(sample)).count();
+        self.accepted += 1;
+        self.samples += wanted.len();
+        self.lacking += lacking;
+        self.equal += usize::from(lacking == 0 && theirs.len() == wanted.len());
+    }
+}
+
+/// A sample of Prometheus: how it stands in the body, its labels, its value, and its timestamp.
+fn recorded(sample: &serde_json::Value) -> Key {
+    let mut labels: BTreeMap<String, String> = serde_json::from_value(sample[1].clone()).unwrap();
+    (labels.remove("__name__").unwrap_or_default(), labels)
+}
+
+/// Its histograms and summaries are series of one sample each for Prometheus.
+fn keys(scrape: Scrape) -> Vec<Key> {
+    scrape.samples.into_iter().flat_map(series).collect()
+}
+
+fn series(sample: prometheus_parse::Sample) -> Vec<Key> {
+    let labels: BTreeMap<String, String> =
+        sample.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let of = |name: String, bound: Option<(&str, f64)>| {
+        let bound = bound.map(|(name, bound)| {
+            (name.to_owned(), custom_metrics_adapter::exposition::canonical_float(bound))
+        });
+        (name, labels.clone().into_iter().chain(bound).collect())
+    };
+    match sample.value {
+        Value::Counter(_) | Value::Gauge(_) | Value::Untyped(_) => vec![of(sample.metric, None)],
+        Value::Histogram(buckets) => buckets
+            .iter()
+            .map(|bucket| of(format!("{}_bucket", sample.metric), Some(("le", bucket.less_than))))
+            .collect(),
+        Value::Summary(quantiles) => {
+            quantiles.iter().map(|q| of(sample.metric.clone(), Some(("quantile", q.quantile)))).collect()
+        }
+    }
+}
