@@ -89,7 +89,7 @@ async fn open_nats(
 pub(super) fn compare(config: &Config, parts: &Parts) -> impl Future<Output = ()> + use<> {
     let is_shared = matches!(config.journal.journal, JournalKind::Nats(_));
     // The name of a pod is its host's.
-    let own = ::std::env::var("HOSTNAME").unwrap_or_default();
+    let own = ::std::env::var("HOSTNAME").unwrap_or_else(|_| "without a name".to_owned());
     let witness = parts
         .cluster
         .client()
