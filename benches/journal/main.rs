@@ -19,6 +19,7 @@
 )]
 
 mod adapter;
+mod memory;
 #[path = "../../tests/nats/process.rs"]
 #[allow(dead_code, clippy::expect_used, reason = "tests need more of it")]
 mod nats;
@@ -58,6 +59,7 @@ struct Round {
 async fn main() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let length = Duration::from_secs(variable("JOURNAL_SECONDS", "5").parse().unwrap());
+    memory::compare().await;
     for load in LOADS {
         load.compare(length).await;
     }

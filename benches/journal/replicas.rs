@@ -135,7 +135,7 @@ fn object(name: usize) -> ObjectRef {
     }
 }
 
-fn write(name: usize, value: usize) -> Write {
+pub(crate) fn write(name: usize, value: usize) -> Write {
     let value = Quantity::parse(&value.to_string()).unwrap();
     Write {
         subject: Subject::Object(object(name)),
