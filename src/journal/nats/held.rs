@@ -30,8 +30,12 @@ impl<C> Held<C> {
                 self.pieces.extend(pieces);
             }
         }
+        if self.pieces.len() <= MOST {
+            return Vec::new();
+        }
         // A replica that is so far behind that each of its batches is torn shows halves rather than nothing.
-        if self.pieces.len() > MOST { self.release() } else { Vec::new() }
+        tracing::warn!(records = MOST, "batches of the journal may be seen in half: this replica is too far behind");
+        self.release()
     }
 
     /// The newest pulse that was delivered is this one. The records that wait no longer.

@@ -32,7 +32,10 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 pub use collect::Collection;
 pub use connect::{Login, Servers};
@@ -114,6 +117,7 @@ pub(super) async fn open(
     let mut context = jetstream::new(client);
     context.set_timeout(options.timeout);
     let shared = Arc::new(Shared::new(&options, publisher));
+    let measured = context.clone();
     let collector = Collector {
         context: context.clone(),
         collection: options.collection,
@@ -124,7 +128,7 @@ pub(super) async fn open(
     let nats = Nats { shared: shared.clone(), store };
     let worker = async move {
         let beats = shared.pulse.run(&shared.publisher, |sent| shared.heard(&sent));
-        tokio::join!(beats, follower.run(), collector.run());
+        tokio::join!(beats, follower.run(), collector.run(), shared.measure(measured));
     };
     Ok((nats, worker))
 }
@@ -297,6 +301,16 @@ impl Shared {
         rest.is_some_and(|rest| rest.starts_with(PULSE))
     }
 
+    /// Asks for the size of the stream for ever.
+    async fn measure(&self, context: jetstream::Context) {
+        loop {
+            sleep(MEASURE).await;
+            if let Ok(stream) = context.get_stream(&self.stream).await {
+                self.bytes.store(stream.cached_info().state.bytes, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// What the servers have said of a record.
     fn heard<T>(&self, outcome: &Result<T, CommitError>) {
         match outcome {
@@ -332,3 +346,6 @@ const REMEMBERED: Duration = Duration::from_secs(360);
 
 /// Longer than a replica follows without reading the stream anew.
 const TOMBSTONE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the size of the stream is asked for.
+const MEASURE: Duration = Duration::from_secs(60);
