@@ -32,6 +32,7 @@ pub use log_level::{Change, LogLevel, log_level};
 pub use metrics::{Page, metrics};
 pub use reads::ReadRow;
 pub use status::{DiscoveryRow, JournalRow, LimitRow, Listener, ReadsRow, Status, StatusCheck, WatchRow};
+pub use targets::MonitorRow;
 pub use trends::{Totals, Trend, Trends};
 
 use futures::future::BoxFuture;
@@ -51,6 +52,8 @@ pub struct Sources {
     pub store: Store,
     /// Every target as it is now.
     pub targets: Arc<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
+    /// Every PodMonitor and ServiceMonitor, with the targets that it names.
+    pub monitors: Arc<dyn Fn() -> Vec<MonitorRow> + Send + Sync>,
     /// How many targets there are of each health.
     pub counts: Arc<dyn Fn() -> TargetCounts + Send + Sync>,
     /// What the cluster says of an object that something is stored of.

@@ -1,6 +1,7 @@
 //! `/targets`: what is scraped, and how that goes; what needs somebody first.
 
 mod groups;
+mod monitors;
 mod one;
 mod query;
 
@@ -25,6 +26,7 @@ use crate::scrape::{RecentScrape, TargetStatus};
 use groups::{Group, grouped};
 use query::{Asked, Sort, State as Standing};
 
+pub use monitors::MonitorRow;
 pub(super) use one::answer as one;
 
 pub(super) async fn answer(
@@ -46,10 +48,12 @@ fn made(sources: &Sources, asked: &Asked, (as_json, as_text): (bool, bool)) -> M
     }
     let now = Timestamp::now();
     let groups = grouped(all.iter().filter(|target| asked.wants(target)));
+    let odd = monitors::odd((sources.monitors)());
     if as_text {
-        return text(table(asked.part(&groups), now));
+        return text(table(asked.part(&groups), now) + &monitors::text(&odd));
     }
-    let list = List { all: &all, groups: &groups, asked, crowded: &shares::crowded(&sources.store), now };
+    let crowded = &shares::crowded(&sources.store);
+    let list = List { all: &all, groups: &groups, asked, crowded, odd: &odd, now };
     refreshing("Targets", &list.page(), Some(REFRESH))
 }
 
@@ -73,6 +77,7 @@ struct List<'t> {
     groups: &'t [Group<'t>],
     asked: &'t Asked,
     crowded: &'t [Crowded],
+    odd: &'t [MonitorRow],
     now: Timestamp,
 }
 
@@ -83,6 +88,7 @@ impl List<'_> {
             (self.chips())
             (self.filters())
             (shares::table(self.crowded))
+            (monitors::table(self.odd))
             @if self.all.is_empty() {
                 p { "No pod asks to be scraped. Annotate one with " code { "prometheus.io/scrape: \"true\"" } "." }
             } @else if groups.is_empty() {

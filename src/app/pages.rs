@@ -1,6 +1,6 @@
 //! What the operators' pages show, gathered from the parts.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::Router;
 use jiff::Timestamp;
@@ -12,14 +12,15 @@ use super::{
 };
 use crate::{
     admin::{
-        self, DiscoveryRow, Hpas, JournalRow, Listener, LogLevel, ReadRow, Sources, Status, StatusCheck,
-        WatchRow,
+        self, DiscoveryRow, Hpas, JournalRow, Listener, LogLevel, MonitorRow, ReadRow, Sources, Status,
+        StatusCheck, WatchRow,
     },
     api::RecentRead,
     cluster::{DiscoveryStatus, WatchStatus},
     config::Config,
     insight::Insight,
     journal::{JournalState, Restored},
+    monitor::Monitor,
     scrape::Scraper,
     telemetry,
     version::VERSION,
@@ -52,11 +53,31 @@ pub(super) fn sources(config: &Config, parts: &Parts, addresses: Addresses, puls
         store: parts.store.clone(),
         counts: Arc::new(move || counted.as_ref().map(Scraper::counts).unwrap_or_default()),
         targets: Arc::new(move || scraper.as_ref().map(Scraper::targets).unwrap_or_default()),
+        monitors: monitors(parts),
         presence: Arc::new(move |object| known.presence_of_stored(object)),
         hpas: hpas(&parts.insight),
         reads: Arc::new(move || recent.all().into_iter().map(read).collect()),
         status: Arc::new(status),
     }
+}
+
+/// Each with the targets that it names.
+fn monitors(parts: &Parts) -> Arc<dyn Fn() -> Vec<MonitorRow> + Send + Sync> {
+    let (cluster, scraper) = (parts.cluster.clone(), parts.scraper.clone());
+    Arc::new(move || {
+        let (monitors, _) = cluster.monitors();
+        let mut targets: HashMap<String, usize> = HashMap::new();
+        let all = scraper.as_ref().filter(|_| !monitors.is_empty()).map(Scraper::targets).unwrap_or_default();
+        for source in all.into_iter().filter_map(|target| target.source) {
+            *targets.entry(source).or_default() += 1;
+        }
+        let row = |monitor: Arc<Monitor>| {
+            let title = monitor.title();
+            let named = targets.get(&title).copied().unwrap_or_default();
+            MonitorRow { monitor: title, targets: named, faults: monitor.faults.clone() }
+        };
+        monitors.into_iter().map(row).collect()
+    })
 }
 
 fn journal_row(state: JournalState, restored: &Restored) -> JournalRow {

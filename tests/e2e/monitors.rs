@@ -56,6 +56,16 @@ fn hpas_scale_on_pods_that_only_a_pod_monitor_or_a_service_monitor_names() {
 
     namespace.kubectl("delete podmonitors.monitoring.coreos.com monitor");
     eventually_equals("what a monitor named goes with it", SOON, &404, || status("queue_depth"));
+
+    let password = json!({ "password": { "name": "secret", "key": "password" } });
+    let endpoints = json!([{ "port": "metrics", "basicAuth": password }]);
+    monitor(&namespace, "PodMonitor", &json!({ "selector": {}, "podMetricsEndpoints": endpoints }));
+    let named = format!("PodMonitor {}/monitor", namespace.name);
+    eventually("the page of targets says what of it is not followed", SOON, || {
+        let page = adapter.admin("/targets").body;
+        let line = page.lines().find(|line| line.starts_with(&named)).unwrap_or_default().to_owned();
+        if line.contains("spec.podMetricsEndpoints[0].basicAuth") { Ok(()) } else { Err(line) }
+    });
 }
 
 /// Pods that declare where they expose metrics, and have no annotation.

@@ -34,7 +34,10 @@ impl<C> Held<C> {
             return Vec::new();
         }
         // A replica that is so far behind that each of its batches is torn shows halves rather than nothing.
-        tracing::warn!(records = MOST, "batches of the journal may be seen in half: this replica is too far behind");
+        tracing::warn!(
+            records = MOST,
+            "batches of the journal may be seen in half: this replica is too far behind"
+        );
         self.release()
     }
 
