@@ -14,6 +14,7 @@ use jiff::Timestamp;
 pub(crate) fn sources(store: Store) -> Sources {
     let listing = || Listing { at: Timestamp::now(), hpas: Vec::new(), notice: None };
     Sources {
+        monitors: Arc::new(Vec::new),
         store,
         targets: Arc::new(Vec::new),
         counts: Arc::new(TargetCounts::default),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    API, Adapter, Caller, ControlPlane, ExpositionServer, Hpa, Load, Namespace, SOON, Traffic,
+    API, Adapter, Caller, ControlPlane, ExpositionServer, Hpa, Load, Namespace, SOON, Traffic, eventually,
     eventually_equals,
 };
 

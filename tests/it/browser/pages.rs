@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use custom_metrics_adapter::{
     admin::{
-        DiscoveryRow, Hpas, LimitRow, Listener, ReadRow, ReadsRow, Sources, Status, StatusCheck, Trend,
-        WatchRow,
+        DiscoveryRow, Hpas, LimitRow, Listener, MonitorRow, ReadRow, ReadsRow, Sources, Status, StatusCheck,
+        Trend, WatchRow,
     },
     hpa::{
         CONTROLLER_ACCOUNT, Cause, Condition, Detail, Listed, Listing, MetricReport, Outcome, PodReport,
@@ -28,6 +28,7 @@ pub(crate) fn sources(hpas: usize) -> Sources {
     };
     let hpas = Hpas { list: Arc::new(move || listing(hpas)), one: Arc::new(one) };
     Sources {
+        monitors: Arc::new(monitors),
         store: values(),
         targets: Arc::new(targets),
         counts: Arc::new(TargetCounts::default),
@@ -36,6 +37,13 @@ pub(crate) fn sources(hpas: usize) -> Sources {
         reads: Arc::new(reads),
         status: Arc::new(status),
     }
+}
+
+fn monitors() -> Vec<MonitorRow> {
+    let fault = "spec.endpoints[0].basicAuth: credentials of monitors are not read".to_owned();
+    let broken =
+        MonitorRow { monitor: "ServiceMonitor shop/front".to_owned(), targets: 2, faults: vec![fault] };
+    vec![broken, MonitorRow { monitor: "PodMonitor shop/web".to_owned(), targets: 0, faults: Vec::new() }]
 }
 
 /// Twenty thousand targets and fifty thousand series.
