@@ -30,6 +30,17 @@ pub struct Write {
     pub ttl: Option<SignedDuration>,
 }
 
+/// A value that was admitted elsewhere.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Applied {
+    /// The value.
+    pub write: Write,
+    /// When it was received.
+    pub received: Timestamp,
+    /// Where the journal has it: later values of a series have higher ones.
+    pub version: u64,
+}
+
 /// Which values to remove.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Removal {
@@ -115,17 +126,23 @@ impl Store {
     /// Stores what was admitted elsewhere: no limit refuses it, and each takes the place of the value before it, whatever
     /// it says of its moment. So stores to which the same is applied in the same order are equal. All values of one
     /// subject are stored in one step; of two of one series the last has to be the only one.
-    pub fn apply(&self, writes: Vec<(Write, Timestamp)>) {
+    pub fn apply(&self, values: Vec<Applied>) {
         let mut subjects: HashMap<Subject, Vec<Series>> = HashMap::new();
-        for (write, received) in writes {
+        for Applied { write, received, version } in values {
             let (subject, series) = write.into_series(received);
-            subjects.entry(subject).or_default().push(series);
+            subjects.entry(subject).or_default().push(Series { version: Some(version), ..series });
         }
         for (subject, series) in subjects {
             let tenant = Tenant::from(&subject);
             let added = self.put_all_by(subject, series, Slot::yield_to);
             self.0.written.recount(&tenant, 0, added);
         }
+    }
+
+    /// Where the journal has the value of a series, if it was applied.
+    #[must_use]
+    pub fn version(&self, subject: &Subject, metric: &MetricName, labels: &Labels) -> Option<u64> {
+        self.0.slots.look(subject, |slot| slot.get(metric, labels)?.version).flatten()
     }
 
     /// The label sets of a written metric.
@@ -279,6 +296,7 @@ impl Write {
     fn into_series(self, now: Timestamp) -> (Subject, Series) {
         let Self { subject, uid, metric, labels, sample, ttl } = self;
         let expires = ttl.and_then(|ttl| now.checked_add(ttl).ok());
-        (subject, Series { metric, labels, sample, received: now, expires, uid, recent: Recent::default() })
+        let recent = Recent::default();
+        (subject, Series { metric, labels, sample, received: now, expires, uid, recent, version: None })
     }
 }

@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 
 pub use crate::model::Fold;
 pub use absence::Absence;
-pub use append::{Admitted, Removal, Write};
+pub use append::{Admitted, Applied, Removal, Write};
 pub use budget::{Budget, Charge};
 pub use catalog::{Catalog, nearest};
 pub use crowd::{Coverage, Crowd, Lacking, Member};

@@ -37,6 +37,8 @@ pub(super) struct Series {
     pub(super) uid: Option<Uid>,
     /// Its values before this one, where they are asked for.
     pub(super) recent: Recent,
+    /// Where the journal has it, if replicas share that.
+    pub(super) version: Option<u64>,
 }
 
 impl Slot {
@@ -206,6 +208,7 @@ mod tests {
             expires: None,
             uid: None,
             recent: Recent::default(),
+            version: None,
         }
     }
 

@@ -8,28 +8,28 @@ use super::grouped::Piece;
 use crate::{
     journal::record::{Place, Received, Recorded},
     model::{GroupResource, Subject},
-    store::{Removal, Store},
+    store::{Applied, Removal, Store},
 };
 
 /// Applies records in their order: of two of one series the last counts.
 pub(super) fn apply(store: &Store, pieces: Vec<Piece<Recorded>>) -> BTreeSet<GroupResource> {
-    let mut last: HashMap<Arc<str>, Recorded> = HashMap::new();
+    let mut last: HashMap<Arc<str>, (u64, Recorded)> = HashMap::new();
     for piece in pieces {
         if let Some(change) = piece.change {
-            last.insert(piece.series, change);
+            last.insert(piece.series, (piece.sequence, change));
         }
     }
-    let (mut writes, mut resources) = (Vec::new(), BTreeSet::new());
-    for change in last.into_values() {
+    let (mut values, mut resources) = (Vec::new(), BTreeSet::new());
+    for (version, change) in last.into_values() {
         match change {
             Recorded::Removed(place) => drop(store.remove(&removal(place))),
             Recorded::Put(Received { write, at }) => {
                 resources.insert(resource(&write.subject));
-                writes.push((write, at));
+                values.push(Applied { write, received: at, version });
             }
         }
     }
-    store.apply(writes);
+    store.apply(values);
     resources
 }
 

@@ -10,12 +10,12 @@ use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
-use super::{Shared, consume, publish};
+use super::{
+    Shared, consume,
+    publish::{self, Published},
+};
 use crate::{
-    journal::{
-        CommitError,
-        record::{self, Place, Received, Recorded},
-    },
+    journal::record::{self, Place, Received, Recorded},
     store::Store,
 };
 
@@ -107,9 +107,7 @@ impl Collector {
             replaces: Some(sequence),
         };
         match self.shared.publisher.publish(vec![tombstone]).await {
-            Ok(_) => Ok(true),
-            // Another record has come in its place, or the servers take none now: it stays.
-            Err(CommitError::Away { .. }) => Ok(false),
+            Ok(published) => Ok(published != Published::Overtaken),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 pub use collect::Collection;
@@ -48,7 +48,7 @@ use crate::{
 };
 use collect::Collector;
 use follow::Follower;
-use publish::{Message, Publisher};
+use publish::{Message, Published, Publisher};
 use pulse::Pulse;
 
 /// Where the stream is, and how long to wait for it.
@@ -144,35 +144,35 @@ impl Nats {
         let admitted = self.store.admit(batch, now)?;
         let mut last = HashMap::new();
         for write in admitted.writes() {
-            let series = self.shared.subject_of(&write.subject, &write.metric, &write.labels);
-            last.insert(series, write);
+            let Write { subject, metric, labels, .. } = write;
+            last.insert(self.shared.subject_of(subject, metric, labels), write);
         }
-        let message = |(subject, write): (String, &Write)| Message {
-            subject,
+        let message = |(subject, write): (&String, &&Write)| Message {
+            subject: subject.clone(),
             payload: record::encode(write, now).into(),
             ttl: write.ttl.map(|ttl| ttl.unsigned_abs() + REMEMBERED),
-            replaces: None,
+            replaces: self.store.version(&write.subject, &write.metric, &write.labels),
         };
-        self.publish(last.into_iter().map(message).collect()).await
+        self.publish(|| last.iter().map(message).collect()).await
     }
 
     /// Removes written values; how many series that were.
     pub(super) async fn remove(&self, removal: Removal) -> Result<usize, CommitError> {
         let mut labels = self.all_labels(&removal).await?;
         labels.retain(|held| removal.labels.as_ref().is_none_or(|labels| labels == held));
-        let removed = labels.len();
-        let tombstone = |labels: Labels| {
-            let place =
-                record::Place { subject: removal.subject.clone(), metric: removal.metric.clone(), labels };
-            Message {
-                subject: self.shared.subject_of(&place.subject, &place.metric, &place.labels),
-                payload: record::encode_removed(&place).into(),
-                ttl: Some(TOMBSTONE),
-                replaces: None,
-            }
+        let place = |labels: &Labels| record::Place {
+            subject: removal.subject.clone(),
+            metric: removal.metric.clone(),
+            labels: labels.clone(),
         };
-        self.publish(labels.into_iter().map(tombstone).collect()).await?;
-        Ok(removed)
+        let tombstone = |place: record::Place| Message {
+            subject: self.shared.subject_of(&place.subject, &place.metric, &place.labels),
+            payload: record::encode_removed(&place).into(),
+            ttl: Some(TOMBSTONE),
+            replaces: self.store.version(&place.subject, &place.metric, &place.labels),
+        };
+        self.publish(|| labels.iter().map(place).map(tombstone).collect()).await?;
+        Ok(labels.len())
     }
 
     /// Of all that was acknowledged anywhere before the call.
@@ -186,14 +186,32 @@ impl Nats {
     }
 
     /// Returns when a quorum has the records and a read of this replica finds them.
-    async fn publish(&self, messages: Vec<Message>) -> Outcome {
-        if messages.is_empty() {
-            return Ok(());
+    ///
+    /// A record takes the place of the one that this replica knows of its series, and of no other: one that a stalled server
+    /// sends on when its writer has long been told that nobody knows, and has written again, comes too late.
+    async fn publish(&self, messages: impl Fn() -> Vec<Message>) -> Outcome {
+        let deadline = Instant::now() + self.shared.timeout;
+        loop {
+            let mut applied = self.shared.applied.subscribe();
+            let messages = messages();
+            if messages.is_empty() {
+                return Ok(());
+            }
+            let published = self.shared.publisher.publish(messages).await;
+            self.shared.heard(&published);
+            match published? {
+                Published::At(sequence) => return self.applied(sequence).await,
+                // That record is on its way here, or has come meanwhile: then the next try takes its place.
+                Published::Overtaken => {
+                    let came = timeout_at(deadline, applied.changed()).await;
+                    came.map_err(|_| overtaken())?.map_err(|_| CommitError::stopped())?;
+                }
+            }
         }
+    }
+
+    async fn applied(&self, sequence: u64) -> Outcome {
         let shared = &self.shared;
-        let published = shared.publisher.publish(messages).await;
-        shared.heard(&published);
-        let sequence = published?;
         shared.commits.fetch_add(1, Ordering::Relaxed);
         *shared.last.lock() = Some(Timestamp::now());
         let mut applied = shared.applied.subscribe();
@@ -332,6 +350,10 @@ impl Shared {
             tracing::warn!(error = problem, "the journal cannot be written: writes are refused, reads go on");
         }
     }
+}
+
+fn overtaken() -> CommitError {
+    CommitError::Away { problem: "other writes of these series come before this one".to_owned() }
 }
 
 /// The second token of subjects.

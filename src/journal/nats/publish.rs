@@ -32,6 +32,15 @@ pub(super) struct Message {
     pub(super) replaces: Option<u64>,
 }
 
+/// What became of records that the servers have answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Published {
+    /// A quorum has them; the last has this sequence.
+    At(u64),
+    /// None is stored: one of them was to take the place of a record that another has taken already.
+    Overtaken,
+}
+
 /// Sends records, and waits until a quorum has them.
 #[derive(Clone)]
 pub(super) struct Publisher {
@@ -46,8 +55,8 @@ impl Publisher {
         Self { client, timeout, batches: Arc::new(Semaphore::new(BATCHES)) }
     }
 
-    /// Sends all of `messages` or none; the sequence of the last. They have different subjects.
-    pub(super) async fn publish(&self, messages: Vec<Message>) -> Result<u64, CommitError> {
+    /// Sends all of `messages` or none. They have different subjects.
+    pub(super) async fn publish(&self, messages: Vec<Message>) -> Result<Published, CommitError> {
         self.connected()?;
         let deadline = Instant::now() + self.timeout;
         match <[Message; 1]>::try_from(messages) {
@@ -67,8 +76,12 @@ impl Publisher {
         }
     }
 
-    async fn publish_batch(&self, messages: Vec<Message>, deadline: Instant) -> Result<u64, CommitError> {
-        let Some(last) = messages.len().checked_sub(1) else { return Ok(0) };
+    async fn publish_batch(
+        &self,
+        messages: Vec<Message>,
+        deadline: Instant,
+    ) -> Result<Published, CommitError> {
+        let Some(last) = messages.len().checked_sub(1) else { return Ok(Published::At(0)) };
         let waited = timeout_at(deadline, self.batches.acquire()).await;
         let _permit = waited.map_err(|_| away("too many batches wait for the servers"))?;
         let id = uuid::Uuid::new_v4().simple().to_string();
@@ -88,7 +101,7 @@ impl Publisher {
                 sent.map_err(|error| away(&error.to_string()))?;
             }
         }
-        Ok(0)
+        Ok(Published::At(0))
     }
 
     /// Nothing of a batch is stored before its last message is, so an unknown outcome here is none.
@@ -100,14 +113,19 @@ impl Publisher {
     ) -> Result<(), CommitError> {
         match self.request(message, headers, deadline).await {
             Ok(answer) if answer.is_empty() => Ok(()),
-            Ok(answer) => sequence(&answer).map(drop),
+            Ok(answer) => published(&answer).map(drop),
             Err(CommitError::Unknown { problem }) => Err(CommitError::Away { problem }),
             Err(error) => Err(error),
         }
     }
 
-    async fn ask(&self, message: Message, headers: HeaderMap, deadline: Instant) -> Result<u64, CommitError> {
-        sequence(&self.request(message, headers, deadline).await?)
+    async fn ask(
+        &self,
+        message: Message,
+        headers: HeaderMap,
+        deadline: Instant,
+    ) -> Result<Published, CommitError> {
+        published(&self.request(message, headers, deadline).await?)
     }
 
     async fn request(
@@ -142,9 +160,10 @@ impl Message {
 }
 
 /// Of a quorum's acknowledgement.
-fn sequence(answer: &[u8]) -> Result<u64, CommitError> {
+fn published(answer: &[u8]) -> Result<Published, CommitError> {
     match serde_json::from_slice(answer) {
-        Ok(Response::Ok(PublishAck { sequence, .. })) => Ok(sequence),
+        Ok(Response::Ok(PublishAck { sequence, .. })) => Ok(Published::At(sequence)),
+        Ok(Response::Err { error }) if OVERTAKEN.contains(&error.error_code()) => Ok(Published::Overtaken),
         Ok(Response::Err { error }) => Err(refusal(&error)),
         Err(error) => Err(CommitError::Unknown { problem: error.to_string() }),
     }
@@ -169,6 +188,13 @@ fn away(problem: &str) -> CommitError {
     CommitError::Away { problem: problem.to_owned() }
 }
 
+/// The last is of a record before this one that is on its way.
+const OVERTAKEN: [ErrorCode; 3] = [
+    ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
+    ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
+    ErrorCode::STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_NOT_READY,
+];
+
 /// A third of the servers' open batches, for three replicas.
 const BATCHES: usize = 16;
 
@@ -178,8 +204,9 @@ mod tests {
 
     #[test]
     fn an_answer_says_where_a_record_stands_or_why_it_stands_nowhere() {
-        let said = |answer: &str| match sequence(answer.as_bytes()) {
-            Ok(sequence) => sequence.to_string(),
+        let said = |answer: &str| match published(answer.as_bytes()) {
+            Ok(Published::At(sequence)) => sequence.to_string(),
+            Ok(Published::Overtaken) => "overtaken".to_owned(),
             Err(CommitError::Full { .. }) => "full".to_owned(),
             Err(CommitError::TooLarge { .. }) => "too large".to_owned(),
             Err(CommitError::Away { .. }) => "away".to_owned(),
@@ -198,11 +225,12 @@ mod tests {
             error(400, 10199),
             error(503, 10008),
             error(429, 10210),
+            error(400, 10071),
             "half".to_owned(),
         ]
         .iter()
         .map(|answer| said(answer))
         .collect();
-        assert_eq!(said, ["7", "9", "full", "too large", "away", "away", "unknown"]);
+        assert_eq!(said, ["7", "9", "full", "too large", "away", "away", "overtaken", "unknown"]);
     }
 }
