@@ -27,7 +27,7 @@ test: setup lint docs
 soak: setup
 	tests/e2e.sh --ignored --nocapture soak::
 
-# faults of three NATS servers and two replicas, for about fifty minutes (SOAK_ROUNDS=20)
+# faults of three NATS servers and two replicas, for about half an hour (SOAK_ROUNDS=20)
 soak-ha: setup
 	cargo test --test nats -- --ignored --nocapture soak::
 
