@@ -30,6 +30,7 @@ mod hpas;
 mod ipv6;
 mod monitoring;
 mod monitors;
+mod options;
 mod outage;
 mod owners;
 mod pods;

@@ -28,13 +28,23 @@ impl<'a> Hpa<'a> {
 
     /// As many replicas as hold `metric` of one object, divided by their number, at `average`.
     pub(crate) fn on_object(self, object: &Described<'_>, metric: &str, average: &str) -> Self {
+        self.on_object_where(object, (metric, &json!({})), average)
+    }
+
+    /// The same for the series of `metric` that have these labels.
+    pub(crate) fn on_object_where(
+        self,
+        object: &Described<'_>,
+        (metric, labels): (&str, &Value),
+        average: &str,
+    ) -> Self {
         self.create(&json!({
             "type": "Object",
             "object": {
                 "describedObject": {
                     "apiVersion": object.api_version, "kind": object.kind, "name": object.name,
                 },
-                "metric": { "name": metric },
+                "metric": { "name": metric, "selector": { "matchLabels": labels } },
                 "target": { "type": "AverageValue", "averageValue": average },
             },
         }));
